@@ -1,0 +1,21 @@
+/**
+ * The world as pure code may see it. Only composition roots (workers/main.ts, object classes, node-agent/main.ts, cli/)
+ * make one from Date.now, crypto and timers; tests and test/sim make one from a virtual clock and a seed.
+ */
+export interface Env {
+  /** Milliseconds since the epoch, UTC. */
+  now(): number;
+  /** A uniform number in [0, 1). */
+  random(): number;
+  /** A random UUID (RFC 9562, version 4), lower case. */
+  uuid(): string;
+  /** Runs `f` after `ms` milliseconds; the result cancels it. */
+  after(ms: number, f: () => void): () => void;
+  /** One structured line. `event` is a stable dotted name. Never pass a Secret's value. */
+  log(level: 'debug' | 'info' | 'warn' | 'error', event: string, fields?: Record<string, unknown>): void;
+}
+
+/** Resolves after `ms` milliseconds of `env`'s clock. */
+export function sleep(env: Env, ms: number): Promise<void> {
+  return new Promise((resolve) => env.after(ms, resolve));
+}
