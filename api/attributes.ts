@@ -1,0 +1,132 @@
+import type { Kind } from '../kube/kinds/kind.ts';
+import type { Env } from '../kube/meta/env.ts';
+import type { JsonObject } from '../kube/meta/json.ts';
+import type { KubeObject } from '../kube/meta/object.ts';
+import type { Assume, Fence, Key, Revision, Stale, Store } from '../kube/store/store.ts';
+
+/** Who asks: authentication's result, authentication.k8s.io/v1 UserInfo. */
+export interface User {
+  name: string;
+  uid?: string;
+  groups: readonly string[];
+  extra?: Readonly<Record<string, readonly string[]>>;
+  /** Objects that must exist for the credential to count (bound ServiceAccount tokens): joined to every store call's assume. */
+  bound?: readonly { key: Key; uid?: string }[];
+}
+
+/** What is asked, parsed from the path: apiserver pkg/endpoints/request RequestInfo. */
+export interface RequestInfo {
+  isResource: boolean;
+  path: string;
+  /** get, list, watch, create, update, patch, delete, deletecollection, connect's verbs by method; for other paths the lower-case method. */
+  verb: string;
+  group: string;
+  version: string;
+  resource: string;
+  subresource: string;
+  namespace: string;
+  name: string;
+  /** Path segments after the subresource (proxy). */
+  rest: readonly string[];
+}
+
+/** What admission sees; `object` and `oldObject` are in the version asked for. */
+export interface Attributes extends RequestInfo {
+  user: User;
+  operation: 'CREATE' | 'UPDATE' | 'DELETE' | 'CONNECT';
+  kind: Kind | undefined;
+  object: KubeObject | null;
+  oldObject: KubeObject | null;
+  options: JsonObject;
+  dryRun: boolean;
+  /** Warnings to send as Warning headers. */
+  warn(text: string): void;
+  annotate(key: string, value: string): void;
+}
+
+/** What the chain decides on: the deciding parts of RBAC objects, namespaces, ServiceAccounts, ..., per cluster, in the isolate, at one policy revision. */
+export interface PolicyView {
+  revision: Revision;
+  /** The deciding part (Facts.policy, parsed) of an object; undefined when the object doesn't exist. */
+  get(key: Key): { uid: string; data: JsonObject } | undefined;
+  /** Keys and deciding parts of a resource, of one namespace when given. */
+  list(resource: string, namespace?: string): Iterable<{ key: Key; uid: string; data: JsonObject }>;
+  /** Takes a Stale's changes in. Compiled forms (RBAC index) are dropped with the revision. */
+  apply(stale: Stale): void;
+  /** A slot for what is compiled from the view; made anew when the revision moved. */
+  compiled<T>(name: string, make: (view: PolicyView) => T): T;
+}
+
+/** Denied with upstream's words; 'no-opinion' falls through to the next authorizer. */
+export type Decision = { allow: true; reason: string } | { allow: false; reason: string } | 'no-opinion';
+export interface Authorizer {
+  name: string;
+  authorize(user: User, a: RequestInfo, view: PolicyView, store: Store): Decision | Promise<Decision>;
+}
+/** null = not this authenticator's credential; throws StatusError 401 for a bad one of its own. */
+export interface Authenticator {
+  name: string;
+  authenticate(token: string, c: ClusterContext): Promise<User | null>;
+}
+
+export type Denial = { code?: number; reason?: string; message: string };
+/** One admission plugin. api/admission/index.ts is one ordered array. `mutate` runs for all, then `validate` for all. */
+export interface Admission {
+  name: string;
+  handles(a: Attributes): boolean;
+  mutate?(a: Attributes, c: AdmissionContext): Promise<void> | void;
+  /** A Denial becomes 403 `<resource> "<name>" is forbidden: <message>` unless it says otherwise; it may also throw a StatusError. */
+  validate?(a: Attributes, c: AdmissionContext): Promise<Denial | undefined> | Denial | undefined;
+}
+export interface AdmissionContext {
+  view: PolicyView;
+  cluster: ClusterContext;
+  /** Adds to the assumptions of the coming store call. */
+  assume(exist: { key: Key; uid?: string }): void;
+  authorize(user: User, a: RequestInfo): Promise<Decision>;
+}
+
+/** One tenant cluster as a request sees it; made per request by the composition root, its view cached per isolate. */
+export interface ClusterContext {
+  /** The cluster's id: a DNS label. */
+  id: string;
+  env: Env;
+  /** Answers for any placement: routes by kube/store/placement.ts. */
+  store(resource: string, namespace: string): Store;
+  view: PolicyView;
+  /** Signing keys, issuer, CA; absent parts mean that what needs them is refused. */
+  keys: ClusterKeys;
+  /** `https://host[/clusters/<id>]`, without a slash at the end. */
+  url: string;
+  /** Opens a stream to a pod's node: log, exec, attach, portforward, node proxy. */
+  connect?: (node: string, request: ConnectRequest) => Promise<Response>;
+  /** Runs after the response is sent. */
+  waitUntil(p: Promise<unknown>): void;
+}
+export interface ClusterKeys {
+  /** Issuer of ServiceAccount tokens. */
+  issuer: string;
+  /** Private JWKs (first signs); RS256 or ES256. */
+  signing: readonly JsonWebKey[];
+  /** PEM of the cluster's CA certificate. */
+  ca: string;
+  /** Static tokens by SHA-256 hex of the token (account keys, admin tokens). */
+  tokens: Readonly<Record<string, User>>;
+}
+/** What the node is asked, with the client's request for upgrades. */
+export interface ConnectRequest {
+  kind: 'log' | 'exec' | 'attach' | 'portforward' | 'proxy';
+  namespace: string;
+  pod: string;
+  uid: string;
+  /** Query options of the subresource (PodLogOptions, PodExecOptions, ...), validated. */
+  options: JsonObject;
+  request: Request;
+}
+
+/** Identity and fence of a caller inside the control plane: arguments, never headers. */
+export interface Caller {
+  user: User;
+  fence?: Fence;
+  assume?: Assume;
+}

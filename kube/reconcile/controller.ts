@@ -1,0 +1,100 @@
+import type { Kind } from '../kinds/kind.ts';
+import type { JsonObject } from '../meta/json.ts';
+import type { KubeObject } from '../meta/object.ts';
+import type { Key, Revision } from '../store/store.ts';
+
+/** rbac/v1 PolicyRule, as a controller declares what it needs. */
+export interface PolicyRule {
+  apiGroups: readonly string[];
+  resources: readonly string[];
+  verbs: readonly string[];
+  resourceNames?: readonly string[];
+}
+
+/**
+ * A controller: level-based, one root kind, a synchronous plan. It is never told which event woke it, takes no clock or network,
+ * and may be called any number of times with the same input. Its ServiceAccount (kube-system/<name>) and ClusterRole
+ * (system:controller:<name>) are made from `rules`.
+ */
+export interface Controller {
+  name: string;
+  rules: readonly PolicyRule[];
+  for: Kind;
+  /** Kinds whose objects name the root as controller owner: a change of one wakes its owner. */
+  owns?: readonly Kind[];
+  /** Other kinds, mapped to keys of the root kind. */
+  watches?: readonly { kind: Kind; map(row: Row, view: View): Key[] }[];
+  /** By groupResource: what the projection keeps of an object. Absent kinds are kept whole. Rows live in the loop's SQLite. */
+  project?: Readonly<Record<string, (o: KubeObject) => JsonObject>>;
+  /** `object` is undefined when it's gone. */
+  reconcile(key: Key, object: KubeObject | undefined, view: View): Plan;
+}
+
+/** A row of the projection. */
+export interface Row {
+  key: Key;
+  revision: Revision;
+  uid: string;
+  labels: Readonly<Record<string, string>>;
+  /** uid of the controller owner, '' without one. */
+  owner: string;
+  /** What `project` kept; the whole object without kind, apiVersion when it's absent. */
+  data: JsonObject;
+}
+
+/** What a plan may look at: the projection at one revision, the time, and the results of earlier effects. */
+export interface View {
+  revision: Revision;
+  /** Milliseconds since the epoch, taken once per round. */
+  now: number;
+  get(key: Key): Row | undefined;
+  /** Rows of a resource in key order, of one namespace when given. */
+  list(resource: string, namespace?: string): Iterable<Row>;
+  /** Rows of a resource whose controller owner is that uid. Indexed. */
+  owned(resource: string, ownerUid: string): Row[];
+  /** Result of an effect that this key asked for, by the effect's id; gone after the next plan without it. */
+  results: ReadonlyMap<string, EffectResult>;
+  /** A random lower-case name suffix of n characters from upstream's alphabet, deterministic per (key, revision, call). */
+  suffix(n: number): string;
+}
+
+/** What should happen. Applied by the runner in order, through the same chain as any client. */
+export interface Plan {
+  writes: readonly Write[];
+  effects?: readonly Effect[];
+  notes?: readonly Note[];
+  /** Call again after this many milliseconds even if nothing changes. */
+  again?: number;
+}
+export type Write =
+  | { do: 'create'; object: KubeObject }
+  /** Replaces; a conflict makes the key come again. */
+  | { do: 'update'; object: KubeObject; subresource?: string }
+  | { do: 'patch'; key: Key; patch: JsonObject; type?: 'merge' | 'strategic' | 'json' | 'apply'; subresource?: string }
+  | {
+      do: 'delete';
+      key: Key;
+      uid?: string;
+      revision?: Revision;
+      graceSeconds?: number;
+      propagation?: 'Background' | 'Foreground' | 'Orphan';
+    }
+  /** A POST of a subresource: binding, eviction. */
+  | { do: 'post'; key: Key; subresource: string; body: KubeObject };
+
+/** What needs the world. `id` is stable across rounds, so that an effect already done isn't done twice. */
+export interface Effect {
+  id: string;
+  name: string;
+  input: JsonObject;
+}
+export type EffectResult = { ok: true; value: JsonObject } | { ok: false; error: string };
+
+/** An Event to record on an object (events.k8s.io/v1; aggregated by the runner). */
+export interface Note {
+  on: Key;
+  type: 'Normal' | 'Warning';
+  reason: string;
+  message: string;
+  action?: string;
+}

@@ -1,0 +1,27 @@
+import { groupResource } from '../meta/object.ts';
+import type { Key, Range } from './store.ts';
+
+/** The key of an object; `namespace` is '' for cluster-scoped kinds. */
+export function keyOf(group: string, plural: string, namespace: string, name: string): Key {
+  const r = groupResource(group, plural);
+  return namespace === '' ? `${r}/${name}` : `${r}/${namespace}/${name}`;
+}
+
+/** The keys of a resource, of one namespace of it, or of one object. */
+export function rangeOf(group: string, plural: string, namespace = '', name = ''): Range {
+  const r = groupResource(group, plural);
+  if (name !== '') {
+    const key = keyOf(group, plural, namespace, name);
+    return { from: key, to: `${key}\0` };
+  }
+  // '0' is the byte after '/', so this is exactly the keys that begin with the prefix.
+  return namespace === '' ? { from: `${r}/`, to: `${r}0` } : { from: `${r}/${namespace}/`, to: `${r}/${namespace}0` };
+}
+
+/** Takes a key apart; namespace is '' for two-part keys. */
+export function parseKey(key: Key): { resource: string; namespace: string; name: string } {
+  const parts = key.split('/');
+  return parts.length === 3
+    ? { resource: parts[0] ?? '', namespace: parts[1] ?? '', name: parts[2] ?? '' }
+    : { resource: parts[0] ?? '', namespace: '', name: parts[1] ?? '' };
+}

@@ -1,0 +1,67 @@
+import * as v from 'valibot';
+
+/**
+ * What the agent and the cloud say to each other. Versioned: the agent sends `wire` in its hello, the cloud answers with the version that both speak;
+ * agents up to three minors old are served. Control frames are JSON texts; liveness is the bare text PING, which the
+ * platform's auto-response answers with PONG without waking the object. Streams are sockets of their own and carry opaque bytes.
+ */
+export const WIRE_VERSION = 1;
+export const PING = 'p';
+export const PONG = 'q';
+/** The agent sends PING this often. */
+export const PING_MS = 10_000;
+/** No PING for this long: the link is dead, the node's Lease stops being renewed. */
+export const DEAD_MS = 40_000;
+/** A control frame is at most this long: it holds names and numbers only. */
+export const MAX_FRAME_BYTES = 64 * 1024;
+
+/** agent -> cloud, first frame. */
+export const Hello = v.object({
+  type: v.literal('hello'),
+  wire: v.pipe(v.number(), v.integer(), v.minValue(1)),
+  node: v.pipe(v.string(), v.minLength(1), v.maxLength(253)),
+  agent: v.pipe(v.string(), v.maxLength(64)),
+});
+/** cloud -> agent. */
+export const Welcome = v.object({ type: v.literal('welcome'), wire: v.number() });
+/** cloud -> agent: something of yours changed; read your node feed. */
+export const Wake = v.object({ type: v.literal('wake'), revision: v.number() });
+/** cloud -> agent: dial this stream. `path` is relative to the cluster's URL; the ticket is single-use and short-lived. */
+export const Dial = v.object({
+  type: v.literal('dial'),
+  stream: v.string(),
+  path: v.string(),
+  ticket: v.string(),
+  kind: v.picklist(['log', 'exec', 'attach', 'portforward', 'proxy']),
+  namespace: v.string(),
+  pod: v.string(),
+  uid: v.string(),
+  /** Options of the subresource as JSON. */
+  options: v.record(v.string(), v.unknown()),
+});
+/** cloud -> agent: leave; the cluster is gone or the node's credential is. */
+export const Bye = v.object({ type: v.literal('bye'), reason: v.string() });
+
+export const FromAgent = v.variant('type', [Hello]);
+export const FromCloud = v.variant('type', [Welcome, Wake, Dial, Bye]);
+export type FromAgent = v.InferOutput<typeof FromAgent>;
+export type FromCloud = v.InferOutput<typeof FromCloud>;
+export type Dial = v.InferOutput<typeof Dial>;
+
+/**
+ * Credit of a relay: the receiver of bytes grants them; a sender never has more than CREDIT_BYTES outstanding.
+ * On a stream socket binary frames are bytes and text frames are these messages.
+ */
+export const CREDIT_BYTES = 1024 * 1024;
+export const Credit = v.object({ type: v.literal('credit'), bytes: v.pipe(v.number(), v.integer(), v.minValue(1)) });
+/** The stream's head (agent -> cloud first): what the client is answered with. `error` is a Status message with its code. */
+export const Head = v.object({
+  type: v.literal('head'),
+  status: v.number(),
+  headers: v.optional(v.record(v.string(), v.string())),
+  error: v.optional(v.string()),
+});
+/** No more bytes in this direction. */
+export const End = v.object({ type: v.literal('end'), error: v.optional(v.string()) });
+export const StreamFrame = v.variant('type', [Credit, Head, End]);
+export type StreamFrame = v.InferOutput<typeof StreamFrame>;
