@@ -1,0 +1,28 @@
+import { randomBytes } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+
+/** Where this machine's Coracle keeps its state: `$CORACLE_HOME`, else `/var/lib/coracle` for root, else `~/.coracle`. */
+export function coracleHome(): string {
+  const dir = process.env.CORACLE_HOME ?? (process.getuid?.() === 0 ? '/var/lib/coracle' : join(homedir(), '.coracle'));
+  mkdirSync(dir, { recursive: true, mode: 0o700 });
+  return dir;
+}
+
+/** The folder of this checkout or installation. */
+export const root = join(import.meta.dirname, '..');
+
+/** Writes a file whole or not at all. */
+export function writeAtomic(path: string, text: string, mode = 0o600): void {
+  const temporary = `${path}.${process.pid}.new`;
+  writeFileSync(temporary, text, { mode });
+  renameSync(temporary, path);
+}
+
+/** A secret of this machine, made on first use: 32 random bytes, base64url. */
+export function secret(home: string, name: string): string {
+  const path = join(home, name);
+  if (!existsSync(path)) writeAtomic(path, randomBytes(32).toString('base64url'));
+  return readFileSync(path, 'utf8').trim();
+}

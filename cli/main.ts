@@ -1,0 +1,44 @@
+import { type Command, CommandError } from './command.ts';
+import { cluster } from './cluster.ts';
+import { down } from './down.ts';
+import { join } from './join.ts';
+import { serve } from './serve.ts';
+import { test } from './test.ts';
+import { up } from './up.ts';
+
+const commands: readonly Command[] = [up, down, serve, cluster, join, test];
+
+function help(): string {
+  const width = Math.max(...commands.map((c) => c.name.length));
+  return [
+    'coracle: Kubernetes with a serverless control plane',
+    '',
+    ...commands.map((c) => `  ${c.name.padEnd(width)}  ${c.summary}`),
+    '',
+    'coracle COMMAND --help tells more.',
+  ].join('\n');
+}
+
+async function main(argv: string[]): Promise<number> {
+  const [name, ...args] = argv;
+  if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
+    console.log(help());
+    return name === undefined ? 2 : 0;
+  }
+  const command = commands.find((c) => c.name === name);
+  if (!command) throw new CommandError(`unknown command ${JSON.stringify(name)}; coracle --help lists them`, 2);
+  if (args.includes('--help') || args.includes('-h')) {
+    console.log(`coracle ${command.name}: ${command.summary}\n\n${command.usage}`);
+    return 0;
+  }
+  return command.run(args);
+}
+
+main(process.argv.slice(2)).then(
+  (code) => process.exit(code),
+  (error: unknown) => {
+    const known = error instanceof CommandError || (error instanceof Error && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS'));
+    console.error(`coracle: ${error instanceof Error ? (known ? error.message : (error.stack ?? error.message)) : String(error)}`);
+    process.exit(error instanceof CommandError ? error.exitCode : known ? 2 : 1);
+  },
+);

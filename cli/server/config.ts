@@ -1,0 +1,66 @@
+import { parse } from 'smol-toml';
+import * as v from 'valibot';
+
+/** What the local server reads of wrangler.toml; anything else there is for `wrangler deploy` only. */
+const Wrangler = v.object({
+  name: v.string(),
+  main: v.string(),
+  compatibility_date: v.string(),
+  compatibility_flags: v.optional(v.array(v.string()), []),
+  durable_objects: v.object({ bindings: v.array(v.object({ name: v.string(), class_name: v.string() })) }),
+  vars: v.optional(v.record(v.string(), v.string()), {}),
+});
+export type Wrangler = v.InferOutput<typeof Wrangler>;
+
+/** Parses wrangler.toml's text; throws a ValiError that names what is wrong. */
+export function readWrangler(toml: string): Wrangler {
+  return v.parse(Wrangler, parse(toml));
+}
+
+export interface ServerConfig {
+  wrangler: Wrangler;
+  /** File name of the bundle, beside the config. */
+  bundle: string;
+  /** `127.0.0.1:6443`. */
+  address: string;
+  tls: { keyPem: string; certificatePem: string };
+  /** Folder of the objects' databases. */
+  data: string;
+  vars: Readonly<Record<string, string>>;
+}
+
+// Cap'n Proto text strings escape as C strings do; JSON's escapes are a subset but for \u, which PEM and paths don't hold.
+const text = (s: string) => JSON.stringify(s);
+
+/** The capnp text config of one workerd process (design, section 10): same classes, keys and variables as wrangler.toml says. */
+export function capnp(c: ServerConfig): string {
+  const { wrangler } = c;
+  const classes = [...new Set(wrangler.durable_objects.bindings.map((b) => b.class_name))];
+  const vars = { ...wrangler.vars, ...c.vars };
+  return `using Workerd = import "/workerd/workerd.capnp";
+const config :Workerd.Config = (
+  services = [
+    (name = "main", worker = .worker),
+    (name = "do-storage", disk = (path = ${text(c.data)}, writable = true)),
+    (name = "internet", network = (allow = ["public", "private", "local"], tlsOptions = (trustBrowserCas = true))),
+  ],
+  sockets = [(name = "https", address = ${text(c.address)}, service = "main",
+    https = (tlsOptions = (keypair = (privateKey = ${text(c.tls.keyPem)}, certificateChain = ${text(c.tls.certificatePem)}))))],
+);
+const worker :Workerd.Worker = (
+  modules = [(name = "main.js", esModule = embed ${text(c.bundle)})],
+  compatibilityDate = ${text(wrangler.compatibility_date)},
+  compatibilityFlags = [${wrangler.compatibility_flags.map(text).join(', ')}],
+  bindings = [
+${wrangler.durable_objects.bindings.map((b) => `    (name = ${text(b.name)}, durableObjectNamespace = ${text(b.class_name)}),`).join('\n')}
+${Object.entries(vars)
+  .map(([k, x]) => `    (name = ${text(k)}, text = ${text(x)}),`)
+  .join('\n')}
+  ],
+  durableObjectNamespaces = [
+${classes.map((k) => `    (className = ${text(k)}, uniqueKey = ${text(`${wrangler.name}-${k}`)}, enableSql = true),`).join('\n')}
+  ],
+  durableObjectStorage = (localDisk = "do-storage"),
+);
+`;
+}

@@ -1,0 +1,15 @@
+import type { Env } from '../kube/meta/env.ts';
+
+/** The world of the Worker and of its objects; the one place in workers/ where the platform's clock and randomness are touched. */
+export const world: Env = {
+  now: () => Date.now(),
+  random: () => Math.random(),
+  uuid: () => crypto.randomUUID(),
+  after(ms, f) {
+    const t = setTimeout(f, ms);
+    return () => clearTimeout(t);
+  },
+  log(level, event, fields) {
+    if (level !== 'debug') console[level](JSON.stringify({ event, ...fields }));
+  },
+};
