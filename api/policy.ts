@@ -1,0 +1,164 @@
+import { isObject, type JsonObject } from '../kube/meta/json.ts';
+import { parseKey } from '../kube/store/key.ts';
+import type { Key, Revision, Stale } from '../kube/store/store.ts';
+import type { PolicyView } from './attributes.ts';
+
+/** A row that a View starts with: the base layer's. Shared by all clusters of an isolate, with what is compiled from it. */
+export interface PolicyRow {
+  key: Key;
+  uid: string;
+  /** Facts.policy. */
+  text: string;
+}
+interface Held {
+  key: Key;
+  uid: string;
+  data: JsonObject;
+}
+/** Text until somebody asks: most rows of a cluster are never looked at in an isolate. */
+class Row implements Held {
+  readonly key: Key;
+  readonly uid: string;
+  #text: string;
+  #data: JsonObject | undefined;
+  constructor(key: Key, uid: string, text: string) {
+    this.key = key;
+    this.uid = uid;
+    this.#text = text;
+  }
+  get data(): JsonObject {
+    if (this.#data === undefined) {
+      const parsed: unknown = JSON.parse(this.#text);
+      this.#data = isObject(parsed) ? parsed : {};
+      this.#text = '';
+    }
+    return this.#data;
+  }
+}
+/** Rows of a resource, or of one namespace of it; `sorted` is made on the first listing after a change. */
+interface Bucket {
+  rows: Map<Key, Row>;
+  sorted: Row[] | undefined;
+}
+interface Slot {
+  value: unknown;
+  /** Resources that `make` read: only their changes drop the slot. */
+  reads: Set<string>;
+}
+
+/** Turns the base layer into rows once per isolate; pass the result to every createPolicyView. */
+export function policyRows(rows: Iterable<PolicyRow>): readonly Row[] {
+  return Array.from(rows, (r) => new Row(r.key, r.uid, r.text));
+}
+
+/**
+ * An empty View (of the base layer when given) at revision 0; the first Stale fills it. A Stale that is `whole` starts it anew from the
+ * base: changes then name every row that differs (policy null hides a base row).
+ */
+export function createPolicyView(base: readonly Row[] = []): PolicyView {
+  return new View(base);
+}
+
+class View implements PolicyView {
+  revision: Revision = 0;
+  readonly #base: readonly Row[];
+  #rows = new Map<Key, Row>();
+  #buckets = new Map<string, Bucket>();
+  #slots = new Map<string, Slot>();
+  /** Read sets of the slots being made, innermost last. */
+  #reading: Set<string>[] = [];
+
+  constructor(base: readonly Row[]) {
+    this.#base = base;
+    this.#reset();
+  }
+
+  get(key: Key): Held | undefined {
+    if (this.#reading.length > 0) this.#note(key.slice(0, key.indexOf('/')));
+    return this.#rows.get(key);
+  }
+
+  list(resource: string, namespace?: string): Iterable<Held> {
+    if (this.#reading.length > 0) this.#note(resource);
+    const bucket = this.#buckets.get(namespace ? `${resource}/${namespace}` : resource);
+    if (bucket === undefined) return [];
+    bucket.sorted ??= [...bucket.rows.values()].sort((a, b) => (a.key < b.key ? -1 : 1));
+    return bucket.sorted;
+  }
+
+  apply(stale: Stale): void {
+    if (stale.whole) this.#reset();
+    const touched = new Set<string>();
+    for (const c of stale.changes) {
+      if (c.policy === null) this.#remove(c.key);
+      else this.#put(new Row(c.key, c.uid, c.policy));
+      touched.add(c.key.slice(0, c.key.indexOf('/')));
+    }
+    this.revision = stale.policy;
+    for (const [name, slot] of this.#slots) {
+      for (const r of touched) {
+        if (slot.reads.has(r)) {
+          this.#slots.delete(name);
+          break;
+        }
+      }
+    }
+  }
+
+  compiled<T>(name: string, make: (view: PolicyView) => T): T {
+    let slot = this.#slots.get(name);
+    if (slot === undefined) {
+      const reads = new Set<string>();
+      this.#reading.push(reads);
+      try {
+        slot = { value: make(this), reads };
+      } finally {
+        this.#reading.pop();
+      }
+      this.#slots.set(name, slot);
+    }
+    // A slot made inside another one depends on what the inner one read.
+    if (this.#reading.length > 0) for (const r of slot.reads) this.#note(r);
+    return slot.value as T;
+  }
+
+  #note(resource: string): void {
+    for (const reads of this.#reading) reads.add(resource);
+  }
+
+  #reset(): void {
+    this.#rows.clear();
+    this.#buckets.clear();
+    this.#slots.clear();
+    for (const r of this.#base) this.#put(r);
+  }
+
+  #put(row: Row): void {
+    this.#rows.set(row.key, row);
+    for (const name of bucketNames(row.key)) {
+      let b = this.#buckets.get(name);
+      if (b === undefined) {
+        b = { rows: new Map(), sorted: undefined };
+        this.#buckets.set(name, b);
+      }
+      b.rows.set(row.key, row);
+      b.sorted = undefined;
+    }
+  }
+
+  #remove(key: Key): void {
+    if (!this.#rows.delete(key)) return;
+    for (const name of bucketNames(key)) {
+      const b = this.#buckets.get(name);
+      if (b === undefined) continue;
+      b.rows.delete(key);
+      b.sorted = undefined;
+      if (b.rows.size === 0) this.#buckets.delete(name);
+    }
+  }
+}
+
+function bucketNames(key: Key): string[] {
+  const { resource, namespace } = parseKey(key);
+  return namespace === '' ? [resource] : [resource, `${resource}/${namespace}`];
+}
