@@ -1,5 +1,5 @@
-import { type Command, CommandError } from './command.ts';
 import { cluster } from './cluster.ts';
+import { type Command, CommandError } from './command.ts';
 import { down } from './down.ts';
 import { join } from './join.ts';
 import { serve } from './serve.ts';
@@ -37,8 +37,12 @@ async function main(argv: string[]): Promise<number> {
 main(process.argv.slice(2)).then(
   (code) => process.exit(code),
   (error: unknown) => {
-    const known = error instanceof CommandError || (error instanceof Error && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS'));
-    console.error(`coracle: ${error instanceof Error ? (known ? error.message : (error.stack ?? error.message)) : String(error)}`);
+    const known =
+      error instanceof CommandError ||
+      (error instanceof Error && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS'));
+    console.error(
+      `coracle: ${error instanceof Error ? (known ? error.message : (error.stack ?? error.message)) : String(error)}`,
+    );
     process.exit(error instanceof CommandError ? error.exitCode : known ? 2 : 1);
   },
 );

@@ -25,7 +25,11 @@ export async function localTls(dir: string, hosts: readonly string[]): Promise<T
   mkdirSync(dir, { recursive: true, mode: 0o700 });
   const ca = await authority(dir);
   const names = JSON.stringify(hosts);
-  if (!usable(join(dir, 'server.crt')) || !existsSync(join(dir, 'hosts')) || readFileSync(join(dir, 'hosts'), 'utf8') !== names) {
+  if (
+    !usable(join(dir, 'server.crt')) ||
+    !existsSync(join(dir, 'hosts')) ||
+    readFileSync(join(dir, 'hosts'), 'utf8') !== names
+  ) {
     const keys = await crypto.subtle.generateKey(EC, true, ['sign', 'verify']);
     const leaf = await x509.X509CertificateGenerator.create({
       serialNumber: serial(),
@@ -81,7 +85,9 @@ async function authority(dir: string): Promise<{ certificate: x509.X509Certifica
 }
 
 function usable(path: string): boolean {
-  return existsSync(path) && new x509.X509Certificate(readFileSync(path, 'utf8')).notAfter.getTime() - Date.now() > RENEW_MS;
+  return (
+    existsSync(path) && new x509.X509Certificate(readFileSync(path, 'utf8')).notAfter.getTime() - Date.now() > RENEW_MS
+  );
 }
 
 async function pem(key: CryptoKey): Promise<string> {

@@ -49,19 +49,20 @@ export type FromCloud = v.InferOutput<typeof FromCloud>;
 export type Dial = v.InferOutput<typeof Dial>;
 
 /**
- * Credit of a relay: the receiver of bytes grants them; a sender never has more than CREDIT_BYTES outstanding.
- * On a stream socket binary frames are bytes and text frames are these messages.
+ * A stream socket (agent -> relay) opens with the answer's Head in the request header `coracle-head` (percent-encoded JSON). Status 101: the relay
+ * couples the two sockets and every frame is the client's. Any other status: binary frames are the body, text frames are Credit and End.
  */
-export const CREDIT_BYTES = 1024 * 1024;
-export const Credit = v.object({ type: v.literal('credit'), bytes: v.pipe(v.number(), v.integer(), v.minValue(1)) });
-/** The stream's head (agent -> cloud first): what the client is answered with. `error` is a Status message with its code. */
 export const Head = v.object({
-  type: v.literal('head'),
-  status: v.number(),
+  status: v.pipe(v.number(), v.integer(), v.minValue(101), v.maxValue(599)),
   headers: v.optional(v.record(v.string(), v.string())),
+  /** Body of a refusal, sent without an upgrade. */
   error: v.optional(v.string()),
 });
+/** The receiver of a body grants bytes; the sender never has more under way than this. */
+export const CREDIT_BYTES = 1024 * 1024;
+export const Credit = v.object({ type: v.literal('credit'), bytes: v.pipe(v.number(), v.integer(), v.minValue(1)) });
 /** No more bytes in this direction. */
 export const End = v.object({ type: v.literal('end'), error: v.optional(v.string()) });
-export const StreamFrame = v.variant('type', [Credit, Head, End]);
+export const StreamFrame = v.variant('type', [Credit, End]);
+export type Head = v.InferOutput<typeof Head>;
 export type StreamFrame = v.InferOutput<typeof StreamFrame>;

@@ -1,0 +1,140 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync, mkdirSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { build } from 'esbuild';
+import { CommandError } from '../command.ts';
+import { root, secret, writeAtomic } from '../home.ts';
+import { localTls } from './certificates.ts';
+import { capnp, readWrangler } from './config.ts';
+import { sha256Hex } from './hash.ts';
+
+/** The npm package's own executable: workerd's launcher script costs a process and a Node start. */
+const WORKERD = createRequire(import.meta.url).resolve('@cloudflare/workerd-linux-64/bin/workerd');
+
+export interface ServerOptions {
+  /** State of this server: data, certificates, config. */
+  home: string;
+  host: string;
+  port: number;
+  /** Further names and addresses of the certificate. */
+  names: readonly string[];
+}
+
+export interface Prepared {
+  config: string;
+  url: string;
+  caPem: string;
+  operatorToken: string;
+}
+
+/** Bundles the Worker and writes the config; everything `start` needs. Can be called again at any time. */
+export async function prepare(o: ServerOptions): Promise<Prepared> {
+  const run = join(o.home, 'server');
+  const data = join(o.home, 'data');
+  mkdirSync(run, { recursive: true, mode: 0o700 });
+  mkdirSync(data, { recursive: true, mode: 0o700 });
+  const hosts = [...new Set(['localhost', '127.0.0.1', ...(o.host === '0.0.0.0' ? [] : [o.host]), ...o.names])];
+  const tls = await localTls(join(o.home, 'tls'), hosts);
+  const wrangler = readWrangler(readFileSync(join(root, 'wrangler.toml'), 'utf8'));
+  await bundle(join(root, wrangler.main), join(run, 'main.js'));
+  const operatorToken = secret(o.home, 'operator-token');
+  const config = join(run, 'workerd.capnp');
+  writeAtomic(
+    config,
+    capnp({
+      wrangler,
+      bundle: 'main.js',
+      address: `${o.host}:${o.port}`,
+      tls,
+      data,
+      vars: { OPERATOR_TOKEN_SHA256: sha256Hex(operatorToken) },
+    }),
+  );
+  return {
+    config,
+    url: `https://${o.host === '0.0.0.0' ? '127.0.0.1' : o.host}:${o.port}`,
+    caPem: tls.caPem,
+    operatorToken,
+  };
+}
+
+/** One ES module of web-standard code: what wrangler would upload. */
+export async function bundle(entry: string, outfile: string): Promise<void> {
+  await build({
+    entryPoints: [entry],
+    outfile,
+    bundle: true,
+    format: 'esm',
+    target: 'esnext',
+    platform: 'browser',
+    conditions: ['workerd', 'worker', 'browser'],
+    external: ['cloudflare:*'],
+    sourcemap: 'linked',
+    logLevel: 'error',
+  });
+}
+
+/** Starts workerd on a prepared config. `log`: a file for its output when it is to outlive this process. */
+export function start(config: string, log?: string): ChildProcess {
+  const out = log === undefined ? 'inherit' : openSync(log, 'a', 0o600);
+  return spawn(WORKERD, ['serve', config, '--experimental'], {
+    stdio: ['ignore', out, out],
+    detached: log !== undefined,
+  });
+}
+
+/** A pid file that tells a live process of ours from a reused pid by its start time. */
+export function writePid(path: string, pid: number): void {
+  writeAtomic(path, `${pid} ${startTime(pid) ?? ''}\n`);
+}
+
+/** The pid in the file when that very process still runs; undefined otherwise (a stale file is removed). */
+export function readPid(path: string): number | undefined {
+  if (!existsSync(path)) return undefined;
+  const [pid, started] = readFileSync(path, 'utf8').trim().split(' ');
+  const n = Number(pid);
+  if (n > 0 && startTime(n) === started) return n;
+  rmSync(path, { force: true });
+  return undefined;
+}
+
+function startTime(pid: number): string | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return fields[0] === 'Z' ? undefined : fields[19];
+  } catch {
+    return undefined; // no such process
+  }
+}
+
+/** Ends the process of a pid file: SIGTERM, after `graceMs` SIGKILL. False when none ran. */
+export async function stop(path: string, graceMs = 10_000): Promise<boolean> {
+  const pid = readPid(path);
+  if (pid === undefined) return false;
+  process.kill(pid, 'SIGTERM');
+  const end = Date.now() + graceMs;
+  while (readPid(path) !== undefined) {
+    if (Date.now() > end) process.kill(pid, 'SIGKILL');
+    await new Promise((r) => setTimeout(r, 50));
+  }
+  rmSync(path, { force: true });
+  return true;
+}
+
+/** Waits until `probe` gives true; fails with `what` after `limitMs` or as soon as `alive` gives false. */
+export async function waitFor(
+  what: string,
+  limitMs: number,
+  probe: () => Promise<boolean>,
+  alive: () => boolean = () => true,
+): Promise<void> {
+  const end = Date.now() + limitMs;
+  for (;;) {
+    if (await probe().catch(() => false)) return;
+    if (!alive()) throw new CommandError(`${what}: the process ended`);
+    if (Date.now() > end) throw new CommandError(`${what}: not after ${limitMs / 1000} s`);
+    await new Promise((r) => setTimeout(r, 50));
+  }
+}

@@ -1,0 +1,21 @@
+import type { Directory } from './accounts/directory.ts';
+import type { Loop } from './loops/object.ts';
+import type { TenantStore } from './tenant/object.ts';
+import type { NodeTunnel } from './tunnel/node.ts';
+import type { Relay } from './tunnel/relay.ts';
+
+/** What wrangler.toml binds. */
+export interface Bindings {
+  DIRECTORY: DurableObjectNamespace<Directory>;
+  TENANTS: DurableObjectNamespace<TenantStore>;
+  LOOPS: DurableObjectNamespace<Loop>;
+  TUNNELS: DurableObjectNamespace<NodeTunnel>;
+  RELAYS: DurableObjectNamespace<Relay>;
+  PUBLIC_URL: string;
+  OPERATOR_TOKEN_SHA256: string;
+}
+
+/** Name of a node's tunnel object. Neither part may hold a slash. */
+export function tunnelName(cluster: string, node: string): string {
+  return `${cluster}/${node}`;
+}
