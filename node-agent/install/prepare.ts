@@ -1,0 +1,93 @@
+import { existsSync } from 'node:fs';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type PodNetwork, writePodNetwork } from '../network/cni/bridge.ts';
+import {
+  type ContainerdDirs,
+  cniConfDirOf,
+  configPathOf,
+  containerdToml,
+  hostsToml,
+  registryDirOf,
+  SANDBOX_IMAGE,
+} from './config.ts';
+import { type Containerd, startContainerd } from './containerd.ts';
+import {
+  type CgroupMode,
+  cgroupMode,
+  findCniBinDir,
+  findProgram,
+  oomScoreRestricted,
+  setSysctl,
+  snapshotterFor,
+} from './machine.ts';
+import { installPackages, missingPackages, type Progress } from './packages.ts';
+
+export interface PrepareOptions extends ContainerdDirs {
+  network: PodNetwork;
+  /** Default: SANDBOX_IMAGE. */
+  sandboxImage?: string;
+  /** Registry host to the URLs that are asked instead, first to last: `{ 'docker.io': ['http://127.0.0.1:5000'] }`. */
+  mirrors?: Record<string, string[]>;
+  /** One line for each step, for people. */
+  progress?: Progress;
+}
+
+/** A machine that can run pods: containerd runs, the pod network is set. */
+export interface Prepared {
+  containerd: Containerd;
+  cgroups: CgroupMode;
+  snapshotter: 'overlayfs' | 'native';
+  restrictOomScoreAdj: boolean;
+  /** False: traffic between pods of one node passes the packet filter only where it is routed (no br_netfilter). */
+  bridgeFiltered: boolean;
+}
+
+async function forwardPackets(network: PodNetwork, progress: Progress): Promise<boolean> {
+  if (!(await setSysctl('net.ipv4.ip_forward', '1')))
+    progress('ip_forward could not be set: pods reach only this node');
+  if (network.podCidrs.some((c) => c.includes(':'))) await setSysctl('net.ipv6.conf.all.forwarding', '1');
+  return setSysctl('net.bridge.bridge-nf-call-iptables', '1');
+}
+
+/**
+ * Makes this machine able to run pods: installs what is missing, looks at the kernel, writes the configuration of a
+ * containerd of our own and of the pod network, starts it. Can be called again at any time; needs root.
+ */
+export async function prepare(o: PrepareOptions): Promise<Prepared> {
+  const progress = o.progress ?? (() => undefined);
+  if (process.getuid?.() !== 0) throw new Error('the node agent needs root');
+  const installed = await installPackages(missingPackages(), progress);
+  if (!installed.ok) throw new Error(installed.why);
+  const [program, cniBinDir] = [findProgram('containerd'), findCniBinDir()];
+  if (program === null || cniBinDir === null) throw new Error(`still missing: ${missingPackages().join(', ')}`);
+
+  for (const dir of [o.rootDir, o.stateDir]) await mkdir(dir, { recursive: true, mode: 0o711 });
+  const [cgroups, restrictOomScoreAdj, snapshotter] = await Promise.all([
+    cgroupMode(),
+    oomScoreRestricted(),
+    snapshotterFor(o.rootDir),
+  ]);
+  progress(`cgroups ${cgroups}, snapshots by ${snapshotter}${restrictOomScoreAdj ? ', oom_score_adj restricted' : ''}`);
+  const bridgeFiltered = await forwardPackets(o.network, progress);
+
+  await writePodNetwork(cniConfDirOf(o), o.network);
+  for (const [host, mirrors] of Object.entries(o.mirrors ?? {})) {
+    const dir = join(registryDirOf(o), host);
+    await mkdir(dir, { recursive: true });
+    await writeFile(join(dir, 'hosts.toml'), hostsToml(`https://${host}`, mirrors));
+  }
+  const toml = containerdToml({
+    ...o,
+    cniBinDir,
+    snapshotter,
+    restrictOomScoreAdj,
+    // Where systemd owns a v2 tree, a second writer in it is overruled; on v1 plain directories work everywhere.
+    systemdCgroup: cgroups === 'v2' && existsSync('/run/systemd/system'),
+    sandboxImage: o.sandboxImage ?? SANDBOX_IMAGE,
+  });
+  await writeFile(configPathOf(o), toml);
+  const containerd = await startContainerd(program, o);
+  progress(`containerd runs (pid ${containerd.pid}, ${containerd.socket})`);
+  return { containerd, cgroups, snapshotter, restrictOomScoreAdj, bridgeFiltered };
+}

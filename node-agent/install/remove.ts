@@ -1,0 +1,66 @@
+import { execFile } from 'node:child_process';
+import { readdir, readFile, rm } from 'node:fs/promises';
+import { promisify } from 'node:util';
+import { type PodNetwork, removePodNetwork } from '../network/cni/bridge.ts';
+import { connectCri } from '../runtime/cri.ts';
+import { type ContainerdDirs, socketOf } from './config.ts';
+import { type Containerd, endProcess } from './containerd.ts';
+
+const run = promisify(execFile);
+
+/** A shim ends within milliseconds once its container is dead; past this it hangs. */
+const SHIM_MS_MAX = 5_000;
+
+async function removePods(socket: string): Promise<void> {
+  const { runtime } = connectCri(socket);
+  try {
+    for (const { id } of await runtime.listPodSandbox()) {
+      await runtime.stopPodSandbox(id);
+      await runtime.removePodSandbox(id);
+    }
+  } finally {
+    runtime.close();
+  }
+}
+
+/** Processes (shims) that were started for the containerd at `socket`. */
+async function shimsOf(socket: string): Promise<number[]> {
+  const pids: number[] = [];
+  for (const name of await readdir('/proc')) {
+    if (!/^\d+$/.test(name)) continue;
+    const args = (await readFile(`/proc/${name}/cmdline`, 'utf8').catch(() => '')).split('\0');
+    if (args[0]?.includes('containerd-shim') && args[args.indexOf('-address') + 1] === socket) pids.push(Number(name));
+  }
+  return pids;
+}
+
+/** Mount points under any of `dirs`, deepest first, from the text of /proc/self/mountinfo. */
+export function mountsUnder(mountinfo: string, dirs: string[]): string[] {
+  const points = mountinfo
+    .split('\n')
+    .map((l) => (l.split(' ')[4] ?? '').replace(/\\(\d{3})/g, (_, o) => String.fromCharCode(Number.parseInt(o, 8))))
+    .filter((p) => dirs.some((d) => p.startsWith(`${d}/`)));
+  return points.reverse();
+}
+
+/**
+ * Takes a containerd of ours away with all its pods, shims, mounts, namespaces, rules and files. Each step is tried even
+ * when one before it failed; the first failure is thrown at the end.
+ */
+export async function removeContainerd(c: Containerd, d: ContainerdDirs, network: PodNetwork): Promise<void> {
+  const failures: unknown[] = [];
+  const step = (f: () => Promise<unknown>) => f().catch((e) => failures.push(e));
+  await step(() => removePods(socketOf(d)));
+  await step(() => c.stop());
+  await step(async () => {
+    for (const pid of await shimsOf(socketOf(d))) await endProcess(pid, SHIM_MS_MAX);
+  });
+  await step(async () => {
+    const mounts = mountsUnder(await readFile('/proc/self/mountinfo', 'utf8'), [d.rootDir, d.stateDir]);
+    for (const path of mounts) await run('umount', ['-l', path]);
+  });
+  await step(() => removePodNetwork(network));
+  await step(() => rm(d.stateDir, { recursive: true, force: true }));
+  await step(() => rm(d.rootDir, { recursive: true, force: true }));
+  if (failures.length > 0) throw failures[0];
+}
