@@ -150,6 +150,8 @@ export interface Issue {
     | 'FieldValueForbidden'
     | 'FieldValueTooLong'
     | 'FieldValueTooMany'
+    | 'FieldValueTooFew'
+    | 'FieldValueTooShort'
     | 'InternalError'
     | 'FieldValueTypeInvalid';
   /** `spec.containers[0].name`; map keys in brackets. */
