@@ -28,6 +28,8 @@ export interface Controller {
   project?: Readonly<Record<string, (o: KubeObject) => JsonObject>>;
   /** `object` is undefined when it's gone. */
   reconcile(key: Key, object: KubeObject | undefined, view: View): Plan;
+  /** Instead of one reconcile a key: all that are due at once (the scheduler's snapshot is made once a round). Keys without a plan are done. */
+  reconcileAll?(keys: readonly Key[], view: View): Map<Key, Plan>;
 }
 
 /** A row of the projection. */

@@ -1,0 +1,117 @@
+import type { Key, Revision } from '../store/store.ts';
+import type { EffectResult, Row } from './controller.ts';
+
+/** A key that waits to be reconciled. */
+export interface QueueItem {
+  controller: string;
+  key: Key;
+  /** Milliseconds since the epoch; not before. */
+  due: number;
+  /** Failures in a row. */
+  attempts: number;
+  /** Not before the cursor has reached this revision: the View must cover the last commit for this key. */
+  hold: Revision;
+}
+
+/**
+ * What a loop keeps between wake-ups: rows, queue, cursor, effect results. MemoryProjection is the model; workers/loops/projection.ts keeps
+ * the same in the loop object's SQLite. Both pass projectionSuite(). Synchronous: it is the loop's own memory.
+ */
+export interface Projection {
+  /** Everything up to this revision of the store is in the rows; 0 = nothing read yet. */
+  cursor(): Revision;
+  setCursor(revision: Revision): void;
+  get(key: Key): Row | undefined;
+  /** Rows of a resource in key order. */
+  list(resource: string, namespace?: string): Iterable<Row>;
+  owned(resource: string, ownerUid: string): Row[];
+  /** The row with that uid, of any resource. */
+  byUid(uid: string): Row | undefined;
+  put(row: Row): void;
+  remove(key: Key): void;
+  /** Forgets all rows and the cursor; the queue stays. */
+  reset(): void;
+  /** Adds, or brings an earlier `due` and a later `hold`; attempts as given, or kept. */
+  enqueue(item: { controller: string; key: Key; due: number; hold?: Revision; attempts?: number }): void;
+  /** Takes out what is due by now and not held, oldest first. */
+  take(now: number, limit: number): QueueItem[];
+  /** The earliest due time of any item, undefined when the queue is empty. */
+  nextDue(): number | undefined;
+  results(controller: string, key: Key): Map<string, EffectResult>;
+  setResults(controller: string, key: Key, results: Map<string, EffectResult>): void;
+  /** Runs f so that a crash leaves all of its changes or none. */
+  transaction<T>(f: () => T): T;
+}
+
+const id = (controller: string, key: Key) => `${controller}\0${key}`;
+
+/** The model of a Projection: nothing outlives the process. */
+export class MemoryProjection implements Projection {
+  #cursor = 0;
+  #rows = new Map<Key, Row>();
+  #queue = new Map<string, QueueItem>();
+  #results = new Map<string, Map<string, EffectResult>>();
+
+  cursor(): Revision {
+    return this.#cursor;
+  }
+  setCursor(revision: Revision): void {
+    this.#cursor = revision;
+  }
+  get(key: Key): Row | undefined {
+    return this.#rows.get(key);
+  }
+  list(resource: string, namespace?: string): Iterable<Row> {
+    const prefix = namespace ? `${resource}/${namespace}/` : `${resource}/`;
+    return [...this.#rows.values()].filter((r) => r.key.startsWith(prefix)).sort((a, b) => (a.key < b.key ? -1 : 1));
+  }
+  owned(resource: string, ownerUid: string): Row[] {
+    return [...this.list(resource)].filter((r) => r.owner === ownerUid);
+  }
+  byUid(uid: string): Row | undefined {
+    for (const r of this.#rows.values()) if (r.uid === uid) return r;
+    return undefined;
+  }
+  put(row: Row): void {
+    this.#rows.set(row.key, row);
+  }
+  remove(key: Key): void {
+    this.#rows.delete(key);
+  }
+  reset(): void {
+    this.#rows.clear();
+    this.#cursor = 0;
+  }
+  enqueue(item: { controller: string; key: Key; due: number; hold?: Revision; attempts?: number }): void {
+    const old = this.#queue.get(id(item.controller, item.key));
+    this.#queue.set(id(item.controller, item.key), {
+      controller: item.controller,
+      key: item.key,
+      due: Math.min(item.due, old?.due ?? item.due),
+      attempts: item.attempts ?? old?.attempts ?? 0,
+      hold: Math.max(item.hold ?? 0, old?.hold ?? 0),
+    });
+  }
+  take(now: number, limit: number): QueueItem[] {
+    const due = [...this.#queue.values()].filter((i) => i.due <= now && i.hold <= this.#cursor);
+    due.sort((a, b) => a.due - b.due || (a.key < b.key ? -1 : 1));
+    const taken = due.slice(0, limit);
+    for (const i of taken) this.#queue.delete(id(i.controller, i.key));
+    return taken;
+  }
+  nextDue(): number | undefined {
+    let min: number | undefined;
+    for (const i of this.#queue.values()) if (min === undefined || i.due < min) min = i.due;
+    return min;
+  }
+  results(controller: string, key: Key): Map<string, EffectResult> {
+    return this.#results.get(id(controller, key)) ?? new Map();
+  }
+  setResults(controller: string, key: Key, results: Map<string, EffectResult>): void {
+    if (results.size === 0) this.#results.delete(id(controller, key));
+    else this.#results.set(id(controller, key), results);
+  }
+  transaction<T>(f: () => T): T {
+    return f();
+  }
+}

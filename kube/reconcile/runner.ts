@@ -1,0 +1,276 @@
+import { parseJson } from '../codec/json.ts';
+import type { Kind } from '../kinds/kind.ts';
+import type { Env } from '../meta/env.ts';
+import { apiVersionOf, groupResource, type KubeObject } from '../meta/object.ts';
+import type { Status } from '../meta/status.ts';
+import { parseKey } from '../store/key.ts';
+import type { Entry, Key, Revision } from '../store/store.ts';
+import type { Controller, Effect, EffectResult, Note, Plan, Row, View, Write } from './controller.ts';
+import type { Projection, QueueItem } from './projection.ts';
+
+/** Changed rows of some resources after a revision, in revision order; each key once, at its newest state. */
+export interface Changes {
+  /** The cursor after these. */
+  revision: Revision;
+  rows: { key: Key; revision: Revision; entry: Entry | null }[];
+  more: boolean;
+  /** The cursor was too old: forget the rows, these begin a whole snapshot. */
+  restart?: boolean;
+}
+/** Where a loop reads what changed. */
+export interface ChangeSource {
+  changes(after: Revision, resources: readonly string[], limit: number): Promise<Changes>;
+}
+/** Applies one write through the API's whole chain under the controller's identity and the loop's fence. */
+export interface Client {
+  write(controller: string, write: Write): Promise<WriteResult>;
+  note(controller: string, note: Note, row: Row | undefined): Promise<void>;
+  effect(controller: string, effect: Effect): Promise<EffectResult>;
+}
+export type WriteResult = { ok: true; revision: Revision } | { ok: false; status: Status };
+
+/** Changes read per call: about a page. */
+const CHANGES_LIMIT = 500;
+/** Keys taken from the queue between two looks at the store. */
+const TAKE_LIMIT = 64;
+/** Upstream's rate limiter of controllers: 5 ms doubling up to 1,000 s. */
+const BACKOFF_MS = 5;
+const BACKOFF_MS_MAX = 1_000_000;
+
+/** How much one wake-up may do before it gives way; the rest comes at the next. */
+export interface Budget {
+  writes: number;
+  ms: number;
+}
+export interface Outcome {
+  /** The cursor reached: what the loop may report as cleared. */
+  revision: Revision;
+  /** Call again after this many milliseconds; undefined = nothing waits. */
+  again: number | undefined;
+  writes: number;
+  /** The lease went to another: nothing more was written. */
+  deposed: boolean;
+}
+
+export interface Runner {
+  /** Reads what changed, reconciles what is due, applies plans, until nothing is left or the budget is spent. */
+  round(budget: Budget): Promise<Outcome>;
+  /** groupResources that the controllers look at: what the loop registers interest in. */
+  resources: readonly string[];
+}
+
+/** groupResource of a kind's storage: the first part of its keys. */
+export function resourceOf(kind: Kind): string {
+  return groupResource(kind.served[0]?.group ?? '', kind.plural);
+}
+
+/** A runner of controllers over one projection. */
+export function createRunner(controllers: readonly Controller[], projection: Projection, source: ChangeSource, client: Client, env: Env): Runner {
+  const kinds = new Map<string, Kind>();
+  for (const c of controllers) {
+    for (const k of [c.for, ...(c.owns ?? []), ...(c.watches ?? []).map((w) => w.kind)]) kinds.set(resourceOf(k), k);
+  }
+  const resources = [...kinds.keys()];
+  const byName = new Map(controllers.map((c) => [c.name, c]));
+
+  const view = (controller: string, key: Key, now: number): View => viewOf(projection, controller, key, now);
+
+  /** Enqueues what a changed row concerns; `row` is the new state, or the last one of a deleted object. */
+  function dirty(row: Row, now: number): void {
+    const { resource } = parseKey(row.key);
+    for (const c of controllers) {
+      const enqueue = (key: Key) => projection.enqueue({ controller: c.name, key, due: now });
+      if (resourceOf(c.for) === resource) enqueue(row.key);
+      if (row.owner !== '' && c.owns?.some((k) => resourceOf(k) === resource)) {
+        const owner = projection.byUid(row.owner);
+        if (owner && parseKey(owner.key).resource === resourceOf(c.for)) enqueue(owner.key);
+      }
+      for (const w of c.watches ?? []) {
+        if (resourceOf(w.kind) === resource) for (const key of w.map(row, view(c.name, row.key, now))) enqueue(key);
+      }
+    }
+  }
+
+  function take(changes: Changes): void {
+    projection.transaction(() => {
+      const now = env.now();
+      const before = changes.restart ? new Map(resources.flatMap((r) => [...projection.list(r)].map((row) => [row.key, row] as const))) : undefined;
+      if (changes.restart) projection.reset();
+      for (const { key, revision, entry } of changes.rows) {
+        const old = before?.get(key) ?? projection.get(key);
+        before?.delete(key);
+        if (entry === null) {
+          projection.remove(key);
+          if (old) dirty({ ...old, revision }, now);
+          continue;
+        }
+        const row = rowOf(entry, kinds.get(parseKey(key).resource), controllers);
+        projection.put(row);
+        dirty(row, now);
+        // A changed owner concerns the former one too.
+        if (old && old.owner !== row.owner) dirty({ ...old, revision }, now);
+      }
+      if (before && !changes.more) for (const old of before.values()) dirty(old, now);
+      projection.setCursor(changes.revision);
+    });
+  }
+
+  async function pull(): Promise<void> {
+    for (;;) {
+      const changes = await source.changes(projection.cursor(), resources, CHANGES_LIMIT);
+      take(changes);
+      if (!changes.more) return;
+    }
+  }
+
+  /** Applies a plan in order; the first failure ends it. */
+  async function apply(item: QueueItem, plan: Plan, spent: { writes: number }): Promise<'done' | 'retry' | 'deposed'> {
+    let hold = 0;
+    for (const write of plan.writes) {
+      spent.writes++;
+      const result = await client.write(item.controller, write);
+      if (result.ok) {
+        hold = Math.max(hold, result.revision);
+        continue;
+      }
+      if (result.status.details?.causes?.some((c) => c.reason === 'Fenced')) return 'deposed';
+      env.log('debug', 'reconcile.write.failed', { controller: item.controller, key: item.key, message: result.status.message });
+      // The View may be behind what made the write fail: never again before it has moved past what this plan already wrote.
+      const attempts = item.attempts + 1;
+      projection.enqueue({ ...item, due: env.now() + Math.min(BACKOFF_MS * 2 ** (attempts - 1), BACKOFF_MS_MAX), attempts, hold });
+      return 'retry';
+    }
+    for (const note of plan.notes ?? []) await client.note(item.controller, note, projection.get(note.on));
+    const results = new Map<string, EffectResult>();
+    const known = projection.results(item.controller, item.key);
+    for (const effect of plan.effects ?? []) results.set(effect.id, known.get(effect.id) ?? (await client.effect(item.controller, effect)));
+    const fresh = [...results.keys()].some((k) => !known.has(k));
+    projection.transaction(() => {
+      projection.setResults(item.controller, item.key, results);
+      if (fresh) projection.enqueue({ controller: item.controller, key: item.key, due: env.now(), attempts: 0, hold });
+      else if (plan.again !== undefined) projection.enqueue({ controller: item.controller, key: item.key, due: env.now() + plan.again, attempts: 0, hold });
+      else if (hold > projection.cursor()) {
+        // Our own write comes back as a change and wakes the key again; until then it must not run on the older View.
+        projection.enqueue({ controller: item.controller, key: item.key, due: env.now(), attempts: 0, hold });
+      }
+    });
+    return 'done';
+  }
+
+  function plansOf(items: QueueItem[], now: number): Map<QueueItem, Plan | Error> {
+    const plans = new Map<QueueItem, Plan | Error>();
+    const groups = Map.groupBy(items, (i) => i.controller);
+    for (const [name, group] of groups) {
+      const c = byName.get(name);
+      if (!c) continue; // a controller that this release no longer has
+      try {
+        if (c.reconcileAll) {
+          const all = c.reconcileAll(group.map((i) => i.key), view(name, '', now));
+          for (const item of group) plans.set(item, all.get(item.key) ?? { writes: [] });
+        } else for (const item of group) plans.set(item, plan(c, item, now));
+      } catch (error) {
+        for (const item of group) plans.set(item, error instanceof Error ? error : new Error(String(error)));
+      }
+    }
+    return plans;
+  }
+  function plan(c: Controller, item: QueueItem, now: number): Plan | Error {
+    try {
+      return c.reconcile(item.key, objectOf(projection.get(item.key), c.for), view(c.name, item.key, now));
+    } catch (error) {
+      return error instanceof Error ? error : new Error(String(error)); // one broken object must not stop the others
+    }
+  }
+
+  async function round(budget: Budget): Promise<Outcome> {
+    const end = env.now() + budget.ms;
+    const spent = { writes: 0 };
+    let deposed = false;
+    for (;;) {
+      await pull();
+      const items = projection.take(env.now(), TAKE_LIMIT);
+      if (items.length === 0) break;
+      for (const [item, p] of plansOf(items, env.now())) {
+        if (deposed || p instanceof Error || spent.writes >= budget.writes) {
+          if (p instanceof Error) env.log('error', 'reconcile.failed', { controller: item.controller, key: item.key, error: p.stack ?? p.message });
+          const attempts = p instanceof Error ? item.attempts + 1 : item.attempts;
+          const wait = p instanceof Error ? Math.min(BACKOFF_MS * 2 ** attempts, BACKOFF_MS_MAX) : 0;
+          projection.enqueue({ ...item, due: env.now() + wait, attempts });
+          continue;
+        }
+        if ((await apply(item, p, spent)) === 'deposed') {
+          deposed = true;
+          projection.enqueue(item);
+        }
+      }
+      if (deposed || spent.writes >= budget.writes || env.now() >= end) break;
+    }
+    const next = projection.nextDue();
+    return {
+      revision: projection.cursor(),
+      again: next === undefined ? undefined : Math.max(0, next - env.now()),
+      writes: spent.writes,
+      deposed,
+    };
+  }
+  return { round, resources };
+}
+
+function viewOf(projection: Projection, controller: string, key: Key, now: number): View {
+  let calls = 0;
+  return {
+    revision: projection.cursor(),
+    now,
+    get: (k) => projection.get(k),
+    list: (resource, namespace) => projection.list(resource, namespace),
+    owned: (resource, uid) => projection.owned(resource, uid),
+    results: projection.results(controller, key),
+    suffix: (n) => suffix(`${key}/${projection.get(key)?.uid ?? ''}/${projection.cursor()}/${calls++}`, n),
+  };
+}
+
+/** Upstream's alphabet of generated names: no vowels, so no words (apimachinery pkg/util/rand). */
+const ALPHABET = 'bcdfghjklmnpqrstvwxz2456789';
+
+/** n characters that depend on the seed alone (FNV-1a, then xorshift): a plan computed twice names the same things. */
+export function suffix(seed: string, n: number): string {
+  let h = 0x811c9dc5;
+  for (let i = 0; i < seed.length; i++) h = Math.imul(h ^ seed.charCodeAt(i), 0x01000193);
+  let out = '';
+  for (let i = 0; i < n; i++) {
+    h ^= h << 13;
+    h ^= h >>> 17;
+    h ^= h << 5;
+    out += ALPHABET[(h >>> 0) % ALPHABET.length];
+  }
+  return out;
+}
+
+/** What the projection keeps of a stored object. */
+function rowOf(entry: Entry, kind: Kind | undefined, controllers: readonly Controller[]): Row {
+  const object = parseJson(entry.value) as KubeObject;
+  const resource = parseKey(entry.key).resource;
+  const project = controllers.map((c) => c.project?.[resource]).find((p) => p !== undefined);
+  const needsWhole = controllers.some((c) => resourceOf(c.for) === resource);
+  return {
+    key: entry.key,
+    revision: entry.revision,
+    uid: entry.facts.uid,
+    labels: entry.facts.labels ?? {},
+    owner: object.metadata.ownerReferences?.find((r) => r.controller === true)?.uid ?? '',
+    data: project && !needsWhole && kind ? project(object) : object,
+  };
+}
+
+/** The object that a row keeps whole, with kind, apiVersion and resourceVersion as a client would see it. */
+export function objectOf(row: Row | undefined, kind: Kind): KubeObject | undefined {
+  if (row === undefined) return undefined;
+  const stored = kind.served[0];
+  const { metadata, ...rest } = row.data as unknown as KubeObject;
+  return {
+    apiVersion: stored ? apiVersionOf(stored) : 'v1',
+    kind: kind.kind,
+    metadata: { ...metadata, resourceVersion: String(row.revision) },
+    ...rest,
+  };
+}
