@@ -1,0 +1,110 @@
+import { type StatusError, unauthorized } from '../../kube/meta/status.ts';
+import type { ClusterContext, User } from '../attributes.ts';
+import { bootstrapTokens } from './bootstrap.ts';
+import { authenticateJwt, type TokenResult } from './jwt.ts';
+import { authenticateLegacy } from './legacy.ts';
+import { authenticateOidc, type OidcIssuer } from './oidc.ts';
+import { base64UrlBytes, sha256Hex, utf8Text } from './text.ts';
+import { ANONYMOUS, authenticated } from './users.ts';
+
+/** Who a request comes from. */
+export interface Authenticated {
+  user: User;
+  /** Sec-WebSocket-Protocol without the token, when the token came in it: what the upgrade may choose from. */
+  protocols?: string;
+}
+
+const TOKEN_PROTOCOL = 'base64url.bearer.authorization.k8s.io.';
+
+/**
+ * The user of a request's headers: a bearer token, or the WebSocket subprotocol that carries one; without a credential system:anonymous.
+ * Throws StatusError 401 `Unauthorized` for a credential that is no good. The user's `bound` joins every store call's assume.
+ */
+export async function authenticateRequest(
+  headers: Headers,
+  c: ClusterContext,
+  oidc: readonly OidcIssuer[] = [],
+): Promise<Authenticated> {
+  const bearer = bearerToken(headers.get('authorization') ?? '');
+  if (bearer !== null) return { user: await userOrRefuse(bearer, c, oidc) };
+  const socket = socketToken(headers);
+  if (socket === null) return { user: ANONYMOUS };
+  if (socket === 'bad') throw unauthorized();
+  return { user: await userOrRefuse(socket.token, c, oidc), protocols: socket.protocols };
+}
+
+/** The same answer for every bad credential, so that it teaches nothing. */
+export const refusal = (): StatusError => unauthorized();
+
+async function userOrRefuse(token: string, c: ClusterContext, oidc: readonly OidcIssuer[]): Promise<User> {
+  const result = await authenticateToken(token, c, undefined, oidc);
+  if ('error' in result) throw refusal();
+  return result.user;
+}
+
+/**
+ * A token's user and those of `audiences` (the API server's by default) that it is for, or why not, in upstream's words.
+ * Order: static tokens, ServiceAccount and node tokens, bootstrap tokens, OIDC.
+ */
+export async function authenticateToken(
+  token: string,
+  c: ClusterContext,
+  audiences: readonly string[] = [c.keys.issuer],
+  oidc: readonly OidcIssuer[] = [],
+): Promise<Exclude<TokenResult, null>> {
+  const errors: string[] = [];
+  for (const step of STEPS) {
+    const result = await step(token, c, audiences, oidc);
+    if (result === null) continue;
+    if ('error' in result) errors.push(result.error);
+    else return { user: authenticated(result.user), audiences: result.audiences };
+  }
+  const [first = 'invalid bearer token'] = errors;
+  return { error: errors.length > 1 ? `[${errors.join(', ')}]` : first };
+}
+
+type Step = (
+  token: string,
+  c: ClusterContext,
+  audiences: readonly string[],
+  oidc: readonly OidcIssuer[],
+) => Promise<TokenResult>;
+const STEPS: readonly Step[] = [
+  async (token, c, audiences) => {
+    // A JWT is never a static token: its hash needn't be taken.
+    if (token.length > STATIC_TOKEN_MAX) return null;
+    return agnostic(c.keys.tokens[await sha256Hex(token)] ?? null, c, audiences);
+  },
+  (token, c) => authenticateLegacy(token, c),
+  (token, c, audiences) => authenticateJwt(token, c, audiences),
+  async (token, c, audiences) => agnostic(await bootstrapTokens.authenticate(token, c), c, audiences),
+  (token, c, _audiences, oidc) => authenticateOidc(token, oidc, c),
+];
+/** Account keys and admin tokens are well under this; ServiceAccount tokens well over. */
+const STATIC_TOKEN_MAX = 256;
+
+/** Credentials without an audience of their own are for the API server. */
+function agnostic(user: User | null, c: ClusterContext, audiences: readonly string[]): TokenResult {
+  return user !== null && audiences.includes(c.keys.issuer) ? { user, audiences: [c.keys.issuer] } : null;
+}
+
+/** The token of an Authorization header; null for none, another scheme, or an empty token. */
+export function bearerToken(header: string): string | null {
+  const [scheme = '', token = ''] = header.trim().split(' ');
+  return scheme.toLowerCase() === 'bearer' && token !== '' ? token : null;
+}
+
+/** The token in a WebSocket request's subprotocols; null for none, 'bad' when it's malformed or the only protocol. */
+export function socketToken(headers: Headers): { token: string; protocols: string } | null | 'bad' {
+  if (headers.get('upgrade')?.toLowerCase() !== 'websocket') return null;
+  const offered = (headers.get('sec-websocket-protocol') ?? '').split(',').map((p) => p.trim());
+  const tokens = offered.filter((p) => p.startsWith(TOKEN_PROTOCOL));
+  const [encoded] = tokens;
+  if (encoded === undefined) return null;
+  const others = offered.filter((p) => p !== '' && !p.startsWith(TOKEN_PROTOCOL));
+  const bytes = base64UrlBytes(encoded.slice(TOKEN_PROTOCOL.length));
+  const token = bytes && utf8Text(bytes);
+  if (tokens.length > 1 || token === null) return 'bad';
+  if (token === '') return null;
+  return others.length === 0 ? 'bad' : { token, protocols: others.join(', ') };
+}
