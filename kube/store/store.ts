@@ -78,7 +78,7 @@ export const PAGE_BYTES = 4 * 1024 * 1024;
 /** Ops of one commit (a namespace's slice, a claim set); more are split by the caller. */
 export const MAX_OPS = 128;
 
-export type Op = PutOp | ClaimOp | ChargeOp;
+export type Op = PutOp | ClaimOp | UnclaimOp | ChargeOp;
 export interface PutOp {
   key: Key;
   /** Revision that the row must have; 0 = must not exist; undefined = any. */
@@ -102,9 +102,17 @@ export interface ClaimOp {
 }
 export interface Pool {
   name: string;
-  /** A range of addresses (`10.96.0.0/16`; first and last of IPv4 are kept back) or of ports. */
+  /** A range of addresses (`10.96.0.0/16`; the first, and IPv4's last, are kept back) or of ports. */
   cidr?: string;
+  /** Prefix length of the blocks into which `cidr` is cut (a node's pod CIDR, `10.244.3.0/24`); absent = single addresses. */
+  block?: number;
   ports?: { from: number; to: number };
+}
+/** Gives a claimed value back while its owner lives on (a Service that stops having a cluster IP); a no-op unless `owner` has it. */
+export interface UnclaimOp {
+  unclaim: string;
+  value: string;
+  owner: Key;
 }
 /** Moves a counter, refusing to pass `limit` (quota). Absent limit = no bound. */
 export interface ChargeOp {
@@ -148,6 +156,15 @@ export interface Stale {
   changes: { key: Key; policy: string | null; uid: string }[];
   /** Which of assume.exist doesn't hold, by index. */
   missing: number[];
+}
+/** Thrown by watch(), at once, when its `assume` doesn't hold: a batch has no place for it. */
+export class StaleError extends Error {
+  readonly stale: Stale;
+  constructor(stale: Stale) {
+    super('stale: what the caller decided on has changed');
+    this.name = 'StaleError';
+    this.stale = stale;
+  }
 }
 export interface Confirmed {
   ok: true;

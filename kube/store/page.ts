@@ -1,0 +1,38 @@
+import type { Test } from './select.ts';
+import { spliceItem } from './splice.ts';
+import { type Entry, PAGE_BYTES, type Page, type ReadOptions, type Revision } from './store.ts';
+
+/** One page of rows that come in key order, from its first on: cut by count and bytes, joined when asked and possible. */
+export function cutPage(rows: Iterable<Entry>, revision: Revision, test: Test | null, o: ReadOptions): Page {
+  const entries: Entry[] = [];
+  let bytes = 0;
+  let more = 0;
+  for (const row of rows) {
+    if (test !== null && !test(row.key, row.facts)) continue;
+    const full =
+      (o.limit && entries.length >= o.limit) || (entries.length > 0 && bytes + row.value.length > PAGE_BYTES);
+    if (more > 0 || full) {
+      more++;
+      // With a selector only "more follow" is told, as upstream.
+      if (test !== null) break;
+      continue;
+    }
+    entries.push(o.factsOnly ? { ...row, value: '' } : row);
+    bytes += o.factsOnly ? 0 : row.value.length;
+  }
+  const page: Page = { ok: true, revision, entries, count: entries.length };
+  const last = entries[entries.length - 1];
+  if (more > 0 && last) page.next = last.key;
+  if (more > 0 && test === null) page.remaining = more;
+  return o.join && !o.factsOnly ? joinPage(page, o.join) : page;
+}
+
+/** The page with its rows joined as bytes, if all are of that version and schema and none is encrypted. */
+export function joinPage(page: Page, join: { version: string; schema: string }): Page {
+  let items = '';
+  for (const e of page.entries) {
+    if (e.version !== join.version || e.schema !== join.schema || e.enc !== undefined) return page;
+    items += items === '' ? spliceItem(e.value, e.revision) : `,${spliceItem(e.value, e.revision)}`;
+  }
+  return { ...page, entries: [], items };
+}
