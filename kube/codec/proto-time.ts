@@ -1,0 +1,118 @@
+/** Seconds of Go's zero time, 0001-01-01T00:00:00Z: protobuf carries it as an empty message, JSON as null. */
+export const ZERO_TIME_SECONDS = -62135596800;
+
+/** A point in time as protobuf carries it. */
+export interface Timestamp {
+  seconds: number;
+  nanos: number;
+}
+
+const DAY = 86400;
+const RFC3339 = /^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:[.,](\d+))?(?:[Zz]|[+-]\d\d:\d\d)$/;
+
+/** Days from 1970-01-01 of a proleptic Gregorian date; month from 1. */
+function daysOf(year: number, month: number, day: number): number {
+  const y = month <= 2 ? year - 1 : year;
+  const era = Math.floor(y / 400);
+  const ofEra = y - era * 400;
+  const ofYear = Math.floor((153 * (month + (month > 2 ? -3 : 9)) + 2) / 5) + day - 1;
+  return era * 146097 + ofEra * 365 + Math.floor(ofEra / 4) - Math.floor(ofEra / 100) + ofYear - 719468;
+}
+
+const two = (s: string, i: number) => s.charCodeAt(i) * 10 + s.charCodeAt(i + 1) - 528;
+
+/** Reads RFC 3339; null when it isn't. */
+export function parseTime(s: string): Timestamp | null {
+  const m = RFC3339.exec(s);
+  if (m === null) return null;
+  const year = two(s, 0) * 100 + two(s, 2);
+  const month = two(s, 5);
+  const day = two(s, 8);
+  const hour = two(s, 11);
+  const minute = two(s, 14);
+  const second = two(s, 17);
+  if (month < 1 || month > 12 || day < 1 || day > 31 || hour > 23 || minute > 59 || second > 59) return null;
+  if (day > 28 && daysOf(year, month, day) >= daysOf(month === 12 ? year + 1 : year, (month % 12) + 1, 1)) return null;
+  let seconds = daysOf(year, month, day) * DAY + hour * 3600 + minute * 60 + second;
+  const zone = s.charAt(s.length - 6);
+  if (zone === '+' || zone === '-') {
+    const away = two(s, s.length - 5) * 3600 + two(s, s.length - 2) * 60;
+    seconds += zone === '+' ? -away : away;
+  }
+  return { seconds, nanos: m[1] === undefined ? 0 : Number(m[1].slice(0, 9).padEnd(9, '0')) };
+}
+
+const pad2: string[] = Array.from({ length: 100 }, (_, i) => String(i).padStart(2, '0'));
+
+/** RFC 3339 in UTC with whole seconds; with `micros` six digits of fraction (metav1.MicroTime). */
+export function printTime(seconds: number, micros?: number): string {
+  const days = Math.floor(seconds / DAY);
+  const rest = seconds - days * DAY;
+  const z = days + 719468;
+  const era = Math.floor(z / 146097);
+  const ofEra = z - era * 146097;
+  const yearOfEra = Math.floor(
+    (ofEra - Math.floor(ofEra / 1460) + Math.floor(ofEra / 36524) - Math.floor(ofEra / 146096)) / 365,
+  );
+  const ofYear = ofEra - (365 * yearOfEra + Math.floor(yearOfEra / 4) - Math.floor(yearOfEra / 100));
+  const mp = Math.floor((5 * ofYear + 2) / 153);
+  const day = ofYear - Math.floor((153 * mp + 2) / 5) + 1;
+  const month = mp < 10 ? mp + 3 : mp - 9;
+  const year = yearOfEra + era * 400 + (month <= 2 ? 1 : 0);
+  const date = `${year > 999 ? year : String(year).padStart(4, '0')}-${pad2[month]}-${pad2[day]}`;
+  const clock = `${pad2[Math.floor(rest / 3600)]}:${pad2[Math.floor(rest / 60) % 60]}:${pad2[rest % 60]}`;
+  return micros === undefined ? `${date}T${clock}Z` : `${date}T${clock}.${String(micros).padStart(6, '0')}Z`;
+}
+
+const UNITS: Record<string, bigint> = {
+  ns: 1n,
+  us: 1_000n,
+  µs: 1_000n,
+  μs: 1_000n,
+  ms: 1_000_000n,
+  s: 1_000_000_000n,
+  m: 60_000_000_000n,
+  h: 3_600_000_000_000n,
+};
+const MAX_DURATION = 2n ** 63n;
+
+/** Nanoseconds of a Go duration text such as `1h2m3.5s`; null when it isn't one. */
+export function parseDuration(text: string): bigint | null {
+  const m = /^([+-]?)(.*)$/s.exec(text);
+  const body = m?.[2] ?? '';
+  const negative = m?.[1] === '-';
+  if (body === '0') return 0n;
+  if (!/^(?:(?:\d+\.?\d*|\.\d+)(?:ns|us|µs|μs|ms|s|m|h))+$/.test(body)) return null;
+  let sum = 0n;
+  for (const part of body.matchAll(/(\d*)\.?(\d*)(ns|us|µs|μs|ms|s|m|h)/g)) {
+    const unit = UNITS[part[3] ?? ''] ?? 0n;
+    sum += BigInt(part[1] || '0') * unit;
+    const fraction = (part[2] ?? '').slice(0, 18);
+    if (fraction !== '') sum += (BigInt(fraction) * unit) / 10n ** BigInt(fraction.length);
+    if (sum > MAX_DURATION) return null;
+  }
+  if (!negative && sum === MAX_DURATION) return null;
+  return negative ? -sum : sum;
+}
+
+/** Go's time.Duration.String of nanoseconds: `1h2m3.5s`, `1.5ms`, `0s`. */
+export function printDuration(nanos: bigint): string {
+  if (nanos === 0n) return '0s';
+  const sign = nanos < 0n ? '-' : '';
+  const n = nanos < 0n ? -nanos : nanos;
+  if (n < 1_000n) return `${sign}${n}ns`;
+  if (n < 1_000_000n) return `${sign}${decimal(n, 3)}µs`;
+  if (n < 1_000_000_000n) return `${sign}${decimal(n, 6)}ms`;
+  const minutes = n / 60_000_000_000n;
+  const seconds = `${decimal(n % 60_000_000_000n, 9)}s`;
+  if (minutes === 0n) return sign + seconds;
+  const hours = minutes / 60n;
+  return `${sign}${hours === 0n ? '' : `${hours}h`}${minutes % 60n}m${seconds}`;
+}
+
+/** `n` shifted right by `digits` decimal places, without trailing zeros. */
+function decimal(n: bigint, digits: number): string {
+  const unit = 10n ** BigInt(digits);
+  const fraction = (n % unit).toString().padStart(digits, '0').replace(/0+$/, '');
+  return `${n / unit}${fraction === '' ? '' : `.${fraction}`}`;
+}

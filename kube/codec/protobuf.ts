@@ -1,0 +1,180 @@
+import type { JsonObject } from '../meta/json.ts';
+import type { Struct } from '../schema/schema.ts';
+import { BackBuffer } from './proto-buffer.ts';
+import { ProtoError } from './proto-error.ts';
+import { planOf } from './proto-plan.ts';
+import { readMessage } from './proto-read.ts';
+import { Reader } from './proto-reader.ts';
+import { writeMessage } from './proto-write.ts';
+
+export { ProtoError } from './proto-error.ts';
+export { NESTING_MAX } from './proto-read.ts';
+
+/** `k8s` and the encoding style 0: what every Kubernetes protobuf body begins with (apimachinery pkg/runtime/serializer/protobuf). */
+export const MAGIC = Uint8Array.of(0x6b, 0x38, 0x73, 0);
+
+// One buffer serves all calls: writing is synchronous and never re-enters.
+const out = new BackBuffer();
+
+/** The protobuf body of a value, as Go's generated code writes it; apiVersion and kind are not in it. Throws ProtoError on a value that doesn't fit. */
+export function encodeProto(struct: Struct, value: JsonObject): Uint8Array {
+  out.reset();
+  writeMessage(out, planOf(struct), value);
+  return out.take();
+}
+
+/** The value of a protobuf body, without apiVersion and kind. Zero scalars that came are kept; throws ProtoError on bad bytes. */
+export function decodeProto(struct: Struct, bytes: Uint8Array): JsonObject {
+  return readMessage(new Reader(bytes), planOf(struct), bytes.length, {}, 0);
+}
+
+/** runtime.Unknown: what stands around an object's body. */
+export interface Envelope {
+  apiVersion: string;
+  kind: string;
+  raw: Uint8Array;
+  contentEncoding: string;
+  contentType: string;
+}
+
+/** A whole response body: envelope and object in one pass. apiVersion and kind are the value's own unless given. */
+export function encodeObject(struct: Struct, value: JsonObject, apiVersion?: string, kind?: string): Uint8Array {
+  out.reset();
+  beginEnvelope();
+  const end = out.bytes.length - out.at;
+  writeMessage(out, planOf(struct), value);
+  endEnvelope(end, apiVersion ?? String(value.apiVersion ?? ''), kind ?? String(value.kind ?? ''));
+  return out.take();
+}
+
+/** Puts an encoded object into its envelope. */
+export function encodeEnvelope(apiVersion: string, kind: string, raw: Uint8Array): Uint8Array {
+  out.reset();
+  beginEnvelope();
+  const end = out.bytes.length - out.at;
+  out.raw(raw);
+  endEnvelope(end, apiVersion, kind);
+  return out.take();
+}
+
+/** contentEncoding and contentType, both empty: the last fields come first in a buffer that is written backwards. */
+function beginEnvelope(): void {
+  out.varint(0);
+  out.varint(34);
+  out.varint(0);
+  out.varint(26);
+}
+
+function endEnvelope(end: number, apiVersion: string, kind: string): void {
+  out.varint(out.bytes.length - out.at - end);
+  out.varint(18);
+  const type = out.bytes.length - out.at;
+  out.string(kind);
+  out.varint(18);
+  out.string(apiVersion);
+  out.varint(10);
+  out.varint(out.bytes.length - out.at - type);
+  out.varint(10);
+  out.raw(MAGIC);
+}
+
+/** Opens an envelope. The texts of its errors are those of upstream's serializer. */
+export function decodeEnvelope(bytes: Uint8Array): Envelope {
+  if (bytes.length === 0) throw new ProtoError('empty data');
+  if (!hasMagic(bytes)) {
+    throw new ProtoError('provided data does not appear to be a protobuf message, expected prefix [107 56 115 0]');
+  }
+  if (bytes.length === MAGIC.length) throw new ProtoError('empty body');
+  const r = new Reader(bytes);
+  r.at = MAGIC.length;
+  const e: Envelope = { apiVersion: '', kind: '', raw: bytes.subarray(0, 0), contentEncoding: '', contentType: '' };
+  const end = bytes.length;
+  while (r.at < end) {
+    const tag = r.varint(end);
+    if (tag === 10) readTypeMeta(r, r.limit(end), e);
+    else if (tag === 18) {
+      const to = r.limit(end);
+      e.raw = bytes.subarray(r.at, to);
+      r.at = to;
+    } else if (tag === 26) e.contentEncoding = r.string(r.limit(end));
+    else if (tag === 34) e.contentType = r.string(r.limit(end));
+    else if ((tag & 7) === 4) throw new ProtoError('proto: Unknown: wiretype end group for non-group');
+    else if (tag < 8) throw new ProtoError(`proto: Unknown: illegal tag 0 (wire type ${tag})`);
+    else r.skip(tag & 7, end);
+  }
+  return e;
+}
+
+function readTypeMeta(r: Reader, end: number, e: Envelope): void {
+  while (r.at < end) {
+    const tag = r.varint(end);
+    if (tag === 10) e.apiVersion = r.string(r.limit(end));
+    else if (tag === 18) e.kind = r.string(r.limit(end));
+    else r.skip(tag & 7, end);
+  }
+}
+
+/** True when a body is Kubernetes protobuf whatever its Content-Type says. */
+export function hasMagic(bytes: Uint8Array): boolean {
+  return bytes.length >= 4 && bytes[0] === 0x6b && bytes[1] === 0x38 && bytes[2] === 0x73 && bytes[3] === 0;
+}
+
+/** A list's body from items that are encoded already (each by encodeProto): `list` gives the metadata, its `items` are not read. */
+export function encodeList(struct: Struct, list: JsonObject, items: readonly Uint8Array[]): Uint8Array {
+  out.reset();
+  beginEnvelope();
+  const end = out.bytes.length - out.at;
+  let size = 64;
+  for (const i of items) size += i.length + 6;
+  out.need(size);
+  const tag = (struct.fields.get('items')?.number ?? 2) * 8 + 2;
+  for (let i = items.length - 1; i >= 0; i--) {
+    out.lengthDelimited(items[i] as Uint8Array);
+    out.varint(tag);
+  }
+  writeMessage(out, planOf(struct), { ...list, items: undefined });
+  endEnvelope(end, String(list.apiVersion ?? ''), String(list.kind ?? ''));
+  return out.take();
+}
+
+/**
+ * metav1.WatchEvent in protobuf: `object` is a whole enveloped body (encodeObject). The event itself has no envelope:
+ * upstream's stream serializer is the raw one. framing.ts puts the length before it.
+ */
+export function encodeWatchEvent(type: string, object: Uint8Array): Uint8Array {
+  out.reset();
+  out.raw(object);
+  out.varint(object.length);
+  out.varint(10);
+  const size = out.bytes.length - out.at;
+  out.varint(size);
+  out.varint(18);
+  out.string(type);
+  out.varint(10);
+  return out.take();
+}
+
+/** Reverse of encodeWatchEvent. */
+export function decodeWatchEvent(bytes: Uint8Array): { type: string; object: Uint8Array } {
+  const r = new Reader(bytes);
+  const end = bytes.length;
+  const event = { type: '', object: bytes.subarray(0, 0) };
+  while (r.at < end) {
+    const tag = r.varint(end);
+    if (tag === 10) event.type = r.string(r.limit(end));
+    else if (tag === 18) readRawExtension(r, r.limit(end), event);
+    else r.skip(tag & 7, end);
+  }
+  return event;
+}
+
+function readRawExtension(r: Reader, end: number, event: { object: Uint8Array }): void {
+  while (r.at < end) {
+    const tag = r.varint(end);
+    if (tag === 10) {
+      const to = r.limit(end);
+      event.object = r.bytes.subarray(r.at, to);
+      r.at = to;
+    } else r.skip(tag & 7, end);
+  }
+}
