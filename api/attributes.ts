@@ -2,6 +2,7 @@ import type { Kind } from '../kube/kinds/kind.ts';
 import type { Env } from '../kube/meta/env.ts';
 import type { JsonObject } from '../kube/meta/json.ts';
 import type { KubeObject } from '../kube/meta/object.ts';
+import type { FieldRequirement } from '../kube/meta/selectors.ts';
 import type { Assume, Fence, Key, Revision, Stale, Store } from '../kube/store/store.ts';
 
 /** Who asks: authentication's result, authentication.k8s.io/v1 UserInfo. */
@@ -28,6 +29,8 @@ export interface RequestInfo {
   name: string;
   /** Path segments after the subresource (proxy). */
   rest: readonly string[];
+  /** fieldSelector of list, watch and deletecollection, parsed: the Node authorizer allows a node its own pods by it. Absent = none. */
+  fields?: readonly FieldRequirement[];
 }
 
 /** What admission sees; `object` and `oldObject` are in the version asked for. */

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { policyOf } from '../kube/kinds/policy.ts';
 import type { KubeObject } from '../kube/meta/object.ts';
 import type { Stale } from '../kube/store/store.ts';
-import { createPolicyView, policyRows } from './policy.ts';
+import { createPolicyView, sharedRows } from './policy.ts';
 
 const stale = (policy: number, changes: Stale['changes'], whole = false): Stale => ({
   ok: false,
@@ -42,14 +42,18 @@ test('rows are found by key and listed by resource and namespace in key order', 
   assert.deepEqual(keys(v.list('limitranges', 'a')), ['limitranges/a/z']);
 });
 
-test('a whole change starts from the base layer again, and null hides a base row', () => {
-  const base = policyRows([{ key: 'namespaces/default', uid: 'd', text: '{"phase":"Active"}' }]);
-  const v = createPolicyView(base);
-  assert.deepEqual(keys(v.list('namespaces')), ['namespaces/default']);
-  v.apply(stale(1, [namespace('a'), { key: 'namespaces/default', uid: '', policy: null }]));
-  assert.deepEqual(keys(v.list('namespaces')), ['namespaces/a']);
-  v.apply(stale(2, [namespace('b')], true));
+test('a whole change starts the view anew, and shares rows that are as in the base layer', () => {
+  const shared = sharedRows([{ key: 'namespaces/default', uid: 'd', text: '{"phase":"Active"}' }]);
+  const [v, w] = [createPolicyView(shared), createPolicyView(shared)];
+  const same = { key: 'namespaces/default', uid: 'd', policy: '{"phase":"Active"}' };
+  v.apply(stale(1, [namespace('a')]));
+  v.apply(stale(2, [namespace('b'), same], true));
+  w.apply(stale(2, [same], true));
   assert.deepEqual(keys(v.list('namespaces')), ['namespaces/b', 'namespaces/default']);
+  assert.equal(v.get('namespaces/default'), w.get('namespaces/default'));
+  w.apply(stale(3, [{ ...same, policy: '{"phase":"Terminating"}' }]));
+  assert.equal(w.get('namespaces/default')?.data.phase, 'Terminating');
+  assert.equal(v.get('namespaces/default')?.data.phase, 'Active');
 });
 
 test('what is compiled is dropped only when something that it read changed', () => {

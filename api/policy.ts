@@ -3,7 +3,7 @@ import { parseKey } from '../kube/store/key.ts';
 import type { Key, Revision, Stale } from '../kube/store/store.ts';
 import type { PolicyView } from './attributes.ts';
 
-/** A row that a View starts with: the base layer's. Shared by all clusters of an isolate, with what is compiled from it. */
+/** A row of the base layer. */
 export interface PolicyRow {
   key: Key;
   uid: string;
@@ -15,26 +15,27 @@ interface Held {
   uid: string;
   data: JsonObject;
 }
-/** Text until somebody asks: most rows of a cluster are never looked at in an isolate. */
+/** Only text until somebody asks: most rows of a cluster are never looked at in an isolate. */
 class Row implements Held {
   readonly key: Key;
   readonly uid: string;
-  #text: string;
+  readonly text: string;
   #data: JsonObject | undefined;
   constructor(key: Key, uid: string, text: string) {
     this.key = key;
     this.uid = uid;
-    this.#text = text;
+    this.text = text;
   }
   get data(): JsonObject {
     if (this.#data === undefined) {
-      const parsed: unknown = JSON.parse(this.#text);
+      const parsed: unknown = JSON.parse(this.text);
       this.#data = isObject(parsed) ? parsed : {};
-      this.#text = '';
     }
     return this.#data;
   }
 }
+/** Rows that many clusters have alike (the base layer): parsed and compiled once per isolate. */
+export type SharedRows = ReadonlyMap<Key, Row>;
 /** Rows of a resource, or of one namespace of it; `sorted` is made on the first listing after a change. */
 interface Bucket {
   rows: Map<Key, Row>;
@@ -47,30 +48,31 @@ interface Slot {
 }
 
 /** Turns the base layer into rows once per isolate; pass the result to every createPolicyView. */
-export function policyRows(rows: Iterable<PolicyRow>): readonly Row[] {
-  return Array.from(rows, (r) => new Row(r.key, r.uid, r.text));
+export function sharedRows(rows: Iterable<PolicyRow>): SharedRows {
+  const shared = new Map<Key, Row>();
+  for (const r of rows) shared.set(r.key, new Row(r.key, r.uid, r.text));
+  return shared;
 }
 
 /**
- * An empty View (of the base layer when given) at revision 0; the first Stale fills it. A Stale that is `whole` starts it anew from the
- * base: changes then name every row that differs (policy null hides a base row).
+ * An empty View at revision 0; the first Stale fills it, and one that is `whole` starts it anew. Rows that are as in `shared` are
+ * shared with it, so that an isolate with a thousand clusters holds the bootstrap roles once.
  */
-export function createPolicyView(base: readonly Row[] = []): PolicyView {
-  return new View(base);
+export function createPolicyView(shared: SharedRows = new Map()): PolicyView {
+  return new View(shared);
 }
 
 class View implements PolicyView {
   revision: Revision = 0;
-  readonly #base: readonly Row[];
+  readonly #shared: SharedRows;
   #rows = new Map<Key, Row>();
   #buckets = new Map<string, Bucket>();
   #slots = new Map<string, Slot>();
   /** Read sets of the slots being made, innermost last. */
   #reading: Set<string>[] = [];
 
-  constructor(base: readonly Row[]) {
-    this.#base = base;
-    this.#reset();
+  constructor(shared: SharedRows) {
+    this.#shared = shared;
   }
 
   get(key: Key): Held | undefined {
@@ -87,11 +89,15 @@ class View implements PolicyView {
   }
 
   apply(stale: Stale): void {
-    if (stale.whole) this.#reset();
+    if (stale.whole) {
+      this.#rows.clear();
+      this.#buckets.clear();
+      this.#slots.clear();
+    }
     const touched = new Set<string>();
     for (const c of stale.changes) {
       if (c.policy === null) this.#remove(c.key);
-      else this.#put(new Row(c.key, c.uid, c.policy));
+      else this.#put(this.#row(c.key, c.uid, c.policy));
       touched.add(c.key.slice(0, c.key.indexOf('/')));
     }
     this.revision = stale.policy;
@@ -126,11 +132,9 @@ class View implements PolicyView {
     for (const reads of this.#reading) reads.add(resource);
   }
 
-  #reset(): void {
-    this.#rows.clear();
-    this.#buckets.clear();
-    this.#slots.clear();
-    for (const r of this.#base) this.#put(r);
+  #row(key: Key, uid: string, text: string): Row {
+    const shared = this.#shared.get(key);
+    return shared?.text === text && shared.uid === uid ? shared : new Row(key, uid, text);
   }
 
   #put(row: Row): void {

@@ -24,7 +24,8 @@ export interface Store {
   related(
     by: 'owner' | 'node' | 'ref',
     value: string,
-    o?: { resource?: string; limit?: number; after?: Key },
+    /** factsOnly: `value` may be '' (an authorizer reads facts of a node's pods, not their bodies). */
+    o?: { resource?: string; limit?: number; after?: Key; factsOnly?: boolean },
   ): Promise<Entry[]>;
   info(): Promise<StoreInfo>;
 }
