@@ -14,7 +14,10 @@ export interface StringType {
    * time (Time), micro-time (MicroTime), duration (metav1.Duration), quantity, int-or-string (a number or a text in JSON), byte (base64 in JSON).
    */
   format?: 'time' | 'micro-time' | 'duration' | 'quantity' | 'int-or-string' | 'byte';
+  /** Sorted. The interpreter refuses other values unless `documented`. */
   enum?: readonly string[];
+  /** The enum is documentation (`+enum`); the kind's own validation decides. */
+  documented?: boolean;
   limits?: Limits;
 }
 export interface IntegerType {
@@ -52,12 +55,16 @@ export interface ListType {
   mergeKey?: string;
   /** A named Go slice that protobuf wraps in a message of one repeated field (ExtraValue, Verbs). */
   wrapped?: boolean;
+  /** The interpreter refuses duplicates: whole items (`set`) or items of equal keys (`map`). */
+  unique?: 'set' | 'map';
   limits?: Limits;
 }
 export interface MapType {
   is: 'map';
   values: Type;
   atomic?: boolean;
+  /** Limits on each key. */
+  keyLimits?: Limits;
   limits?: Limits;
 }
 /** Any JSON: RawExtension, apiextensions JSON, FieldsV1, x-kubernetes-preserve-unknown-fields. */
@@ -100,9 +107,13 @@ export interface Field {
    */
   inside?: readonly number[];
   type: Type;
-  /** Must be present and, for strings and lists of built-in kinds, not empty. */
+  /** Must be present and, for strings and lists of built-in kinds, not empty. The interpreter enforces it. */
   required?: boolean;
-  /** Encoded by Go even when zero (no `omitempty`), so that protobuf's reader gives it back: status, spec, creationTimestamp's null excepted. */
+  /** OpenAPI lists it as required, but only the kind's own validation may enforce it. */
+  expected?: boolean;
+  /** May not be set (a feature gate that is off). */
+  forbidden?: boolean;
+  /** Encoded by Go even when zero (no `omitempty`, or a struct without `omitzero`): `status: {}`, `containers: null`. */
   always?: boolean;
   /** A pointer in Go: absent and zero are different. */
   nullable?: boolean;
@@ -110,19 +121,38 @@ export interface Field {
   default?: Json;
   /** Names of `+k8s:immutable` and its kin that the interpreter enforces on update. */
   immutable?: boolean;
+  /** Finer rules of update (`+k8s:update`). */
+  update?: readonly ('NoSet' | 'NoUnset' | 'NoModify' | 'NoAddItem' | 'NoRemoveItem')[];
+  /** Limits on fields of the field's struct (`+k8s:subfield`), as on `metadata.name`. */
+  subfields?: Readonly<Record<string, Limits>>;
   deprecated?: boolean;
+  /**
+   * A Go struct embedded without a JSON name: its fields stand beside its siblings in JSON, and in a message of their own in protobuf.
+   * Such a field is only in `numbers` (its type is that struct); its members are in `fields` with number 0 and `via` this one's number.
+   */
+  inline?: boolean;
+  /** The number of the embedded message that carries this field in protobuf. */
+  via?: number;
 }
 
 /** A named object shape: one Go struct, or one `properties` of a CRD. */
 export interface Struct {
   /** `io.k8s.api.core.v1.PodSpec`; for CRDs a path within the schema. */
   name: string;
-  /** By JSON name, in protobuf field order. */
+  /** By JSON name, in the order of Go's declaration, which is the order of Go's JSON. */
   fields: ReadonlyMap<string, Field>;
-  /** By protobuf field number. */
+  /** By protobuf field number, ascending. kind and apiVersion have none (number 0): runtime.Unknown carries them. */
   numbers: ReadonlyMap<number, Field>;
-  /** Members that may not be set together (`+k8s:unionMember`): lists of field names; `required`: one must be. */
-  unions?: readonly { members: readonly string[]; discriminator?: string; required?: boolean }[];
+  /**
+   * Members that may not be set together (`+k8s:unionMember`): lists of field names; `required`: one must be. With a discriminator, `values`
+   * are its values that select each member.
+   */
+  unions?: readonly {
+    members: readonly string[];
+    discriminator?: string;
+    values?: readonly string[];
+    required?: boolean;
+  }[];
   /** Unknown fields stay (x-kubernetes-preserve-unknown-fields). */
   open?: boolean;
 }

@@ -1,0 +1,3 @@
+// Made by tools/generate from Kubernetes 1.37.1. Don't edit: run `npm run generate`.
+export const data =
+  '{"api.node.v1":{"fields":{"Overhead":[["podFixed",1,{"{":"q"}]],"RuntimeClass":[["",0,"@@apimachinery.pkg.apis.meta.v1.TypeMeta",64],["metadata",1,"@@apimachinery.pkg.apis.meta.v1.ObjectMeta",2],["handler",2,{"s":1,"l":{"format":"k8s-short-name"}},43],["overhead",3,"@Overhead",4],["scheduling",4,"@Scheduling",4]],"RuntimeClassList":[["",0,"@@apimachinery.pkg.apis.meta.v1.TypeMeta",64],["metadata",1,"@@apimachinery.pkg.apis.meta.v1.ListMeta",2],["items",2,{"[":"@RuntimeClass"},34]],"Scheduling":[["nodeSelector",1,{"{":"s","a":1}],["tolerations",2,{"[":"@@api.core.v1.Toleration","t":"a"}]]}}}';
