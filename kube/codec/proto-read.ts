@@ -5,7 +5,7 @@ import { ProtoError } from './proto-error.ts';
 import type { Plan, PlanField } from './proto-plan.ts';
 import * as op from './proto-plan.ts';
 import type { Reader } from './proto-reader.ts';
-import { printDuration, printTime, ZERO_TIME_SECONDS } from './proto-time.ts';
+import { printDuration, printTime, ZERO_TIME_SECONDS } from './time.ts';
 
 /** Messages inside messages; the deepest real shape (a schema in a CRD) stays far below, and a JavaScript stack holds this many. */
 export const NESTING_MAX = 500;

@@ -5,7 +5,7 @@ import { BackBuffer } from './proto-buffer.ts';
 import { ProtoError } from './proto-error.ts';
 import type { Plan, PlanField } from './proto-plan.ts';
 import * as op from './proto-plan.ts';
-import { parseDuration, parseTime, ZERO_TIME_SECONDS } from './proto-time.ts';
+import { parseDuration, parseTime, ZERO_TIME_SECONDS } from './time.ts';
 
 const NOTHING: JsonObject = {};
 const EMPTY = new Uint8Array(0);

@@ -1,0 +1,119 @@
+/** Upstream's frame length is 4 bytes, big endian (apimachinery pkg/util/framer). */
+const HEADER = 4;
+/** No object is larger than 1.5 MiB stored; a frame of this size is an attack or a lost boundary. */
+export const FRAME_MAX = 16 * 1024 * 1024;
+const NEWLINE = 10;
+const utf8 = new TextEncoder();
+
+/** A frame that is longer than FRAME_MAX, or a stream that ends inside one. */
+export class FrameError extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = 'FrameError';
+  }
+}
+
+/** One event of a JSON watch: `object` is JSON text already; ends with a newline. */
+export function jsonEvent(type: string, object: string): Uint8Array {
+  return utf8.encode(`{"type":"${type}","object":${object}}\n`);
+}
+
+/** One event of a JSON watch around an object that is bytes already; nothing is decoded. */
+export function jsonEventOfBytes(type: string, object: Uint8Array): Uint8Array {
+  const head = utf8.encode(`{"type":"${type}","object":`);
+  const out = new Uint8Array(head.length + object.length + 2);
+  out.set(head);
+  out.set(object, head.length);
+  out[out.length - 2] = 125;
+  out[out.length - 1] = NEWLINE;
+  return out;
+}
+
+/** A length-delimited frame around bytes: a protobuf watch sends encodeWatchEvent's in it. */
+export function lengthFrame(body: Uint8Array): Uint8Array {
+  const out = new Uint8Array(HEADER + body.length);
+  new DataView(out.buffer).setUint32(0, body.length);
+  out.set(body, HEADER);
+  return out;
+}
+
+/** Takes a stream's chunks as they come and gives whole frames. */
+export interface FrameReader {
+  /** Frames that this chunk completed, without their framing; views of the chunk where it held them whole. */
+  push(chunk: Uint8Array): Uint8Array[];
+  /** Call at the end of the stream: throws FrameError when it ended inside a frame. */
+  end(): void;
+}
+
+/** Bytes of an unfinished frame, in the pieces that came: joined once, when the frame is whole. */
+class Pending {
+  private pieces: Uint8Array[] = [];
+  size = 0;
+
+  add(piece: Uint8Array): void {
+    if (piece.length === 0) return;
+    this.size += piece.length;
+    if (this.size > FRAME_MAX + HEADER) throw new FrameError(`frame is longer than ${FRAME_MAX} bytes`);
+    // The sender of a chunk may reuse its buffer.
+    this.pieces.push(piece.slice());
+  }
+
+  take(last: Uint8Array): Uint8Array {
+    if (this.size === 0) return last;
+    this.add(last);
+    const all = new Uint8Array(this.size);
+    let at = 0;
+    for (const p of this.pieces) {
+      all.set(p, at);
+      at += p.length;
+    }
+    this.pieces = [];
+    this.size = 0;
+    return all;
+  }
+}
+
+/** Reads JSON values that end with a newline; empty lines are skipped. */
+export function newlineReader(): FrameReader {
+  const pending = new Pending();
+  return {
+    push(chunk) {
+      const frames: Uint8Array[] = [];
+      let from = 0;
+      for (let i = chunk.indexOf(NEWLINE); i >= 0; i = chunk.indexOf(NEWLINE, from)) {
+        const line = pending.take(chunk.subarray(from, i));
+        if (line.length > 0) frames.push(line);
+        from = i + 1;
+      }
+      pending.add(chunk.subarray(from));
+      return frames;
+    },
+    end() {
+      if (pending.size > 0) throw new FrameError('unexpected EOF');
+    },
+  };
+}
+
+/** Reads frames with a length before them. */
+export function lengthReader(): FrameReader {
+  const pending = new Pending();
+  return {
+    push(chunk) {
+      const frames: Uint8Array[] = [];
+      let rest = pending.take(chunk);
+      for (;;) {
+        if (rest.length < HEADER) break;
+        const size = new DataView(rest.buffer, rest.byteOffset).getUint32(0);
+        if (size > FRAME_MAX) throw new FrameError(`frame is longer than ${FRAME_MAX} bytes`);
+        if (rest.length < HEADER + size) break;
+        frames.push(rest.subarray(HEADER, HEADER + size));
+        rest = rest.subarray(HEADER + size);
+      }
+      pending.add(rest);
+      return frames;
+    },
+    end() {
+      if (pending.size > 0) throw new FrameError('unexpected EOF');
+    },
+  };
+}
