@@ -1,0 +1,209 @@
+import type { ObjectMeta } from '../../kube/meta/object.ts';
+
+/** The parts of core/v1 Pod that the kubelet reads: facts of k8s.io/api/core/v1 types.go. Absent means what upstream's default means. */
+export interface Pod {
+  apiVersion?: string;
+  kind?: string;
+  metadata: ObjectMeta;
+  spec: PodSpec;
+  status?: PodStatus;
+}
+export interface PodSpec {
+  nodeName?: string;
+  hostname?: string;
+  subdomain?: string;
+  setHostnameAsFQDN?: boolean;
+  hostNetwork?: boolean;
+  hostPID?: boolean;
+  hostIPC?: boolean;
+  shareProcessNamespace?: boolean;
+  restartPolicy?: 'Always' | 'OnFailure' | 'Never';
+  terminationGracePeriodSeconds?: number;
+  activeDeadlineSeconds?: number;
+  dnsPolicy?: string;
+  dnsConfig?: { nameservers?: string[]; searches?: string[]; options?: { name: string; value?: string }[] };
+  hostAliases?: { ip: string; hostnames: string[] }[];
+  serviceAccountName?: string;
+  enableServiceLinks?: boolean;
+  initContainers?: Container[];
+  containers: Container[];
+  volumes?: Volume[];
+  imagePullSecrets?: { name: string }[];
+  securityContext?: PodSecurityContext;
+  readinessGates?: { conditionType: string }[];
+  runtimeClassName?: string;
+  nodeSelector?: Record<string, string>;
+}
+export interface PodSecurityContext {
+  runAsUser?: number;
+  runAsGroup?: number;
+  runAsNonRoot?: boolean;
+  fsGroup?: number;
+  supplementalGroups?: number[];
+  sysctls?: { name: string; value: string }[];
+  seccompProfile?: { type: 'RuntimeDefault' | 'Unconfined' | 'Localhost'; localhostProfile?: string };
+}
+export interface SecurityContext {
+  privileged?: boolean;
+  runAsUser?: number;
+  runAsGroup?: number;
+  runAsNonRoot?: boolean;
+  readOnlyRootFilesystem?: boolean;
+  allowPrivilegeEscalation?: boolean;
+  procMount?: string;
+  capabilities?: { add?: string[]; drop?: string[] };
+  seccompProfile?: { type: 'RuntimeDefault' | 'Unconfined' | 'Localhost'; localhostProfile?: string };
+}
+export interface Container {
+  name: string;
+  image: string;
+  imagePullPolicy?: 'Always' | 'IfNotPresent' | 'Never';
+  command?: string[];
+  args?: string[];
+  workingDir?: string;
+  env?: EnvVar[];
+  envFrom?: { prefix?: string; configMapRef?: KeyRef; secretRef?: KeyRef }[];
+  ports?: {
+    name?: string;
+    containerPort: number;
+    hostPort?: number;
+    hostIP?: string;
+    protocol?: 'TCP' | 'UDP' | 'SCTP';
+  }[];
+  resources?: { limits?: Record<string, string>; requests?: Record<string, string> };
+  volumeMounts?: {
+    name: string;
+    mountPath: string;
+    subPath?: string;
+    subPathExpr?: string;
+    readOnly?: boolean;
+    mountPropagation?: string;
+  }[];
+  livenessProbe?: Probe;
+  readinessProbe?: Probe;
+  startupProbe?: Probe;
+  lifecycle?: { postStart?: Handler; preStop?: Handler };
+  securityContext?: SecurityContext;
+  terminationMessagePath?: string;
+  terminationMessagePolicy?: 'File' | 'FallbackToLogsOnError';
+  stdin?: boolean;
+  stdinOnce?: boolean;
+  tty?: boolean;
+  /** On an init container: a sidecar, which is started in turn and then kept running. */
+  restartPolicy?: 'Always';
+}
+export interface EnvVar {
+  name: string;
+  value?: string;
+  valueFrom?: {
+    fieldRef?: { fieldPath: string };
+    resourceFieldRef?: { containerName?: string; resource: string; divisor?: string };
+    configMapKeyRef?: KeyRef & { key: string };
+    secretKeyRef?: KeyRef & { key: string };
+  };
+}
+export interface KeyRef {
+  name: string;
+  optional?: boolean;
+}
+export interface Handler {
+  exec?: { command: string[] };
+  httpGet?: {
+    path?: string;
+    port: number | string;
+    host?: string;
+    scheme?: string;
+    httpHeaders?: { name: string; value: string }[];
+  };
+  tcpSocket?: { port: number | string; host?: string };
+  grpc?: { port: number; service?: string };
+  sleep?: { seconds: number };
+}
+export interface Probe extends Handler {
+  initialDelaySeconds?: number;
+  timeoutSeconds?: number;
+  periodSeconds?: number;
+  successThreshold?: number;
+  failureThreshold?: number;
+  terminationGracePeriodSeconds?: number;
+}
+export interface KeyToPath {
+  key: string;
+  path: string;
+  mode?: number;
+}
+export interface DownwardItem {
+  path: string;
+  mode?: number;
+  fieldRef?: { fieldPath: string };
+  resourceFieldRef?: { containerName?: string; resource: string; divisor?: string };
+}
+export interface Projection {
+  configMap?: KeyRef & { items?: KeyToPath[] };
+  secret?: KeyRef & { items?: KeyToPath[] };
+  downwardAPI?: { items?: DownwardItem[] };
+  serviceAccountToken?: { audience?: string; expirationSeconds?: number; path: string };
+}
+export interface Volume {
+  name: string;
+  emptyDir?: { medium?: string; sizeLimit?: string };
+  hostPath?: { path: string; type?: string };
+  configMap?: KeyRef & { items?: KeyToPath[]; defaultMode?: number };
+  secret?: { secretName: string; optional?: boolean; items?: KeyToPath[]; defaultMode?: number };
+  downwardAPI?: { items?: DownwardItem[]; defaultMode?: number };
+  projected?: { sources?: Projection[]; defaultMode?: number };
+}
+export interface Condition {
+  type: string;
+  status: 'True' | 'False' | 'Unknown';
+  reason?: string;
+  message?: string;
+  lastProbeTime?: string | null;
+  lastTransitionTime?: string;
+  observedGeneration?: number;
+}
+export interface ContainerStateStatus {
+  waiting?: { reason: string; message?: string };
+  running?: { startedAt: string };
+  terminated?: {
+    exitCode: number;
+    reason: string;
+    message?: string;
+    startedAt: string;
+    finishedAt: string;
+    containerID: string;
+  };
+}
+export interface ContainerStatus {
+  name: string;
+  state: ContainerStateStatus;
+  lastState: ContainerStateStatus;
+  ready: boolean;
+  started?: boolean;
+  restartCount: number;
+  image: string;
+  imageID: string;
+  containerID?: string;
+}
+export interface PodStatus {
+  phase: 'Pending' | 'Running' | 'Succeeded' | 'Failed' | 'Unknown';
+  conditions?: Condition[];
+  message?: string;
+  reason?: string;
+  hostIP?: string;
+  hostIPs?: { ip: string }[];
+  podIP?: string;
+  podIPs?: { ip: string }[];
+  startTime?: string;
+  qosClass?: string;
+  initContainerStatuses?: ContainerStatus[];
+  containerStatuses?: ContainerStatus[];
+  observedGeneration?: number;
+}
+
+export const restartPolicyOf = (pod: Pod) => pod.spec.restartPolicy ?? 'Always';
+export const isSidecar = (c: Container) => c.restartPolicy === 'Always';
+export const podKey = (pod: Pod) => `${pod.metadata.namespace}/${pod.metadata.name}`;
+export const uidOf = (pod: Pod) => pod.metadata.uid ?? '';
+/** Every container that runs for as long as the pod does or before it, init containers first. */
+export const allContainers = (pod: Pod): Container[] => [...(pod.spec.initContainers ?? []), ...pod.spec.containers];
