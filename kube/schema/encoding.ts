@@ -79,3 +79,29 @@ export interface PackageCode {
 }
 /** Packages of one file by model name without `io.k8s.`. */
 export type GroupCode = Record<string, PackageCode>;
+
+/** Discovery in generated/resources.ts: groups in order, each with its versions in order of preference. */
+export interface GroupRecord {
+  n: string;
+  v: { n: string; r: ResourceRecord[] }[];
+}
+/** Plural, kind, singular, verbs, namespaced, short names, categories, storage version hash, subresources. */
+export interface ResourceRecord {
+  n: string;
+  k: string;
+  s: string;
+  v: string[];
+  ns?: 1;
+  sn?: string[];
+  c?: string[];
+  h?: string;
+  sub?: SubresourceRecord[];
+}
+/** Name, kind, verbs, and the kind's group and version where they aren't the parent's. */
+export interface SubresourceRecord {
+  n: string;
+  k: string;
+  v: string[];
+  g?: string;
+  gv?: string;
+}

@@ -101,11 +101,6 @@ export interface Field {
   name: string;
   /** The protobuf field number; 0 where the kind has no protobuf (CustomResources). */
   number: number;
-  /**
-   * Field numbers of the messages around it that JSON does not show, outermost first: protobuf nests embedded Go structs.
-   * Volume.hostPath is field 1 of VolumeSource, which is field 2 of Volume: `number: 1, inside: [2]`. Struct.numbers holds only direct fields.
-   */
-  inside?: readonly number[];
   type: Type;
   /** Must be present and, for strings and lists of built-in kinds, not empty. The interpreter enforces it. */
   required?: boolean;

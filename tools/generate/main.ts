@@ -8,7 +8,7 @@ import { readFeatures } from './features.ts';
 import { findModules, KUBERNETES, MINOR, type Modules } from './modules.ts';
 import { readOpenApi } from './openapi.ts';
 import { readPackages } from './packages.ts';
-import { resourceFile } from './resources.ts';
+import { readResources } from './resources.ts';
 import { typeFiles } from './types.ts';
 
 // Writes kube/schema/generated from the Go modules of one Kubernetes release. `--check` compares instead of writing.
@@ -33,8 +33,8 @@ export function generate(modules: Modules): { files: Map<string, string>; notes:
   for (const [name, group] of groups)
     files.set(`${MINOR}/${name}.ts`, `${HEAD}export const data =\n  ${literal(group)};\n`);
   files.set(`${MINOR}/index.ts`, `${HEAD}${indexFile([...groups])}`);
-  files.set(`${MINOR}/resources.ts`, `${HEAD}${resourceFile(modules, openapi)}`);
-  for (const [name, text] of typeFiles(packages, HEAD)) files.set(`types/${name}`, text);
+  files.set(`${MINOR}/resources.ts`, `${HEAD}export const data =\n  ${literal(readResources(modules))};\n`);
+  for (const [name, text] of typeFiles(groups, HEAD)) files.set(`types/${name}`, text);
   noteAtomicTypes(openapi);
   const notes = [...encoder.notes, ...compareWithOpenApi(groups, openapi)];
   return { files, notes };
