@@ -66,31 +66,17 @@ export function planOf(struct: Struct): Plan {
   const plan: Plan = { name: struct.name, fields: [], numbers: [], zero: null };
   // Before the fields are compiled: shapes may contain themselves.
   plans.set(struct, plan);
-  fill(plan, struct, [...struct.fields.values()], 0);
-  return plan;
-}
-
-/** Puts those fields into the plan that lie `depth` embedded messages deep; deeper ones go into groups. */
-function fill(plan: Plan, struct: Struct, fields: Field[], depth: number): void {
-  const direct: PlanField[] = [];
-  const deeper = new Map<number, Field[]>();
-  for (const f of fields) {
-    if (f.number <= 0 || f.number > NUMBER_MAX) continue;
-    const around = f.inside?.[depth];
-    if (around === undefined) direct.push(compile(f, plan));
-    else if (deeper.has(around)) deeper.get(around)?.push(f);
-    else deeper.set(around, [f]);
-  }
-  for (const [number, inner] of deeper) {
-    const group: Plan = { name: plan.name, fields: [], numbers: [], zero: null };
-    fill(group, struct, inner, depth + 1);
-    direct.push({ ...blank, name: '', number, op: GROUP, tag: number * 8 + 2, always: true, sub: () => group });
-  }
-  direct.sort((a, b) => a.number - b.number);
+  const fields: PlanField[] = [];
   const numbers: (PlanField | undefined)[] = [];
-  for (const f of direct) numbers[f.number] = f;
-  plan.fields = direct;
+  for (const f of struct.numbers.values()) {
+    if (f.number <= 0 || f.number > NUMBER_MAX) continue;
+    const compiled = compile(f, plan);
+    fields.push(compiled);
+    numbers[f.number] = compiled;
+  }
+  plan.fields = fields.sort((x, y) => x.number - y.number);
   plan.numbers = Array.from(numbers);
+  return plan;
 }
 
 const none = (): Plan => {
@@ -100,6 +86,7 @@ const blank: PlanField = { name: '', number: 0, op: 0, tag: 0, always: false, wi
 
 function compile(f: Field, owner: Plan): PlanField {
   const out = planOfValue(f.type, f.number, owner);
+  if (f.inline && out.op === STRUCT) return { ...out, op: GROUP, always: true };
   out.name = f.name;
   const absentable = out.op === LIST || out.op === MAP || out.op === BYTES || out.op === WRAPPED;
   out.always = !absentable && f.nullable !== true;

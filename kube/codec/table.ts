@@ -11,8 +11,10 @@ export interface Column<T extends KubeObject = KubeObject> {
   type: string;
   /** `name` on the column that holds the object's name. */
   format?: string;
-  description: string;
-  priority: number;
+  /** Our own short words; '' when absent. */
+  description?: string;
+  /** 0 when absent. */
+  priority?: number;
   value(o: T, c: { now: number }): Json | Json[];
 }
 
@@ -122,7 +124,7 @@ const definitions = new WeakMap<readonly Column[], JsonObject[]>();
 function definitionsOf(columns: readonly Column[]): JsonObject[] {
   let made = definitions.get(columns);
   if (made === undefined) {
-    made = columns.map(({ name, type, format = '', description, priority }) => ({
+    made = columns.map(({ name, type, format = '', description = '', priority = 0 }) => ({
       name,
       type,
       format,
