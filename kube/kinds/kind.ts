@@ -44,6 +44,10 @@ export interface Kind<T extends KubeObject = KubeObject> {
   deletion?: DeleteStrategy<T>;
   /** Milliseconds that a row lives; absent = for ever. */
   ttl?(o: T): number;
+  /** Another served version of the object: `to` is one of `served`. Absent = versions differ in apiVersion only. Additive to o; may return o. */
+  convert?(o: T, to: SchemaRef): KubeObject;
+  /** Pools to claim from in the same commit; runs after prepare. `token` stands in the object's text until the store replaces it. */
+  claims?(next: T, prev: T | null, key: string): ClaimRequest[];
   /** Facts beyond labels, fields and owners: node, refs, policy. */
   facts?(o: T): Pick<Facts, 'node' | 'refs' | 'policy'>;
 }
@@ -108,3 +112,13 @@ export type Of<T> = T & Record<string, Json | undefined>;
 
 /** The struct that a kind is stored in. */
 export type StructOf = (ref: SchemaRef) => Struct;
+
+/** One claim of a write, in the store's terms (store.ts ClaimOp) without importing it. */
+export interface ClaimRequest {
+  claim: { name: string; cidr?: string; ports?: { from: number; to: number } };
+  want?: string;
+  owner: string;
+  token?: string;
+  /** What the client is told when `want` is taken or nothing is free. */
+  lost(exhausted: boolean): Issue;
+}
