@@ -1,0 +1,270 @@
+import type { Accepted } from '../kube/codec/negotiate.ts';
+import type { Json } from '../kube/meta/json.ts';
+import {
+  failure,
+  notFound,
+  type StatusError,
+  StatusError as StatusErrorClass,
+  timeout,
+  tooLarge,
+  tooMany,
+} from '../kube/meta/status.ts';
+import type {
+  Assume,
+  Commit,
+  CommitOptions,
+  Key,
+  Op,
+  Page,
+  Range,
+  ReadOptions,
+  Stale,
+  Store,
+  StoreError,
+} from '../kube/store/store.ts';
+import type {
+  Admission,
+  AdmissionContext,
+  Attributes,
+  Caller,
+  ClusterContext,
+  Decision,
+  RequestInfo,
+  User,
+} from './attributes.ts';
+import type { Parts } from './parts.ts';
+import type { ParsedRequest } from './request.ts';
+import type { Resources } from './resources.ts';
+
+/** One request on its way through the chain. Made anew for each attempt, but for the body and the ids. */
+export interface Call {
+  parts: Parts;
+  resources: Resources;
+  cluster: ClusterContext;
+  request: Request;
+  query: URLSearchParams;
+  info: ParsedRequest;
+  user: User;
+  caller: Caller | undefined;
+  out: Accepted;
+  /** JSON is indented for whoever reads it. */
+  pretty: boolean;
+  /** Audit-ID of the answer: the client's own, else made. */
+  auditId: string;
+  /** Base of the store's request ids: never the client's. */
+  id: string;
+  commits: number;
+  /** What this attempt has decided on and hasn't been confirmed elsewhere. */
+  exist: { key: Key; uid?: string }[];
+  /** A store call has carried the assumptions of this attempt: refusals after it need no confirmation. */
+  confirmed: boolean;
+  warnings: string[];
+  annotations: Record<string, string>;
+  body: BodyCache;
+}
+/** Read once, kept over attempts. */
+export interface BodyCache {
+  bytes?: Uint8Array;
+}
+
+/** The View no longer holds: thrown by store calls, caught by the outer loop, which takes it in and starts the attempt anew. */
+export class Again {
+  readonly stale: Stale;
+  constructor(stale: Stale) {
+    this.stale = stale;
+  }
+}
+
+/** The assumptions of this attempt: the View's revision, the credential's objects, what admission added. */
+export function assumption(call: Call): Assume {
+  const bound = call.user.bound;
+  const extra = call.caller?.assume?.exist;
+  const exist = bound || extra ? [...call.exist, ...(bound ?? []), ...(extra ?? [])] : call.exist;
+  return exist.length === 0 ? { policy: call.cluster.view.revision } : { policy: call.cluster.view.revision, exist };
+}
+
+/** Store.read with the attempt's assumptions. */
+export async function read(call: Call, store: Store, range: Range, o: ReadOptions): Promise<Page> {
+  const page = await store.read(range, { ...o, assume: assumption(call) });
+  if (!page.ok) throw new Again(page);
+  call.confirmed = true;
+  return page;
+}
+
+/** Store.commit with the attempt's assumptions, the caller's fence and a request id of its own. */
+export async function commit(call: Call, store: Store, ops: Op[]): Promise<Commit> {
+  const o: CommitOptions = { assume: assumption(call), request: `${call.id}/${call.commits++}` };
+  if (call.caller?.fence) o.fence = call.caller.fence;
+  const done = await store.commit(ops, o);
+  if (!done.ok && 'stale' in done) throw new Again(done);
+  call.confirmed = true;
+  if (!done.ok && done.lost === 'fence')
+    throw failure('Conflict', 'the lease of this writer has gone to another holder');
+  return done;
+}
+
+/** Confirms the assumptions without touching data: before a refusal, or for a request that needs no row. */
+export async function confirm(call: Call): Promise<void> {
+  if (call.confirmed) return;
+  const r = await call.cluster.store('namespaces', '').confirm(assumption(call));
+  if (!r.ok) throw new Again(r);
+  call.confirmed = true;
+}
+
+/** The store object that holds a resource. */
+export const storeOf = (call: Call, resource: { key: string }, namespace: string): Store =>
+  call.cluster.store(resource.key, namespace);
+
+/** Asks the authorizers in order. */
+export async function authorize(call: Call, user: User, info: RequestInfo): Promise<Decision> {
+  let why = '';
+  for (const a of call.parts.authorizers) {
+    // Most authorizers decide from the View at once; awaiting their plain values would cost a turn each.
+    const asked = a.authorize(user, info, call.cluster.view, call.cluster.store('namespaces', ''));
+    const d = asked instanceof Promise ? await asked : asked;
+    if (d === 'no-opinion') continue;
+    if (d.allow) return d;
+    why = d.reason;
+    return { allow: false, reason: why };
+  }
+  return { allow: false, reason: why };
+}
+
+/** What admission plugins may ask of a call. */
+export function admissionContext(call: Call): AdmissionContext {
+  return {
+    view: call.cluster.view,
+    cluster: call.cluster,
+    assume: (exist) => call.exist.push(exist),
+    authorize: (user, info) => authorize(call, user, info),
+  };
+}
+export async function mutate(call: Call, a: Attributes, c: AdmissionContext): Promise<void> {
+  for (const plugin of call.parts.admission) {
+    if (!plugin.mutate || !plugin.handles(a)) continue;
+    const r = plugin.mutate(a, c);
+    if (r instanceof Promise) await r;
+  }
+}
+export async function admit(call: Call, a: Attributes, c: AdmissionContext): Promise<void> {
+  for (const plugin of call.parts.admission) {
+    if (!plugin.validate || !plugin.handles(a)) continue;
+    const r = plugin.validate(a, c);
+    const denial = r instanceof Promise ? await r : r;
+    if (denial) throw denied(a, denial, plugin);
+  }
+}
+function denied(
+  a: Attributes,
+  d: { code?: number; reason?: string; message: string },
+  _plugin: Admission,
+): StatusError {
+  const name = a.name || a.object?.metadata.name || 'Unknown';
+  const resource = a.group === '' ? a.resource : `${a.resource}.${a.group}`;
+  return new StatusErrorClass({
+    kind: 'Status',
+    apiVersion: 'v1',
+    metadata: {},
+    status: 'Failure',
+    message: d.code === undefined ? `${resource} ${JSON.stringify(name)} is forbidden: ${d.message}` : d.message,
+    reason: d.reason ?? 'Forbidden',
+    ...(d.code === undefined
+      ? { details: { name, ...(a.group === '' ? {} : { group: a.group }), kind: a.resource } }
+      : {}),
+    code: d.code ?? 403,
+  });
+}
+
+/** Attributes of this request for admission. */
+export function attributes(
+  call: Call,
+  kind: Attributes['kind'],
+  operation: Attributes['operation'],
+  o: {
+    name: string;
+    object: Attributes['object'];
+    oldObject: Attributes['oldObject'];
+    options: Record<string, Json | undefined>;
+    dryRun: boolean;
+  },
+): Attributes {
+  return {
+    ...call.info,
+    name: o.name,
+    user: call.user,
+    operation,
+    kind,
+    object: o.object,
+    oldObject: o.oldObject,
+    options: o.options,
+    dryRun: o.dryRun,
+    warn: (text) => warn(call, text),
+    annotate: (key, value) => {
+      call.annotations[key] = value;
+    },
+  };
+}
+
+/** Adds a Warning header, once per text. */
+export function warn(call: Call, text: string): void {
+  if (!call.warnings.includes(text)) call.warnings.push(text);
+}
+
+/** kubelet and kubectl wait this long before they repeat a request whose outcome isn't known. */
+const RETRY_SECONDS = 2;
+/** A StoreError as the Status that a client gets; undefined for any other error. */
+export function storeStatus(e: unknown, call?: Call): StatusError | undefined {
+  if (!(e instanceof Error) || e.name !== 'StoreError') return undefined;
+  const { code, retryAfterSeconds, message } = e as StoreError;
+  switch (code) {
+    case 'too-large':
+      // etcd's own words: clients look for them.
+      return failure('', 'etcdserver: request is too large', undefined, 500);
+    case 'overloaded':
+      return tooMany('Too many requests, please try again later.', retryAfterSeconds);
+    case 'unknown-outcome':
+      return timeout('the outcome of the write is not known', RETRY_SECONDS);
+    case 'compacted':
+      return failure('Expired', 'The resourceVersion for the provided list is too old.');
+    case 'future':
+      return timeout(message.replace(/^future: /, ''), 1);
+    case 'no-cluster':
+      return notFound({ group: 'tenancy.coracle.dev', resource: 'clusters' }, call?.cluster.id ?? '');
+    case 'corrupt':
+      return failure('InternalError', 'Internal error occurred: the stored row cannot be read');
+    default:
+      return undefined;
+  }
+}
+
+/** apiserver's DefaultMaxRequestBodyBytes. */
+export const MAX_BODY_BYTES = 3 * 1024 * 1024;
+/** The body, read once; 413 past the limit. */
+export async function bodyOf(call: Call): Promise<Uint8Array> {
+  if (call.body.bytes) return call.body.bytes;
+  const over = () => tooLarge(`Request entity too large: limit is ${MAX_BODY_BYTES}`);
+  if (Number(call.request.headers.get('content-length') ?? 0) > MAX_BODY_BYTES) throw over();
+  const bytes = call.request.body === null ? new Uint8Array() : await readLimited(call.request, over);
+  call.body.bytes = bytes;
+  return bytes;
+}
+async function readLimited(request: Request, over: () => StatusError): Promise<Uint8Array> {
+  // A declared length has been checked, and the platform holds the client to it.
+  if (request.headers.has('content-length')) return new Uint8Array(await request.arrayBuffer());
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of request.body as unknown as AsyncIterable<Uint8Array>) {
+    size += chunk.length;
+    if (size > MAX_BODY_BYTES) throw over();
+    chunks.push(chunk);
+  }
+  const only = chunks[0];
+  if (chunks.length === 1 && only) return only;
+  const all = new Uint8Array(size);
+  let at = 0;
+  for (const c of chunks) {
+    all.set(c, at);
+    at += c.length;
+  }
+  return all;
+}

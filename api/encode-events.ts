@@ -1,0 +1,121 @@
+import { lengthFrame } from '../kube/codec/framing.ts';
+import { printJson } from '../kube/codec/json.ts';
+import { contentTypeOf, PROTOBUF_TYPE } from '../kube/codec/negotiate.ts';
+import { encodeWatchEvent, encodeObject as protoObject } from '../kube/codec/protobuf.ts';
+import { toPartial, toTable } from '../kube/codec/table.ts';
+import type { JsonObject } from '../kube/meta/json.ts';
+import type { KubeObject } from '../kube/meta/object.ts';
+import type { Status } from '../kube/meta/status.ts';
+import type { Struct } from '../kube/schema/schema.ts';
+import { spliceObject } from '../kube/store/splice.ts';
+import type { Revision, WatchEvent } from '../kube/store/store.ts';
+import type { Call } from './call.ts';
+import { tableOptions } from './encode.ts';
+import type { Resource } from './parts.ts';
+import { isCurrent, objectOf } from './row.ts';
+
+/** Frames of a watch stream in the form that the client asked for. */
+export interface EventEncoder {
+  /** Content-Type of the stream. */
+  type: string;
+  events(events: readonly WatchEvent[]): Uint8Array;
+  bookmark(revision: Revision, initialEventsEnd: boolean): Uint8Array;
+  error(status: Status): Uint8Array;
+}
+
+const utf8 = new TextEncoder();
+const META = 'io.k8s.apimachinery.pkg.apis.meta.v1';
+
+/** The encoder that a watch needs. */
+export function eventEncoder(call: Call, resource: Resource): EventEncoder {
+  const { out } = call;
+  const transform = transformer(call, resource);
+  return out.type === PROTOBUF_TYPE ? protoEvents(call, resource, transform) : jsonEvents(resource, transform);
+}
+
+/** What becomes of an event's object; undefined = it is sent as it is. */
+type Transform = ((object: KubeObject) => JsonObject) | undefined;
+
+function transformer(call: Call, resource: Resource): Transform {
+  const { as } = call.out;
+  if (as === null) return undefined;
+  const version = as.version === 'v1beta1' ? 'v1beta1' : 'v1';
+  if (as.kind !== 'Table') return (o) => toPartial(o, version);
+  const options = tableOptions(call);
+  let noHeaders = call.query.get('noHeaders') === 'true';
+  return (o) => {
+    const { resourceVersion } = o.metadata;
+    const table = toTable(resource.kind.columns, [o], {
+      ...options,
+      now: call.cluster.env.now(),
+      noHeaders,
+      list: resourceVersion === undefined ? {} : { resourceVersion },
+    });
+    // Only the first event of a stream names the columns.
+    noHeaders = true;
+    return table;
+  };
+}
+
+function jsonEvents(resource: Resource, transform: Transform): EventEncoder {
+  const frame = (type: string, object: JsonObject) => `{"type":"${type}","object":${printJson(object)}}\n`;
+  return {
+    type: 'application/json',
+    events(events) {
+      let text = '';
+      for (const e of events) {
+        if (transform) text += frame(e.type, transform(objectOf(resource, e)));
+        else text += `{"type":"${e.type}","object":${objectText(resource, e)}}\n`;
+      }
+      return utf8.encode(text);
+    },
+    bookmark(revision, end) {
+      const object = bookmarkObject(resource, revision, end);
+      return utf8.encode(frame('BOOKMARK', transform ? transform(object) : object));
+    },
+    error: (status) => utf8.encode(frame('ERROR', status)),
+  };
+}
+function objectText(resource: Resource, e: WatchEvent): string {
+  return isCurrent(resource, e)
+    ? spliceObject(e.value, resource.ref.kind, resource.apiVersion, e.revision)
+    : printJson(objectOf(resource, e));
+}
+
+function protoEvents(call: Call, resource: Resource, transform: Transform): EventEncoder {
+  const { schemas } = call.parts;
+  const partial = transform && schemas.struct(`${META}.PartialObjectMetadata`);
+  const status = schemas.struct(`${META}.Status`);
+  const frame = (type: string, struct: Struct, object: JsonObject) =>
+    lengthFrame(encodeWatchEvent(type, protoObject(struct, object)));
+  const one = (type: string, object: KubeObject) =>
+    transform && partial ? frame(type, partial, transform(object)) : frame(type, resource.struct, object);
+  return {
+    type: contentTypeOf(call.out, true),
+    events: (events) => join(events.map((e) => one(e.type, objectOf(resource, e)))),
+    bookmark: (revision, end) => one('BOOKMARK', bookmarkObject(resource, revision, end)),
+    error: (s) => (status ? frame('ERROR', status, s) : new Uint8Array()),
+  };
+}
+function join(frames: readonly Uint8Array[]): Uint8Array {
+  const only = frames[0];
+  if (frames.length === 1 && only) return only;
+  let size = 0;
+  for (const f of frames) size += f.length;
+  const all = new Uint8Array(size);
+  let at = 0;
+  for (const f of frames) {
+    all.set(f, at);
+    at += f.length;
+  }
+  return all;
+}
+
+/** What marks the end of the initial events: apimachinery meta/v1 InitialEventsAnnotationKey. */
+const INITIAL_EVENTS_END = 'k8s.io/initial-events-end';
+/** A bookmark's object: nothing but its version. */
+function bookmarkObject(resource: Resource, revision: Revision, initialEventsEnd: boolean): KubeObject {
+  const metadata: KubeObject['metadata'] = { resourceVersion: String(revision) };
+  if (initialEventsEnd) metadata.annotations = { [INITIAL_EVENTS_END]: 'true' };
+  return { kind: resource.ref.kind, apiVersion: resource.apiVersion, metadata };
+}

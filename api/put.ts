@@ -1,0 +1,83 @@
+import type { ClaimRequest } from '../kube/kinds/kind.ts';
+import type { KubeObject } from '../kube/meta/object.ts';
+import { failure, type StatusError } from '../kube/meta/status.ts';
+import { keyOf } from '../kube/store/key.ts';
+import type { Commit, Entry, Op } from '../kube/store/store.ts';
+import { type Call, commit, storeOf } from './call.ts';
+import type { Resource } from './parts.ts';
+import { factsOf, toStored, valueOf } from './row.ts';
+import { invalidObject } from './write.ts';
+
+/** A row as it was written, or what stands in its place (undefined = nothing). */
+export type Put = { row: Entry } | { found: Entry | undefined };
+
+/** Commits an object in place of `was` (null = it must not exist), with what its kind claims. A lost race is a value. */
+export async function put(
+  call: Call,
+  resource: Resource,
+  object: KubeObject,
+  prev: KubeObject | null,
+  was: Entry | null,
+): Promise<Put> {
+  const { kind } = resource;
+  const namespace = object.metadata.namespace ?? '';
+  const key = was?.key ?? keyOf(resource.stored.group, kind.plural, namespace, object.metadata.name ?? '');
+  const stored = toStored(resource, object);
+  const value = valueOf(resource, stored);
+  const facts = factsOf(resource, stored);
+  const op: Op = { key, expect: was?.revision ?? 0, value, facts };
+  const ttl = kind.ttl?.(stored);
+  if (ttl !== undefined) op.ttlMs = ttl;
+  const claims = kind.claims?.(stored, prev, key) ?? [];
+  const ops: Op[] = claims.length === 0 ? [op] : [op, ...claims.map(claimOp)];
+  const done = await commit(call, storeOf(call, resource, namespace), ops);
+  if (!done.ok) {
+    if (done.lost === 'race') return { found: done.found[0] ?? undefined };
+    throw lost(resource, object, done, claims);
+  }
+  const revision = done.revisions[0] ?? done.revision;
+  const text = claims.length === 0 ? value.text : filled(value.text, claims, done.claimed);
+  return {
+    row: {
+      key,
+      revision,
+      created: was?.created ?? revision,
+      value: text,
+      version: value.version,
+      schema: value.schema,
+      facts,
+    },
+  };
+}
+
+const claimOp = ({ claim, want, owner, token }: ClaimRequest): Op => ({
+  claim,
+  owner,
+  ...(want === undefined ? {} : { want }),
+  ...(token === undefined ? {} : { token }),
+});
+
+/** The text as the store has it: tokens replaced by what was claimed. Claims follow the put, so claim i is op i + 1. */
+function filled(
+  text: string,
+  claims: readonly ClaimRequest[],
+  claimed: readonly (string | undefined)[] | undefined,
+): string {
+  let out = text;
+  for (const [i, c] of claims.entries()) {
+    const value = claimed?.[i + 1];
+    if (c.token !== undefined && value !== undefined) out = out.replaceAll(c.token, value);
+  }
+  return out;
+}
+
+function lost(
+  resource: Resource,
+  object: KubeObject,
+  done: Exclude<Extract<Commit, { ok: false }>, { lost: 'race' }>,
+  claims: readonly ClaimRequest[],
+): StatusError {
+  const claim = done.lost === 'claim' ? claims[done.op - 1] : undefined;
+  if (done.lost === 'claim' && claim) return invalidObject(resource, object, [claim.lost(done.exhausted)]);
+  return failure('InternalError', `Internal error occurred: the commit was lost: ${done.lost}`);
+}

@@ -1,0 +1,81 @@
+import { parseJson, printJson } from '../kube/codec/json.ts';
+import type { Facts } from '../kube/meta/facts.ts';
+import { isObject, type Json, type JsonObject } from '../kube/meta/json.ts';
+import { apiVersionOf, type KubeObject } from '../kube/meta/object.ts';
+import type { Entry, Revision, Value } from '../kube/store/store.ts';
+import type { Resource } from './parts.ts';
+
+// Between objects and rows. An object in hand carries apiVersion, kind and resourceVersion; a row's text none of them (store.ts Value.text).
+
+/** The text of an object as it's stored: metadata first, without apiVersion, kind and resourceVersion. */
+export function storedText(object: KubeObject): string {
+  const { apiVersion: _a, kind: _k, metadata, ...rest } = object;
+  const { resourceVersion: _r, selfLink: _s, name, ...meta } = metadata;
+  // Metadata is never empty: an object without a name isn't stored.
+  const body: JsonObject = { metadata: { name, ...meta }, ...rest };
+  return printJson(body);
+}
+
+/** What is written of an object, which is in its storage version. */
+export function valueOf(resource: Resource, object: KubeObject): Value {
+  return { text: storedText(object), version: resource.storedVersion, schema: resource.hash };
+}
+
+/** What the store shall know of the object. */
+export function factsOf(resource: Resource, object: KubeObject): Facts {
+  const { metadata } = object;
+  const facts: Facts = { uid: metadata.uid ?? '' };
+  if (metadata.labels) facts.labels = metadata.labels;
+  const fields = resource.kind.fields;
+  if (fields) {
+    const texts: Record<string, string> = {};
+    for (const name in fields) texts[name] = fields[name]?.(object) ?? '';
+    facts.fields = texts;
+  }
+  const owners = metadata.ownerReferences;
+  if (owners && owners.length > 0) facts.owners = owners.map((o) => o.uid);
+  if (metadata.deletionTimestamp !== undefined) facts.terminating = true;
+  const more = resource.kind.facts?.(object);
+  if (more) Object.assign(facts, more);
+  return facts;
+}
+
+/** The object of a row in the version asked for, with apiVersion, kind and resourceVersion. */
+export function objectOf(resource: Resource, row: Pick<Entry, 'value' | 'revision' | 'version'>): KubeObject {
+  const body = parseJson(row.value);
+  if (!isObject(body) || !isObject(body.metadata)) throw new Error(`row of ${resource.key} is not an object`);
+  const { kind, ref } = resource;
+  if (row.version === resource.apiVersion || !kind.convert) {
+    return withHead(resource.apiVersion, ref.kind, body as Body, row.revision);
+  }
+  const from = kind.served.find((s) => apiVersionOf(s) === row.version) ?? resource.stored;
+  return named(resource, kind.convert(withHead(row.version, from.kind, body as Body, row.revision), ref));
+}
+type Body = JsonObject & { metadata: JsonObject };
+function withHead(apiVersion: string, kind: string, body: Body, revision: Revision): KubeObject {
+  const { metadata, ...rest } = body;
+  return { kind, apiVersion, metadata: { ...metadata, resourceVersion: String(revision) }, ...rest } as KubeObject;
+}
+function named(resource: Resource, object: KubeObject): KubeObject {
+  return { ...object, kind: resource.ref.kind, apiVersion: resource.apiVersion };
+}
+
+/** An object of the version asked for in its storage version. */
+export function toStored(resource: Resource, object: KubeObject): KubeObject {
+  const { kind, ref, stored } = resource;
+  return ref === stored || !kind.convert ? object : kind.convert(object, stored);
+}
+
+/** True when a row can be sent by splicing alone: current, plain, of the version asked for. */
+export function isCurrent(resource: Resource, e: { version: string; schema: string; enc?: string }): boolean {
+  return e.version === resource.apiVersion && e.schema === resource.hash && e.enc === undefined;
+}
+
+/** A deep copy of a JSON value; far cheaper than structuredClone. */
+export function copy<T extends Json | undefined>(v: T): T {
+  if (typeof v !== 'object' || v === null) return v;
+  if (Array.isArray(v)) return v.map((x) => copy(x)) as T;
+  const out: JsonObject = {};
+  for (const k in v) out[k] = copy((v as JsonObject)[k]);
+  return out as T;
+}

@@ -1,0 +1,243 @@
+import { CUSTOM_RESOURCE, negotiate, negotiateWatch, PLAIN, RESOURCE, wantsPretty } from '../kube/codec/negotiate.ts';
+import { failure, methodNotSupported, StatusError, unauthorized } from '../kube/meta/status.ts';
+import type { Caller, ClusterContext, User } from './attributes.ts';
+import { Again, authorize, type BodyCache, type Call, confirm } from './call.ts';
+import { denied } from './forbidden.ts';
+import type { Parts, Resource } from './parts.ts';
+import { paths } from './paths.ts';
+import { parseRequest } from './request.ts';
+import { indexResources, type Resources } from './resources.ts';
+import { plainText, respondError, unknownResource } from './respond.ts';
+import { create } from './verbs/create.ts';
+import { remove } from './verbs/delete.ts';
+import { removeCollection } from './verbs/deletecollection.ts';
+import { get } from './verbs/get.ts';
+import { list } from './verbs/list.ts';
+import { patch } from './verbs/patch.ts';
+import { subresource } from './verbs/subresource.ts';
+import { update } from './verbs/update.ts';
+import { watch } from './verbs/watch.ts';
+
+/** How often a request is decided anew because what it was decided on had changed. */
+const ATTEMPTS_MAX = 5;
+
+/** The API server of one Kubernetes minor, for any number of clusters. */
+export interface Api {
+  /** Answers a client. The path is relative to the cluster. Never throws. */
+  (request: Request, cluster: ClusterContext): Promise<Response>;
+  /** Answers a caller inside the control plane: identity and fence are arguments, the rest of the chain is the same. */
+  handle(request: Request, cluster: ClusterContext, caller: Caller): Promise<Response>;
+}
+
+/** Makes the server. Keep it for the isolate's life: it holds what is compiled of the parts. */
+export function createApi(parts: Parts): Api {
+  const server: Server = { parts, resources: indexResources(parts), other: paths(parts) };
+  const api = (request: Request, cluster: ClusterContext) => serve(server, request, cluster, undefined);
+  return Object.assign(api, {
+    handle: (request: Request, cluster: ClusterContext, caller: Caller) => serve(server, request, cluster, caller),
+  });
+}
+
+interface Server {
+  parts: Parts;
+  resources: Resources;
+  other: ReturnType<typeof paths>;
+}
+
+async function serve(
+  server: Server,
+  request: Request,
+  cluster: ClusterContext,
+  caller: Caller | undefined,
+): Promise<Response> {
+  const id = cluster.env.uuid();
+  const auditId = auditIdOf(request) ?? id;
+  const body: BodyCache = {};
+  let call: Call | undefined;
+  try {
+    for (let attempt = 1; ; attempt++) {
+      call = begin(server, request, cluster, caller, { id, auditId, body });
+      try {
+        return await answer(server, call);
+      } catch (e) {
+        const again = e instanceof Again ? e : await refusal(e, call);
+        cluster.view.apply(again.stale);
+        if (attempt === ATTEMPTS_MAX)
+          throw failure(
+            'ServerTimeout',
+            "the cluster's policy changes faster than the request can be decided, please try again",
+            { retryAfterSeconds: 1 },
+          );
+      }
+    }
+  } catch (e) {
+    return respondError(e, { call, auditId, out: call?.out, log: cluster.env.log, schemas: server.parts.schemas });
+  }
+}
+
+/** A refusal decided from the View is confirmed before it is sent: what it was refused for may have come about meanwhile. */
+async function refusal(e: unknown, call: Call): Promise<Again> {
+  if (!(e instanceof StatusError) || (e.code !== 401 && e.code !== 403 && e.code !== 404)) throw e;
+  try {
+    await confirm(call);
+  } catch (stale) {
+    if (stale instanceof Again) return stale;
+    throw stale;
+  }
+  throw e;
+}
+
+const AUDIT_ID_MAX = 64;
+function auditIdOf(request: Request): string | undefined {
+  const given = request.headers.get('audit-id');
+  return given && given.length <= AUDIT_ID_MAX && /^[\x21-\x7e]+$/.test(given) ? given : undefined;
+}
+
+function begin(
+  { parts, resources }: Server,
+  request: Request,
+  cluster: ClusterContext,
+  caller: Caller | undefined,
+  ids: { id: string; auditId: string; body: BodyCache },
+): Call {
+  const url = new URL(request.url);
+  const query = url.searchParams;
+  return {
+    parts,
+    resources,
+    cluster,
+    request,
+    query,
+    info: parseRequest(request.method, decodePath(url.pathname), query),
+    user: caller?.user ?? NOBODY,
+    caller,
+    out: DEFAULT_OUT,
+    pretty: false,
+    auditId: ids.auditId,
+    id: ids.id,
+    commits: 0,
+    exist: caller?.assume?.exist ? [...caller.assume.exist] : [],
+    confirmed: false,
+    warnings: [],
+    annotations: {},
+    body: ids.body,
+  };
+}
+const DEFAULT_OUT = negotiate(null, PLAIN);
+const NOBODY: User = { name: 'system:anonymous', groups: ['system:unauthenticated'] };
+
+function decodePath(path: string): string {
+  if (!path.includes('%')) return path;
+  try {
+    return decodeURIComponent(path);
+  } catch {
+    throw failure('BadRequest', `invalid URL escape in ${JSON.stringify(path)}`);
+  }
+}
+
+async function answer(server: Server, call: Call): Promise<Response> {
+  if (!call.caller) call.user = await authenticate(call);
+  await checkAllowed(call);
+  if (!call.info.isResource) return server.other(call);
+  return dispatch(server, call);
+}
+
+/** Bearer tokens; in a browser's WebSocket they come as a subprotocol. */
+const BEARER_PROTOCOL = 'base64url.bearer.authorization.k8s.io.';
+async function authenticate(call: Call): Promise<User> {
+  const token = tokenOf(call.request);
+  if (token === undefined) return NOBODY;
+  for (const a of call.parts.authenticators) {
+    const user = await a.authenticate(token, call.cluster);
+    if (!user) continue;
+    return user.groups.includes('system:authenticated') || user.groups.includes('system:unauthenticated')
+      ? user
+      : { ...user, groups: [...user.groups, 'system:authenticated'] };
+  }
+  throw unauthorized();
+}
+function tokenOf(request: Request): string | undefined {
+  const header = request.headers.get('authorization');
+  if (header) {
+    const space = header.indexOf(' ');
+    if (space > 0 && header.slice(0, space).toLowerCase() === 'bearer')
+      return header.slice(space + 1).trim() || undefined;
+    return undefined;
+  }
+  const protocols = request.headers.get('sec-websocket-protocol');
+  const carried = protocols
+    ?.split(',')
+    .map((p) => p.trim())
+    .find((p) => p.startsWith(BEARER_PROTOCOL));
+  if (carried === undefined) return undefined;
+  const text = carried.slice(BEARER_PROTOCOL.length).replace(/-/g, '+').replace(/_/g, '/');
+  try {
+    return atob(text);
+  } catch {
+    throw unauthorized();
+  }
+}
+
+async function checkAllowed(call: Call): Promise<void> {
+  const d = await authorize(call, call.user, call.info);
+  if (d !== 'no-opinion' && d.allow) return;
+  throw denied(call.user, call.info, d === 'no-opinion' ? '' : d.reason);
+}
+
+const VERBS: Readonly<Record<string, (call: Call, resource: Resource) => Promise<Response>>> = {
+  get,
+  list,
+  watch,
+  create,
+  update,
+  patch,
+  delete: remove,
+  deletecollection: removeCollection,
+};
+
+async function dispatch(server: Server, call: Call): Promise<Response> {
+  const { info } = call;
+  const resource = server.resources.find(call.cluster.view, info.group, info.version, info.resource);
+  if (!resource) {
+    const elsewhere = await call.parts.aggregate?.(call);
+    if (elsewhere) return elsewhere;
+    if (!isKnownVersion(server, call)) return plainText(call, 404, '404 page not found\n');
+    throw unknownResource();
+  }
+  const { headers } = call.request;
+  const choose = info.verb === 'watch' ? negotiateWatch : negotiate;
+  call.out = choose(headers.get('accept'), resource.custom ? CUSTOM_RESOURCE : RESOURCE);
+  call.pretty = wantsPretty(call.out, call.query.get('pretty'), headers.get('user-agent'));
+  checkScope(call, resource);
+  if (info.subresource !== '') return subresource(call, resource);
+  // A name in the selector narrows a list; in the path it makes a watch of one object.
+  const verb = VERBS[info.verb];
+  if (!verb || !resource.kind.verbs.includes(info.verb))
+    throw methodNotSupported(resource.name, info.verb || call.request.method);
+  return verb(call, resource);
+}
+
+function isKnownVersion(server: Server, call: Call): boolean {
+  for (const r of server.resources.all(call.cluster.view)) {
+    if (r.ref.group === call.info.group && r.ref.version === call.info.version) return true;
+  }
+  return false;
+}
+
+/** A namespace in the path of a cluster-scoped kind, or none where a verb on one object needs it, names nothing. */
+function checkScope(call: Call, resource: Resource): void {
+  const { info } = call;
+  if (resource.kind.scope === 'Cluster') {
+    if (info.namespace !== '' && resource.key !== 'namespaces') throw unknownResource();
+  } else if (
+    info.namespace === '' &&
+    (info.verb === 'create' ||
+      call.info.verb === 'get' ||
+      info.verb === 'update' ||
+      info.verb === 'patch' ||
+      info.verb === 'delete')
+  ) {
+    if (resource.kind.verbs.length === 1) return;
+    throw unknownResource();
+  }
+}

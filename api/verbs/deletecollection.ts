@@ -1,0 +1,65 @@
+import type { KubeObject } from '../../kube/meta/object.ts';
+import { StatusError } from '../../kube/meta/status.ts';
+import type { Entry } from '../../kube/store/store.ts';
+import type { Call } from '../call.ts';
+import { read, storeOf } from '../call.ts';
+import { decodeDeleteOptions } from '../decode-options.ts';
+import { encodeList } from '../encode.ts';
+import type { Resource } from '../parts.ts';
+import { listOptions } from '../query.ts';
+import { respond } from '../respond.ts';
+import { objectOf } from '../row.ts';
+import { selectionOf } from '../select.ts';
+import { removeObject } from './delete.ts';
+
+/** Deletions under way at once: a Worker has six outgoing connections. */
+const AT_ONCE = 6;
+
+/** DELETE of a collection: every selected object by its own rules; not atomic. The answer is the list of what was found. */
+export async function removeCollection(call: Call, resource: Resource): Promise<Response> {
+  const o = listOptions(call.query, false);
+  const selected = selectionOf(call, resource, o);
+  const options = await decodeDeleteOptions(call);
+  const store = storeOf(call, resource, selected.namespace);
+  const objects: KubeObject[] = [];
+  let after: string | undefined;
+  let revision = 0;
+  for (;;) {
+    const page = await read(call, store, selected.range, {
+      ...(selected.select ? { select: selected.select } : {}),
+      ...(after === undefined ? {} : { after, at: revision }),
+      ...(o.limit && o.limit > 0 ? { limit: o.limit } : {}),
+    });
+    revision = page.revision;
+    for (const e of page.entries) objects.push(objectOf(resource, e));
+    await removeAll(call, resource, page.entries, options);
+    if (page.next === undefined || (o.limit && o.limit > 0)) break;
+    after = page.next;
+  }
+  const { type, body } = encodeList(call, resource, { resourceVersion: String(revision) }, objects);
+  return respond(call, 200, body, type);
+}
+
+async function removeAll(
+  call: Call,
+  resource: Resource,
+  rows: readonly Entry[],
+  options: Awaited<ReturnType<typeof decodeDeleteOptions>>,
+): Promise<void> {
+  let next = 0;
+  const worker = async () => {
+    while (next < rows.length) {
+      const row = rows[next++];
+      if (!row) return;
+      const [, second = '', third] = row.key.split('/');
+      const [namespace, name] = third === undefined ? ['', second] : [second, third];
+      try {
+        await removeObject(call, resource, namespace, name, { ...options }, row);
+      } catch (e) {
+        // Somebody else has deleted it meanwhile.
+        if (!(e instanceof StatusError) || e.code !== 404) throw e;
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(AT_ONCE, rows.length) }, worker));
+}

@@ -1,0 +1,36 @@
+import { badRequest, notFound } from '../../kube/meta/status.ts';
+import { rangeOf } from '../../kube/store/key.ts';
+import type { Entry } from '../../kube/store/store.ts';
+import { answerObject, answerRow } from '../answer.ts';
+import { type Call, read, storeOf } from '../call.ts';
+import type { Resource } from '../parts.ts';
+import { objectOf } from '../row.ts';
+
+/** The row that the request names; 404 when there is none. One store call. */
+export async function readRow(call: Call, resource: Resource, name = call.info.name): Promise<Entry> {
+  const { namespace } = call.info;
+  const { stored, kind } = resource;
+  const range = rangeOf(stored.group, kind.plural, kind.scope === 'Namespaced' ? namespace : '', name);
+  const page = await read(call, storeOf(call, resource, namespace), range, { limit: 1 });
+  const row = page.entries[0];
+  if (!row) throw notFound(resource.name, name);
+  return row;
+}
+
+/** GET of one object or of a view of it (status, scale). The body is not parsed unless the client wants another form. */
+export async function get(call: Call, resource: Resource): Promise<Response> {
+  if (call.query.size > 0) checkExport(call.query);
+  const row = await readRow(call, resource);
+  const view = call.info.subresource === '' ? undefined : resource.kind.subresources?.[call.info.subresource];
+  if (view?.is === 'view' && view.as) {
+    return answerObject(call, resource, 200, view.as.read(objectOf(resource, row)));
+  }
+  return answerRow(call, resource, 200, row);
+}
+
+function checkExport(query: URLSearchParams): void {
+  const asked = query.get('export');
+  if (asked !== null && asked !== '0' && asked.toLowerCase() !== 'false') {
+    throw badRequest('the export parameter, deprecated since v1.14, is no longer supported');
+  }
+}

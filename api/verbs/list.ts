@@ -1,0 +1,198 @@
+import { printJson } from '../../kube/codec/json.ts';
+import { JSON_TYPE } from '../../kube/codec/negotiate.ts';
+import type { JsonObject } from '../../kube/meta/json.ts';
+import type { KubeObject } from '../../kube/meta/object.ts';
+import { badRequest } from '../../kube/meta/status.ts';
+import { spliceItem, spliceObject } from '../../kube/store/splice.ts';
+import type { Entry, Page, ReadOptions, Revision, Store } from '../../kube/store/store.ts';
+import { type Call, read, storeOf, storeStatus } from '../call.ts';
+import { encodeList } from '../encode.ts';
+import type { Resource } from '../parts.ts';
+import { type ListOptions, listOptions } from '../query.ts';
+import { respond, respondJson } from '../respond.ts';
+import { isCurrent, objectOf } from '../row.ts';
+import {
+  continueExpired,
+  decodeContinue,
+  encodeContinue,
+  revisionOf,
+  type Selected,
+  selectionOf,
+  tooLargeRevision,
+} from '../select.ts';
+
+/** Where a list stands. */
+interface Cursor {
+  store: Store;
+  selected: Selected;
+  /** The revision of all pages; undefined until the first is read at the newest. */
+  at: Revision | undefined;
+  after: string | undefined;
+  /** Rows still wanted; 0 = all. */
+  left: number;
+  continued: boolean;
+}
+
+/** GET of a collection: one store call per page; pages of current rows go out as the bytes that the store joined. */
+export async function list(call: Call, resource: Resource): Promise<Response> {
+  const o = listOptions(call.query, false);
+  const selected = selectionOf(call, resource, o);
+  const cursor = cursorOf(call, resource, selected, o);
+  const plain = call.out.type === JSON_TYPE && call.out.as === null && !call.pretty;
+  const first = await nextPage(call, resource, cursor, plain);
+  checkNewEnough(o, first.revision);
+  if (!plain) return encoded(call, resource, cursor, first);
+  if (isDone(cursor, first)) {
+    return respondJson(
+      call,
+      200,
+      `${head(resource)}${itemsText(resource, first)}],"metadata":${printJson(metaOf(cursor, first))}}\n`,
+    );
+  }
+  return streamed(call, resource, cursor, first);
+}
+
+function cursorOf(call: Call, resource: Resource, selected: Selected, o: ListOptions): Cursor {
+  const cursor: Cursor = {
+    store: storeOf(call, resource, selected.namespace),
+    selected,
+    at: undefined,
+    after: undefined,
+    left: Math.max(0, o.limit ?? 0),
+    continued: false,
+  };
+  if (o.continue) {
+    const token = decodeContinue(o.continue);
+    if (o.resourceVersion && o.resourceVersion !== '0') {
+      throw badRequest('specifying resource version is not allowed when using continue');
+    }
+    cursor.continued = true;
+    if (token.revision > 0) cursor.at = token.revision;
+    const key = selected.range.from + token.start;
+    if (key.endsWith('\0')) cursor.after = key.slice(0, -1);
+    else cursor.selected = { ...selected, range: { from: key, to: selected.range.to } };
+    return cursor;
+  }
+  const asked = revisionOf(o.resourceVersion);
+  const exact = o.resourceVersionMatch === 'Exact' || (!o.resourceVersionMatch && cursor.left > 0 && asked > 0);
+  if (exact && asked > 0) cursor.at = asked;
+  return cursor;
+}
+
+async function nextPage(call: Call, resource: Resource, c: Cursor, join: boolean): Promise<Page> {
+  const o: ReadOptions = {};
+  if (c.at !== undefined) o.at = c.at;
+  if (c.after !== undefined) o.after = c.after;
+  if (c.left > 0) o.limit = c.left;
+  if (c.selected.select) o.select = c.selected.select;
+  if (join && !resource.custom) o.join = { version: resource.apiVersion, schema: resource.hash };
+  try {
+    const page = await read(call, c.store, c.selected.range, o);
+    c.at = page.revision;
+    return page;
+  } catch (e) {
+    throw c.continued ? expiredToken(e, c) : futureRead(e, c);
+  }
+}
+function expiredToken(e: unknown, c: Cursor): unknown {
+  const status = storeStatus(e);
+  return status?.reason === 'Expired' ? continueExpired(relative(c, c.after ?? c.selected.range.from)) : (status ?? e);
+}
+function futureRead(e: unknown, c: Cursor): unknown {
+  const isFuture = e instanceof Error && e.name === 'StoreError' && (e as Error & { code?: string }).code === 'future';
+  if (!isFuture) return storeStatus(e) ?? e;
+  const newest = /newest is (\d+)/.exec((e as Error).message)?.[1];
+  return tooLargeRevision(c.at ?? 0, Number(newest ?? 0));
+}
+
+function checkNewEnough(o: ListOptions, revision: Revision): void {
+  if (o.continue) return;
+  const asked = revisionOf(o.resourceVersion);
+  if (asked > revision) throw tooLargeRevision(asked, revision);
+}
+
+/** No page follows, or the client has what it asked for. Moves the cursor. */
+function isDone(c: Cursor, page: Page): boolean {
+  c.after = page.next;
+  if (c.left > 0) {
+    c.left -= page.count;
+    if (c.left <= 0) return true;
+  }
+  return page.next === undefined;
+}
+
+/** The list's metadata, known with its last page. */
+function metaOf(c: Cursor, last: Page): JsonObject {
+  const meta: JsonObject = { resourceVersion: String(c.at ?? last.revision) };
+  if (last.next !== undefined) {
+    meta.continue = encodeContinue(c.at ?? last.revision, relative(c, last.next));
+    if (last.remaining !== undefined && !c.selected.select) meta.remainingItemCount = last.remaining;
+  }
+  return meta;
+}
+/** A key without the prefix of the list's range. */
+function relative(c: Cursor, key: string): string {
+  const { resource, namespace } = prefixOf(c);
+  return key.slice(namespace === '' ? resource.length + 1 : resource.length + namespace.length + 2);
+}
+function prefixOf(c: Cursor): { resource: string; namespace: string } {
+  const resource = c.selected.range.from.split('/')[0] ?? '';
+  return { resource, namespace: c.selected.namespace };
+}
+
+const head = (r: Resource) => `{"kind":"${r.ref.kind}List","apiVersion":"${r.apiVersion}","items":[`;
+
+/** A page's items as text, without the brackets. */
+function itemsText(resource: Resource, page: Page): string {
+  if (page.items !== undefined) return page.items;
+  let text = '';
+  for (const e of page.entries) text += (text === '' ? '' : ',') + itemText(resource, e);
+  return text;
+}
+function itemText(resource: Resource, e: Entry): string {
+  if (isCurrent(resource, e)) {
+    return resource.custom
+      ? spliceObject(e.value, resource.ref.kind, resource.apiVersion, e.revision)
+      : spliceItem(e.value, e.revision);
+  }
+  const object = objectOf(resource, e);
+  if (resource.custom) return printJson(object as JsonObject);
+  const { kind: _k, apiVersion: _a, ...item } = object;
+  return printJson(item as JsonObject);
+}
+
+/** Pages as they come: the object that answers never holds more than one. */
+function streamed(call: Call, resource: Resource, cursor: Cursor, first: Page): Response {
+  const encoder = new TextEncoder();
+  let page: Page | undefined = first;
+  let isFirst = true;
+  const body = new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      if (isFirst) {
+        isFirst = false;
+        controller.enqueue(encoder.encode(head(resource) + itemsText(resource, first)));
+        return;
+      }
+      page = await nextPage(call, resource, cursor, true);
+      const text = itemsText(resource, page);
+      const done = isDone(cursor, page);
+      const tail = done ? `],"metadata":${printJson(metaOf(cursor, page))}}\n` : '';
+      controller.enqueue(encoder.encode((text === '' ? '' : `,${text}`) + tail));
+      if (done) controller.close();
+    },
+  });
+  return respond(call, 200, body, JSON_TYPE);
+}
+
+/** Tables, partial objects, YAML, protobuf: everything is read, then encoded as one. */
+async function encoded(call: Call, resource: Resource, cursor: Cursor, first: Page): Promise<Response> {
+  const objects: KubeObject[] = [];
+  let page = first;
+  for (;;) {
+    for (const e of page.entries) objects.push(objectOf(resource, e));
+    if (isDone(cursor, page)) break;
+    page = await nextPage(call, resource, cursor, false);
+  }
+  const { type, body } = encodeList(call, resource, metaOf(cursor, page), objects);
+  return respond(call, 200, body, type);
+}

@@ -1,0 +1,230 @@
+import { invalid as invalidIssue } from '../../kube/meta/issues.ts';
+import { equalJson, type JsonObject } from '../../kube/meta/json.ts';
+import type { KubeObject } from '../../kube/meta/object.ts';
+import { conflict, failure, invalid, notFound, STALE_WRITE } from '../../kube/meta/status.ts';
+import { rangeOf } from '../../kube/store/key.ts';
+import type { Entry } from '../../kube/store/store.ts';
+import { answerObject, answerRow } from '../answer.ts';
+import { admissionContext, admit, attributes, authorize, type Call, commit, mutate, read, storeOf } from '../call.ts';
+import { decodeBody, directiveOf, type Target } from '../decode.ts';
+import { denied } from '../forbidden.ts';
+import { manageUpdate, settleTimes } from '../managed.ts';
+import type { Resource } from '../parts.ts';
+import { put } from '../put.ts';
+import { managerOf, writeOptions } from '../query.ts';
+import { copy, objectOf } from '../row.ts';
+import {
+  beforeUpdate,
+  checkName,
+  contextOf,
+  dedupOwners,
+  ensureNamespace,
+  invalidObject,
+  isDryRun,
+  wipeSystemFields,
+} from '../write.ts';
+import { createObject, type Written } from './create.ts';
+
+/** How often a write without a version of its own is decided anew after a lost race; upstream has no bound. */
+const RACES_MAX = 64;
+
+/** What becomes of the current object; `prev` may be changed by nobody. Throws what refuses. */
+export type Revise = (prev: KubeObject) => KubeObject;
+export interface Update {
+  /** Makes the next object; called anew after a lost race. */
+  revise: Revise;
+  /** Makes the object when there is none; absent = 404. */
+  make?: () => KubeObject;
+  dryRun: boolean;
+  options: JsonObject;
+  /** The object that the client named must have this uid. */
+  uid?: string | undefined;
+}
+
+/** PUT. Two store calls. */
+export async function update(call: Call, resource: Resource): Promise<Response> {
+  const options = writeOptions(call.query, 'UpdateOptions');
+  const { info } = call;
+  const view = info.subresource === '' ? undefined : resource.kind.subresources?.[info.subresource];
+  const as = view?.is === 'view' ? view.as : undefined;
+  const target: Target = as ? asTarget(call, as.ref) : resource;
+  const body = await decodeBody(call, target, directiveOf(options));
+  ensureNamespace(body.metadata, resource.kind, info.namespace);
+  checkName(body.metadata, info.name, info.namespace);
+  dedupOwners(call, body.metadata, false);
+  const manager = managerOf(options, call.request.headers.get('user-agent'));
+  const done = await reviseObject(call, resource, {
+    revise: (prev) => {
+      if (as) return writeView(resource, as, prev, body);
+      const next = copy(body);
+      manageUpdate(call, resource, prev, next, manager);
+      return next;
+    },
+    ...(resource.kind.createOnUpdate && info.subresource === ''
+      ? {
+          make: () => {
+            const next = copy(body);
+            wipeSystemFields(next.metadata);
+            manageUpdate(call, resource, null, next, manager);
+            return next;
+          },
+        }
+      : {}),
+    dryRun: isDryRun(options),
+    options: options as JsonObject,
+    uid: body.metadata.uid || undefined,
+  });
+  return answerWritten(call, resource, done, as);
+}
+
+type As = NonNullable<Extract<NonNullable<Resource['kind']['subresources']>[string], { is: 'view' }>['as']>;
+
+/** The shape of a subresource's own kind. */
+export function asTarget(call: Call, ref: As['ref']): Target {
+  const struct = call.parts.schemas.kind(ref);
+  if (!struct) throw failure('InternalError', `Internal error occurred: no shape for ${ref.kind}`);
+  return { ref, struct, custom: false };
+}
+/** The object with what a view of another kind says written into it. */
+export function writeView(resource: Resource, as: As, prev: KubeObject, view: KubeObject): KubeObject {
+  const next = copy(prev as JsonObject) as KubeObject;
+  const version = view.metadata.resourceVersion;
+  const issues = as.write(next, view);
+  if (issues && issues.length > 0) {
+    throw invalid({ group: as.ref.group, kind: as.ref.kind }, prev.metadata.name ?? '', issues);
+  }
+  // The view's version is the client's precondition.
+  if (version) next.metadata.resourceVersion = version;
+  else delete next.metadata.resourceVersion;
+  void resource;
+  return next;
+}
+
+/** The answer to an update or a patch: 201 when it created. */
+export function answerWritten(call: Call, resource: Resource, done: Revised, as?: As): Response {
+  const code = done.created ? 201 : 200;
+  if (as)
+    return answerObject(call, resource, code, as.read('row' in done ? objectOf(resource, done.row) : done.object));
+  return 'row' in done ? answerRow(call, resource, code, done.row) : answerObject(call, resource, code, done.object);
+}
+
+export type Revised = Written & { created: boolean };
+
+/** Read, revise, validate, admit, commit; again with what was found when the race is lost. */
+export async function reviseObject(call: Call, resource: Resource, u: Update): Promise<Revised> {
+  const { info } = call;
+  const namespace = resource.kind.scope === 'Namespaced' ? info.namespace : '';
+  const store = storeOf(call, resource, namespace);
+  const range = rangeOf(resource.stored.group, resource.kind.plural, namespace, info.name);
+  let row: Entry | undefined = (await read(call, store, range, { limit: 1 })).entries[0];
+  for (let i = 0; i < RACES_MAX; i++) {
+    if (!row) return { ...(await createInstead(call, resource, u)), created: true };
+    const r = await reviseRow(call, resource, row, u);
+    if (!('found' in r)) return { ...r, created: false };
+    row = r.found;
+  }
+  throw conflict(resource.name, info.name, STALE_WRITE);
+}
+
+async function createInstead(call: Call, resource: Resource, u: Update): Promise<Written> {
+  const { info } = call;
+  if (!u.make) throw notFound(resource.name, info.name);
+  if (u.uid) {
+    throw conflict(
+      resource.name,
+      info.name,
+      `Precondition failed: UID in precondition: ${u.uid}, UID in object meta: `,
+    );
+  }
+  const object = u.make();
+  const creates = { ...info, verb: 'create' };
+  const d = await authorize(call, call.user, creates);
+  if (d === 'no-opinion' || !d.allow) throw denied(call.user, creates, d === 'no-opinion' ? '' : d.reason);
+  return createObject(call, resource, object, { name: info.name, dryRun: u.dryRun, options: u.options });
+}
+
+type Tried = Written | { found: Entry | undefined };
+
+async function reviseRow(call: Call, resource: Resource, row: Entry, u: Update): Promise<Tried> {
+  const prev = objectOf(resource, row);
+  checkUid(resource, call.info.name, prev, u.uid);
+  const draft = u.revise(prev);
+  const context = admissionContext(call);
+  const a = attributes(call, resource.kind, 'UPDATE', {
+    name: call.info.name,
+    object: draft,
+    oldObject: prev,
+    options: u.options,
+    dryRun: u.dryRun,
+  });
+  await mutate(call, a, context);
+  const next = a.object ?? draft;
+  dedupOwners(call, next.metadata, true);
+  checkVersion(resource, next, prev);
+  beforeUpdate(call, resource, next, prev, contextOf(call, resource, 'update', u.dryRun));
+  settleTimes(prev, next);
+  a.object = next;
+  await admit(call, a, context);
+  if (deletesNow(resource, next, prev)) return remove(call, resource, row, next, u.dryRun);
+  if (isSame(resource, row, next, prev)) return { row };
+  return u.dryRun ? { object: next } : put(call, resource, next, prev, row);
+}
+
+/** Nothing to write: the row is current and says the same. */
+function isSame(resource: Resource, row: Entry, next: KubeObject, prev: KubeObject): boolean {
+  return (
+    row.version === resource.storedVersion &&
+    row.schema === resource.hash &&
+    equalJson(next as JsonObject, prev as JsonObject)
+  );
+}
+
+function checkUid(resource: Resource, name: string, prev: KubeObject, uid: string | undefined): void {
+  const has = prev.metadata.uid ?? '';
+  if (uid && uid !== has) {
+    throw conflict(resource.name, name, `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${has}`);
+  }
+}
+
+/** The version that the object names must be the current one; none means any, where the kind allows that. */
+function checkVersion(resource: Resource, next: KubeObject, prev: KubeObject): void {
+  const asked = next.metadata.resourceVersion ?? '';
+  if (asked === '' || asked === '0') {
+    if (resource.kind.needsVersion) {
+      throw invalid({ group: resource.name.group, kind: resource.name.resource }, prev.metadata.name ?? '', [
+        invalidIssue('metadata.resourceVersion', 0, 'must be specified for an update'),
+      ]);
+    }
+    next.metadata.resourceVersion = prev.metadata.resourceVersion ?? '';
+  } else if (!/^\d+$/.test(asked)) {
+    throw invalidObject(resource, next, [
+      invalidIssue(
+        'metadata.resourceVersion',
+        asked,
+        `strconv.ParseUint: parsing ${JSON.stringify(asked)}: invalid syntax`,
+      ),
+    ]);
+  } else if (asked !== prev.metadata.resourceVersion) {
+    throw conflict(resource.name, prev.metadata.name ?? '', STALE_WRITE);
+  }
+}
+
+/** registry.ShouldDeleteDuringUpdate: the last finalizer of a deleted object has gone. */
+function deletesNow(resource: Resource, next: KubeObject, prev: KubeObject): boolean {
+  if (prev.metadata.deletionTimestamp === undefined) return false;
+  if ((next.metadata.finalizers?.length ?? 0) > 0) return false;
+  if ((prev.metadata.deletionGracePeriodSeconds ?? 0) !== 0) return false;
+  return !resource.kind.deletion?.held?.(next);
+}
+
+async function remove(call: Call, resource: Resource, row: Entry, next: KubeObject, dryRun: boolean): Promise<Tried> {
+  if (dryRun) return { object: next };
+  const store = storeOf(call, resource, next.metadata.namespace ?? '');
+  const done = await commit(call, store, [{ key: row.key, expect: row.revision, value: null }]);
+  if (done.ok) return { object: next };
+  if (done.lost !== 'race')
+    throw failure('InternalError', `Internal error occurred: the commit was lost: ${done.lost}`);
+  const found = done.found[0] ?? undefined;
+  // Somebody else has deleted it: that is what was wanted.
+  return found ? { found } : { object: next };
+}

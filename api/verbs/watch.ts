@@ -1,0 +1,212 @@
+import { failure, StatusError } from '../../kube/meta/status.ts';
+import type { Batch, Revision, Store, WatchEvent, WatchOptions } from '../../kube/store/store.ts';
+import { Again, assumption, type Call, read, storeOf, storeStatus } from '../call.ts';
+import { type EventEncoder, eventEncoder } from '../encode-events.ts';
+import type { Resource } from '../parts.ts';
+import { type ListOptions, listOptions } from '../query.ts';
+import { respond } from '../respond.ts';
+import { revisionOf, type Selected, selectionOf, tooLargeRevision } from '../select.ts';
+
+/** Upstream's bookmark period. */
+const BOOKMARK_MS = 60_000;
+/** A bookmark goes out this long before a watch ends, so that the client resumes from there. */
+const LAST_BOOKMARK_MS = 2_000;
+/** apiserver's --min-request-timeout: watches without a timeout last this long to twice as long. */
+const MIN_TIMEOUT_SECONDS = 1800;
+/** A client that doesn't read has this much waiting before its watch stops taking batches; the store then drops it. */
+const BUFFER_BYTES = 1024 * 1024;
+
+/** GET with watch: a stream of events. What goes wrong after the head is an ERROR event, as upstream. */
+export async function watch(call: Call, resource: Resource): Promise<Response> {
+  const o = listOptions(call.query, true);
+  const selected = selectionOf(call, resource, o);
+  const store = storeOf(call, resource, selected.namespace);
+  const encode = eventEncoder(call, resource);
+  const feed = new Feed(call, encode, o);
+  try {
+    const from = await startOf(call, resource, store, selected, o, feed);
+    const batches = open(call, store, selected, from);
+    feed.start(batches, from);
+  } catch (e) {
+    const status = storeStatus(e) ?? (e instanceof StatusError ? e : undefined);
+    if (!status || status.code !== 410) throw status ?? e;
+    feed.fail(status);
+  }
+  return respond(call, 200, feed.stream, encode.type);
+}
+
+/** The revision that the watch goes on after; initial events have been sent when it starts with the present state. */
+async function startOf(
+  call: Call,
+  resource: Resource,
+  store: Store,
+  selected: Selected,
+  o: ListOptions,
+  feed: Feed,
+): Promise<Revision> {
+  const asked = revisionOf(o.resourceVersion);
+  if (!o.sendInitialEvents && asked > 0) return asked;
+  let after: string | undefined;
+  let at: Revision | undefined;
+  for (;;) {
+    const page = await read(call, store, selected.range, {
+      ...(selected.select ? { select: selected.select } : {}),
+      ...(after === undefined ? {} : { after }),
+      ...(at === undefined ? {} : { at }),
+      // Only the revision is wanted.
+      ...(o.sendInitialEvents ? {} : { limit: 1, factsOnly: true }),
+    });
+    if (asked > page.revision) throw tooLargeRevision(asked, page.revision);
+    at = page.revision;
+    if (!o.sendInitialEvents) return at;
+    feed.add(page.entries.map((e): WatchEvent => ({ ...e, type: 'ADDED' })));
+    if (page.next === undefined) break;
+    after = page.next;
+  }
+  if (o.allowWatchBookmarks) feed.bookmark(at, true);
+  void resource;
+  return at;
+}
+
+function open(call: Call, store: Store, selected: Selected, after: Revision): AsyncIterable<Batch> {
+  const o: WatchOptions = { assume: assumption(call) };
+  if (selected.select) o.select = selected.select;
+  try {
+    const batches = store.watch(selected.range, after, o);
+    call.confirmed = true;
+    return batches;
+  } catch (e) {
+    if (e instanceof Error && e.name === 'StaleError') throw new Again((e as Error & { stale: Again['stale'] }).stale);
+    throw e;
+  }
+}
+
+/** One watch's stream: batches in, frames out, bookmarks and the end by the clock. */
+class Feed {
+  readonly stream: ReadableStream<Uint8Array>;
+  readonly #call: Call;
+  readonly #encode: EventEncoder;
+  readonly #options: ListOptions;
+  #controller!: ReadableStreamDefaultController<Uint8Array>;
+  #iterator: AsyncIterator<Batch> | undefined;
+  /** Everything up to here has been sent. */
+  #sent: Revision = 0;
+  #bookmarked: Revision = 0;
+  #timers: (() => void)[] = [];
+  #drained: (() => void) | undefined;
+  #closed = false;
+
+  constructor(call: Call, encode: EventEncoder, options: ListOptions) {
+    this.#call = call;
+    this.#encode = encode;
+    this.#options = options;
+    this.stream = new ReadableStream<Uint8Array>(
+      {
+        start: (c) => {
+          this.#controller = c;
+        },
+        pull: () => this.#drained?.(),
+        cancel: () => this.#end(),
+      },
+      { highWaterMark: BUFFER_BYTES, size: (chunk) => chunk?.length ?? 0 },
+    );
+  }
+
+  add(events: readonly WatchEvent[]): void {
+    if (events.length > 0) this.#controller.enqueue(this.#encode.events(events));
+  }
+
+  bookmark(revision: Revision, initialEventsEnd = false): void {
+    if (this.#closed || (revision <= this.#bookmarked && !initialEventsEnd)) return;
+    this.#bookmarked = revision;
+    this.#controller.enqueue(this.#encode.bookmark(revision, initialEventsEnd));
+  }
+
+  /** The stream is one ERROR event. */
+  fail(status: StatusError): void {
+    if (this.#closed) return;
+    this.#controller.enqueue(this.#encode.error(status.status));
+    this.#end();
+    this.#controller.close();
+  }
+
+  start(batches: AsyncIterable<Batch>, from: Revision): void {
+    this.#sent = from;
+    this.#iterator = batches[Symbol.asyncIterator]();
+    const { env } = this.#call.cluster;
+    const seconds = this.#options.timeoutSeconds || MIN_TIMEOUT_SECONDS * (1 + env.random());
+    this.#timers.push(env.after(seconds * 1000, () => this.#timeout()));
+    if (this.#options.allowWatchBookmarks) {
+      this.#everyMinute();
+      const last = seconds * 1000 - LAST_BOOKMARK_MS;
+      if (last > 0) this.#timers.push(env.after(last, () => this.bookmark(this.#sent)));
+    }
+    this.#call.request.signal?.addEventListener('abort', () => this.#timeout(), { once: true });
+    void this.#pump(this.#iterator);
+  }
+
+  #everyMinute(): void {
+    const slot = this.#timers.length;
+    const arm = () => {
+      this.#timers[slot] = this.#call.cluster.env.after(BOOKMARK_MS, () => {
+        this.bookmark(this.#sent);
+        arm();
+      });
+    };
+    this.#timers.push(() => {});
+    arm();
+  }
+
+  async #pump(iterator: AsyncIterator<Batch>): Promise<void> {
+    try {
+      while (!this.#closed) {
+        const next = await iterator.next();
+        if (next.done || this.#closed) break;
+        this.add(next.value.events);
+        this.#sent = next.value.revision;
+        if ((this.#controller.desiredSize ?? 1) <= 0) await this.#drain();
+      }
+      this.#timeout();
+    } catch (e) {
+      this.#broken(e);
+    }
+  }
+
+  #drain(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#drained = () => {
+        this.#drained = undefined;
+        resolve();
+      };
+    });
+  }
+
+  #broken(e: unknown): void {
+    const status = storeStatus(e);
+    if (status?.code === 410) {
+      this.fail(failure('Expired', 'The resourceVersion for the provided watch is too old.'));
+      return;
+    }
+    this.#call.cluster.env.log('warn', 'api.watch.broken', { audit: this.#call.auditId, error: String(e) });
+    this.#timeout();
+  }
+
+  /** A watch ends without a word: the client resumes from what it has seen. */
+  #timeout(): void {
+    if (this.#closed) return;
+    this.#end();
+    try {
+      this.#controller.close();
+    } catch {
+      // The client has gone between the check and the close.
+    }
+  }
+
+  #end(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    for (const cancel of this.#timers) cancel();
+    this.#drained?.();
+    void this.#iterator?.return?.();
+  }
+}
