@@ -43,7 +43,9 @@ export async function localTls(dir: string, hosts: readonly string[]): Promise<T
       extensions: [
         new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
         new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth]),
-        new x509.SubjectAlternativeNameExtension(hosts.map((h) => ({ type: isIP(h) ? 'ip' : 'dns', value: h }))),
+        new x509.SubjectAlternativeNameExtension(
+          hosts.map((h) => ({ type: isIP(h) ? ('ip' as const) : ('dns' as const), value: h })),
+        ),
       ],
     });
     writeAtomic(join(dir, 'server.key'), await pem(keys.privateKey));

@@ -1,0 +1,177 @@
+import { spawn } from 'node:child_process';
+import { existsSync, mkdirSync, openSync, readFileSync } from 'node:fs';
+import { homedir, hostname, networkInterfaces } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { type ClusterObject, createCluster } from './cluster.ts';
+import { type Command, CommandError } from './command.ts';
+import { ask, call, type Endpoint } from './endpoint.ts';
+import { coracleHome, root, writeAtomic } from './home.ts';
+import { kubeconfig } from './kubeconfig.ts';
+import { portOf, serverOptions } from './serve.ts';
+import { prepare, readPid, start, waitFor, writePid } from './server/process.ts';
+
+/** A cold start on a slow disk compiles the bundle and opens databases. */
+const SERVER_MS_MAX = 30_000;
+/** The first start installs containerd. */
+const NODE_MS_MAX = 300_000;
+
+/** What `up` remembers of its cluster. */
+interface Remembered {
+  name: string;
+  url: string;
+  adminToken: string;
+}
+
+export const up: Command = {
+  name: 'up',
+  summary: 'start a one-node cluster on this machine and write its kubeconfig',
+  usage: `  --host ADDRESS     where the API listens (default 127.0.0.1)
+  --port N           (default 6443)
+  --name NAME        a further name or address for the certificate; may be repeated
+  --cluster NAME     the cluster's name (default "default")
+  --no-node          the control plane only
+  --pod-cidr CIDR    range of this node's pods (default 10.244.0.0/24)
+  --mirror HOST=URL  pull images of registry HOST from URL; may be repeated
+
+Installs what the node needs (Debian's containerd, runc, nftables, CNI plugins), needs root for it. Run again, it starts what is missing.
+coracle down ends it; the data stays.`,
+  async run(args) {
+    const { values } = parseArgs({
+      args,
+      options: {
+        ...serverOptions,
+        cluster: { type: 'string', default: 'default' },
+        'no-node': { type: 'boolean', default: false },
+        'pod-cidr': { type: 'string', default: '10.244.0.0/24' },
+        mirror: { type: 'string', multiple: true, default: [] as string[] },
+      },
+    });
+    if (!values['no-node'] && process.getuid?.() !== 0)
+      throw new CommandError('a node needs root; run as root, or with --no-node');
+    const home = coracleHome();
+    const endpoint = await startServer(home, values.host, portOf(values.port), values.name);
+    const cluster = await ensureCluster(home, endpoint, values.cluster);
+    const config = join(home, 'kubeconfig');
+    const text = kubeconfig({ name: cluster.name, url: cluster.url, caPem: endpoint.caPem, token: cluster.adminToken });
+    writeAtomic(config, text);
+    const own = join(homedir(), '.kube', 'config');
+    if (!existsSync(own)) {
+      mkdirSync(join(homedir(), '.kube'), { recursive: true, mode: 0o700 });
+      writeAtomic(own, text);
+    }
+    if (!values['no-node']) await startNode(home, endpoint, cluster, values['pod-cidr'], mirrorsOf(values.mirror));
+    console.log(`The cluster is up: ${cluster.url}\n\n  export KUBECONFIG=${config}\n  kubectl get nodes`);
+    return 0;
+  },
+};
+
+function say(line: string): void {
+  console.error(`coracle: ${line}`);
+}
+
+async function startServer(home: string, host: string, port: number, names: readonly string[]): Promise<Endpoint> {
+  const pidFile = join(home, 'server.pid');
+  const server = await prepare({ home, host, port, names });
+  const endpoint = { url: server.url, caPem: server.caPem, token: server.operatorToken };
+  if (readPid(pidFile) === undefined) {
+    say(`starting the control plane on ${server.url}`);
+    const child = start(server.config, join(home, 'server.log'));
+    child.unref();
+    writePid(pidFile, child.pid ?? 0);
+  }
+  writeAtomic(join(home, 'url'), server.url, 0o644);
+  await waitFor(
+    `the control plane (log: ${join(home, 'server.log')})`,
+    SERVER_MS_MAX,
+    async () => (await call(endpoint, 'GET', '/readyz')).code === 200,
+    () => readPid(pidFile) !== undefined,
+  );
+  return endpoint;
+}
+
+async function ensureCluster(home: string, endpoint: Endpoint, name: string): Promise<Remembered> {
+  mkdirSync(join(home, 'clusters'), { recursive: true, mode: 0o700 });
+  const path = join(home, 'clusters', `${name}.json`);
+  if (existsSync(path)) return JSON.parse(readFileSync(path, 'utf8')) as Remembered;
+  const made: ClusterObject = await createCluster(endpoint, name);
+  const remembered = { name, url: made.status.url, adminToken: made.status.adminToken ?? '' };
+  writeAtomic(path, JSON.stringify(remembered));
+  say(`cluster ${name} is made`);
+  return remembered;
+}
+
+async function startNode(
+  home: string,
+  endpoint: Endpoint,
+  cluster: Remembered,
+  podCidr: string,
+  mirrors: Record<string, string[]>,
+): Promise<void> {
+  const pidFile = join(home, 'agent.pid');
+  const log = join(home, 'agent.log');
+  const node = hostname().toLowerCase();
+  if (readPid(pidFile) === undefined) {
+    say(`starting the node ${node} (log: ${log})`);
+    const answer = await ask(endpoint, 'POST', `/apis/tenancy.coracle.dev/v1/clusters/${cluster.name}/node`, {
+      metadata: { name: node },
+    });
+    const token = join(home, 'node-token');
+    writeAtomic(token, String((answer.status as { token: string }).token));
+    const settings = join(home, 'agent.json');
+    writeAtomic(
+      settings,
+      JSON.stringify(
+        {
+          url: cluster.url,
+          caFile: join(home, 'tls', 'ca.crt'),
+          tokenFile: token,
+          node,
+          stateDir: join(home, 'node'),
+          runDir: '/run/coracle',
+          addresses: [machineAddress()],
+          podCIDRs: [podCidr],
+          mirrors,
+        },
+        null,
+        2,
+      ),
+    );
+    const out = openSync(log, 'a', 0o600);
+    const child = spawn(
+      process.execPath,
+      ['--disable-warning=ExperimentalWarning', join(root, 'node-agent', 'main.ts'), settings],
+      { stdio: ['ignore', out, out], detached: true },
+    );
+    child.unref();
+    writePid(pidFile, child.pid ?? 0);
+  }
+  const as = { ...endpoint, url: cluster.url, token: cluster.adminToken };
+  const ready = async () => {
+    const { body } = await call(as, 'GET', `/api/v1/nodes/${node}`);
+    const conditions =
+      (body as { status?: { conditions?: { type: string; status: string }[] } }).status?.conditions ?? [];
+    return conditions.some((c) => c.type === 'Ready' && c.status === 'True');
+  };
+  await waitFor(`node ${node} to be ready (log: ${log})`, NODE_MS_MAX, ready, () => readPid(pidFile) !== undefined);
+  say(`node ${node} is ready`);
+}
+
+/** The first address that others can reach; loopback when the machine is alone. */
+function machineAddress(): string {
+  for (const list of Object.values(networkInterfaces())) {
+    for (const a of list ?? []) if (!a.internal && a.family === 'IPv4') return a.address;
+  }
+  return '127.0.0.1';
+}
+
+function mirrorsOf(pairs: readonly string[]): Record<string, string[]> {
+  const out: Record<string, string[]> = {};
+  for (const pair of pairs) {
+    const at = pair.indexOf('=');
+    if (at < 1) throw new CommandError(`--mirror ${pair}: HOST=URL is needed`, 2);
+    const host = pair.slice(0, at);
+    out[host] = [...(out[host] ?? []), pair.slice(at + 1)];
+  }
+  return out;
+}

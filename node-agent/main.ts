@@ -1,0 +1,152 @@
+import { readFileSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Env } from '../kube/meta/env.ts';
+import { sleep } from '../kube/meta/env.ts';
+import type { Dial } from '../kube/wire/messages.ts';
+import { type Api, createApi } from './api.ts';
+import { importPause, OWN_SANDBOX_IMAGE } from './install/pause.ts';
+import { prepare } from './install/prepare.ts';
+import type { NodeFacts } from './kubelet/container.ts';
+import { Kubelet } from './kubelet/kubelet.ts';
+import { LEASE_SECONDS, renewLease, reportNode, STATUS_MS } from './kubelet/node.ts';
+import { connectCri } from './runtime/cri.ts';
+import type { Runtime } from './runtime/runtime.ts';
+import { readSettings, type Settings } from './settings.ts';
+import { keepControl } from './tunnel/control.ts';
+import { serveExec } from './tunnel/exec.ts';
+import { serveLog } from './tunnel/log.ts';
+import { servePortForward } from './tunnel/portforward.ts';
+
+/** The machine's clock, randomness and log: made here and nowhere else in the agent. */
+const env: Env = {
+  now: () => Date.now(),
+  random: () => Math.random(),
+  uuid: () => crypto.randomUUID(),
+  after(ms, f) {
+    const t = setTimeout(f, ms);
+    return () => clearTimeout(t);
+  },
+  log(level, event, fields) {
+    if (level === 'debug' && !process.env.CORACLE_DEBUG) return;
+    process.stdout.write(`${JSON.stringify({ time: new Date().toISOString(), level, event, ...fields })}\n`);
+  },
+};
+
+/** Calls `f` every `ms`, at once at first, sooner again after a failure, until aborted. */
+async function every(
+  ms: number,
+  retryMs: number,
+  what: string,
+  signal: AbortSignal,
+  f: () => Promise<unknown>,
+): Promise<void> {
+  while (!signal.aborted) {
+    const ok = await f().then(
+      () => true,
+      (error: unknown) => {
+        env.log('warn', `${what}.failed`, { error: String(error) });
+        return false;
+      },
+    );
+    await Promise.race([
+      sleep(env, ok ? ms : retryMs),
+      new Promise((r) => signal.addEventListener('abort', r, { once: true })),
+    ]);
+  }
+}
+
+function nodeFacts(s: Settings): NodeFacts {
+  const lines = readFileSync('/etc/resolv.conf', 'utf8')
+    .split('\n')
+    .map((l) => l.trim().split(/\s+/));
+  const all = (word: string) => lines.filter((l) => l[0] === word).flatMap((l) => l.slice(1));
+  return {
+    logRoot: s.logDir,
+    cgroupParent: '/kubepods',
+    dns: s.dns,
+    hostDns: { servers: all('nameserver'), searches: all('search'), options: all('options') },
+  };
+}
+
+function dialer(api: Api, kubelet: Kubelet, runtime: Runtime, facts: NodeFacts) {
+  const serve = {
+    log: () => serveLog,
+    exec: () => serveExec,
+    attach: () => serveExec,
+    portforward: () => servePortForward,
+    proxy: () => null,
+  };
+  return (dial: Dial): void => {
+    const handler = serve[dial.kind]();
+    const done =
+      handler === null
+        ? Promise.reject(new Error(`${dial.kind} is not served yet`))
+        : handler({ api, kubelet, runtime, logRoot: facts.logRoot, env }, dial);
+    done.catch((error: unknown) =>
+      env.log('warn', 'stream.failed', { kind: dial.kind, pod: dial.pod, error: String(error) }),
+    );
+  };
+}
+
+async function main(settingsPath: string): Promise<void> {
+  const s = readSettings(settingsPath);
+  const api = createApi({ url: s.url, tokenFile: s.tokenFile, ...(s.caFile ? { caFile: s.caFile } : {}) });
+  await mkdir(s.logDir, { recursive: true });
+  const machine = await prepare({
+    rootDir: join(s.stateDir, 'containerd'),
+    stateDir: s.runDir,
+    network: { name: s.bridge, bridge: s.bridge, podCidrs: s.podCIDRs, dataDir: join(s.stateDir, 'cni') },
+    sandboxImage: OWN_SANDBOX_IMAGE,
+    mirrors: s.mirrors,
+    progress: (line) => env.log('info', 'prepare', { line }),
+  });
+  await importPause(machine.containerd.socket, s.runDir);
+  const { runtime, images } = connectCri(machine.containerd.socket);
+  const facts = nodeFacts(s);
+  const kubelet = new Kubelet({
+    api,
+    runtime,
+    images,
+    node: facts,
+    name: s.node,
+    root: s.stateDir,
+    hostIPs: s.addresses,
+    env,
+  });
+  const stop = new AbortController();
+  const node = { name: s.node, addresses: s.addresses, labels: s.labels, taints: [], podCIDRs: s.podCIDRs };
+  const control = keepControl(
+    api,
+    s.node,
+    { dial: dialer(api, kubelet, runtime, facts), wake: () => undefined },
+    env,
+    stop.signal,
+  );
+  const report = every(STATUS_MS, 2_000, 'node.status', stop.signal, () => reportNode(api, runtime, node, env));
+  const lease = every((LEASE_SECONDS * 1000) / 4, 2_000, 'node.lease', stop.signal, () => renewLease(api, s.node, env));
+  const pods = kubelet.run();
+  env.log('info', 'agent.started', { node: s.node, url: s.url });
+  await new Promise<void>((resolve) => {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve());
+  });
+  env.log('info', 'agent.stopping');
+  stop.abort();
+  await kubelet.stop();
+  await Promise.all([control, report, lease, pods]);
+  runtime.close();
+  await machine.containerd.stop();
+}
+
+const path = process.argv[2];
+if (path === undefined || path === '--help') {
+  console.error('usage: main.ts SETTINGS.json: runs this machine as a node until SIGTERM; pods go on running');
+  process.exit(path === undefined ? 2 : 0);
+}
+main(path).then(
+  () => process.exit(0),
+  (error: unknown) => {
+    console.error(`coracle agent: ${error instanceof Error ? error.message : String(error)}`);
+    process.exit(1);
+  },
+);

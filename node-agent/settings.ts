@@ -1,0 +1,40 @@
+import { readFileSync } from 'node:fs';
+import * as v from 'valibot';
+
+/** The agent's configuration file: written by `coracle up` and by the install script, read once at start. */
+export const Settings = v.object({
+  /** The cluster's URL. */
+  url: v.pipe(v.string(), v.url()),
+  caFile: v.optional(v.string()),
+  tokenFile: v.string(),
+  node: v.pipe(
+    v.string(),
+    v.regex(/^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/, 'node: a DNS subdomain is needed'),
+    v.maxLength(253),
+  ),
+  /** Pods, volumes, images. */
+  stateDir: v.string(),
+  /** Sockets and running state. */
+  runDir: v.string(),
+  /** The kubelet's usual place, where log collectors look. */
+  logDir: v.optional(v.string(), '/var/log/pods'),
+  /** Addresses of this machine, the first one preferred. */
+  addresses: v.pipe(v.array(v.string()), v.minLength(1)),
+  podCIDRs: v.pipe(v.array(v.string()), v.minLength(1)),
+  bridge: v.optional(v.string(), 'coracle0'),
+  labels: v.optional(v.record(v.string(), v.string()), {}),
+  dns: v.optional(v.object({ servers: v.array(v.string()), domain: v.string() }), {
+    servers: [],
+    domain: 'cluster.local',
+  }),
+  /** Registry host -> URLs asked instead. */
+  mirrors: v.optional(v.record(v.string(), v.array(v.string())), {}),
+});
+export type Settings = v.InferOutput<typeof Settings>;
+
+/** Reads the file; the error names what is wrong in it. */
+export function readSettings(path: string): Settings {
+  const parsed = v.safeParse(Settings, JSON.parse(readFileSync(path, 'utf8')));
+  if (!parsed.success) throw new Error(`${path}: ${v.summarize(parsed.issues)}`);
+  return parsed.output;
+}

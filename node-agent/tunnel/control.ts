@@ -1,0 +1,93 @@
+import * as v from 'valibot';
+import WebSocket from 'ws';
+import type { Env } from '../../kube/meta/env.ts';
+import {
+  DEAD_MS,
+  type Dial,
+  FromCloud,
+  MAX_FRAME_BYTES,
+  PING,
+  PING_MS,
+  PONG,
+  WIRE_VERSION,
+} from '../../kube/wire/messages.ts';
+import type { Api } from '../api.ts';
+
+/** Reconnects wait from this, doubling with jitter, up to the most: every deploy drops all links at once. */
+const RETRY_MS = 500;
+const RETRY_MS_MAX = 30_000;
+
+export interface ControlHandler {
+  /** A stream to open; must not throw. */
+  dial(request: Dial): void;
+  /** Something of this node changed. */
+  wake(): void;
+}
+
+/** Keeps the control channel to this node's tunnel object open until `signal` aborts. It only ever dials out. */
+export async function keepControl(
+  api: Api,
+  node: string,
+  handler: ControlHandler,
+  env: Env,
+  signal: AbortSignal,
+): Promise<void> {
+  let failures = 0;
+  while (!signal.aborted) {
+    const opened = await connectOnce(api, node, handler, env, signal);
+    failures = opened ? 0 : failures + 1;
+    if (signal.aborted) return;
+    const wait = Math.min(RETRY_MS * 2 ** failures, RETRY_MS_MAX) * (0.5 + env.random() / 2);
+    await new Promise<void>((resolve) => {
+      const cancel = env.after(wait, resolve);
+      signal.addEventListener('abort', () => (cancel(), resolve()), { once: true });
+    });
+  }
+}
+
+/** One link from dial to end; true when it was welcomed. */
+function connectOnce(api: Api, node: string, handler: ControlHandler, env: Env, signal: AbortSignal): Promise<boolean> {
+  return new Promise((resolve) => {
+    const url = `${api.connection.url.replace(/^http/, 'ws')}/.coracle/v1/tunnel?node=${encodeURIComponent(node)}`;
+    const ca = api.ca();
+    const socket = new WebSocket(url, {
+      headers: { authorization: `Bearer ${api.token()}` },
+      ...(ca ? { ca } : {}),
+      maxPayload: MAX_FRAME_BYTES,
+      handshakeTimeout: DEAD_MS,
+      perMessageDeflate: false,
+    });
+    let welcomed = false;
+    let heard = env.now();
+    let cancel = () => undefined as void;
+    const beat = () => {
+      if (env.now() - heard > DEAD_MS) return socket.terminate();
+      socket.send(PING);
+      cancel = env.after(PING_MS, beat);
+    };
+    const stop = () => socket.close(1000);
+    signal.addEventListener('abort', stop, { once: true });
+    socket.on('open', () => {
+      socket.send(JSON.stringify({ type: 'hello', wire: WIRE_VERSION, node, agent: 'coracle-agent/0.1' }));
+      beat();
+    });
+    socket.on('message', (data, binary) => {
+      heard = env.now();
+      const text = binary ? '' : String(data);
+      if (text === PONG) return;
+      const message = v.safeParse(v.pipe(v.string(), v.parseJson(), FromCloud), text);
+      // A newer cloud may say more than this agent knows: what isn't understood is left alone.
+      if (!message.success) return env.log('warn', 'tunnel.message.unknown', { text: text.slice(0, 200) });
+      if (message.output.type === 'welcome') welcomed = true;
+      else if (message.output.type === 'dial') handler.dial(message.output);
+      else if (message.output.type === 'wake') handler.wake();
+      else env.log('info', 'tunnel.bye', { reason: message.output.reason });
+    });
+    socket.on('error', (error) => env.log('warn', 'tunnel.failed', { error: error.message }));
+    socket.on('close', () => {
+      cancel();
+      signal.removeEventListener('abort', stop);
+      resolve(welcomed);
+    });
+  });
+}

@@ -1,0 +1,40 @@
+import { join } from 'node:path';
+
+import { badRequest, type Status } from '../../kube/meta/status.ts';
+import type { Dial } from '../../kube/wire/messages.ts';
+
+import { logDirectory } from '../kubelet/container.ts';
+import type { Kubelet } from '../kubelet/kubelet.ts';
+import { type LogOptions, readLog } from '../kubelet/logs.ts';
+import { dialRelay, refuse, type StreamParts, sendBody } from './stream.ts';
+
+/** Serves one log request of the cloud: finds the file, dials the relay, sends it. */
+export async function serveLog({ api, kubelet, logRoot, env }: StreamParts, dial: Dial): Promise<void> {
+  const found = locate(kubelet, logRoot, dial);
+  if ('status' in found) return refuse(api, dial, found.status);
+  const socket = await dialRelay(api, dial, { status: 200, headers: { 'content-type': 'text/plain' } });
+  const abort = new AbortController();
+  socket.on('close', () => abort.abort());
+  await sendBody(socket, readLog(found.path, dial.options as LogOptions, found.running, env.now(), abort.signal));
+}
+
+/** The log file of a container's newest or previous run; the Status that says why there is none, in upstream's words. */
+function locate(
+  kubelet: Kubelet,
+  logRoot: string,
+  dial: Dial,
+): { path: string; running: () => boolean } | { status: Status } {
+  const options = dial.options as LogOptions & { container?: string };
+  const worker = kubelet.find(dial.namespace, dial.pod);
+  const name = options.container ?? worker?.pod.spec.containers[0]?.name ?? '';
+  if (!worker) return { status: badRequest(`pod ${JSON.stringify(dial.pod)} is not on this node yet`).status };
+  const attempt = worker.attempt(name, options.previous ?? false);
+  if (attempt === undefined) {
+    const text = options.previous
+      ? `previous terminated container ${JSON.stringify(name)} in pod ${JSON.stringify(dial.pod)} not found`
+      : `container ${JSON.stringify(name)} in pod ${JSON.stringify(dial.pod)} is waiting to start: ${worker.waitingReason(name)}`;
+    return { status: badRequest(text).status };
+  }
+  const path = join(logDirectory(logRoot, worker.pod), name, `${attempt}.log`);
+  return { path, running: () => options.previous !== true && worker.isRunning(name, attempt) };
+}
