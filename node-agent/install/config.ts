@@ -80,8 +80,11 @@ disabled_plugins = ["io.containerd.snapshotter.v1.aufs", "io.containerd.snapshot
 `;
 }
 
-/** hosts.toml of one registry: where pulls for it really go, in order. Plain http is allowed where the URL says so. */
-export function hostsToml(server: string, mirrors: string[]): string {
-  const hosts = mirrors.map((m) => `\n[host.${q(m)}]\n  capabilities = ["pull", "resolve"]\n`);
-  return `server = ${q(server)}\n${hosts.join('')}`;
+/**
+ * hosts.toml of one registry: the URLs that are asked for it, first to last, and nothing else (name the registry itself
+ * last to fall back on it). Plain http is spoken where the URL says so.
+ */
+export function hostsToml(urls: string[]): string {
+  const hosts = urls.map((u) => `\n[host.${q(u)}]\n  capabilities = ["pull", "resolve"]\n`);
+  return `server = ${q(urls.at(-1) ?? '')}\n${hosts.join('')}`;
 }

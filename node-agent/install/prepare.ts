@@ -27,7 +27,7 @@ export interface PrepareOptions extends ContainerdDirs {
   network: PodNetwork;
   /** Default: SANDBOX_IMAGE. */
   sandboxImage?: string;
-  /** Registry host to the URLs that are asked instead, first to last: `{ 'docker.io': ['http://127.0.0.1:5000'] }`. */
+  /** Registry host to the URLs that are asked for it, first to last: `{ 'docker.io': ['http://127.0.0.1:5000'] }`. */
   mirrors?: Record<string, string[]>;
   /** One line for each step, for people. */
   progress?: Progress;
@@ -72,10 +72,10 @@ export async function prepare(o: PrepareOptions): Promise<Prepared> {
   const bridgeFiltered = await forwardPackets(o.network, progress);
 
   await writePodNetwork(cniConfDirOf(o), o.network);
-  for (const [host, mirrors] of Object.entries(o.mirrors ?? {})) {
+  for (const [host, urls] of Object.entries(o.mirrors ?? {})) {
     const dir = join(registryDirOf(o), host);
     await mkdir(dir, { recursive: true });
-    await writeFile(join(dir, 'hosts.toml'), hostsToml(`https://${host}`, mirrors));
+    await writeFile(join(dir, 'hosts.toml'), hostsToml(urls));
   }
   const toml = containerdToml({
     ...o,

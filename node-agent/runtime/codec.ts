@@ -53,6 +53,8 @@ function scalarIn(field: protobuf.Field, v: unknown): unknown {
     if (n === undefined) throw new TypeError(`${field.fullName}: unknown ${t.name} ${JSON.stringify(v)}`);
     return n;
   }
+  // protobufjs would take a text for base64; CRI's bytes fields (values of env variables) are text to us.
+  if (field.type === 'bytes' && typeof v === 'string') return Buffer.from(v);
   return v;
 }
 

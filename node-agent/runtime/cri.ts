@@ -146,8 +146,7 @@ function runtimeOver(call: Call, close: () => void): Runtime {
 
 function imagesOver(call: Call): ImageStore {
   return {
-    listImages: async (filter) =>
-      (await call<{ images: cri.Image[] }>('ListImages', filter ? { filter: { image: filter } } : {})).images,
+    listImages: async () => (await call<{ images: cri.Image[] }>('ListImages', {})).images,
     imageStatus: async (image) => (await call<{ image?: cri.Image }>('ImageStatus', { image })).image ?? null,
     pullImage: async (image, { auth, sandbox, signal } = {}) => {
       const o: CallOptions = signal ? { timeoutMs: null, signal } : { timeoutMs: null };

@@ -205,7 +205,8 @@ export interface ContainerConfig {
   command?: string[];
   args?: string[];
   workingDir?: string;
-  envs?: { key: string; value: string }[];
+  /** A value is text (sent as UTF-8) or bytes. */
+  envs?: { key: string; value: string | Uint8Array }[];
   mounts?: Mount[];
   devices?: { containerPath: string; hostPath: string; permissions: string }[];
   labels?: Labels;

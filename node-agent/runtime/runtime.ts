@@ -96,8 +96,7 @@ export interface Runtime {
 
 /** Images on this machine: CRI v1's ImageService. */
 export interface ImageStore {
-  /** All images, or the one that `filter` names. */
-  listImages(filter?: ImageSpec): Promise<Image[]>;
+  listImages(): Promise<Image[]>;
   /** null when there is no such image. */
   imageStatus(image: ImageSpec): Promise<Image | null>;
   /** The reference to create containers with. Has no deadline; `signal` ends it. */

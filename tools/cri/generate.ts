@@ -18,24 +18,35 @@ function protoPath(): string {
 /** Windows messages are never used by this agent; leaving them out saves a sixth of the descriptor's memory. */
 const unused = (name: string) => name.startsWith('Windows');
 
-/** Drops comments, options and what `unused` names, in place. */
-function prune(node: unknown): void {
-  if (typeof node !== 'object' || node === null) return;
-  const o = node as Record<string, unknown>;
-  delete o.comment;
-  delete o.comments;
-  delete o.options;
-  for (const [key, value] of Object.entries(o)) {
-    const type = (value as { type?: unknown } | null)?.type;
-    if (unused(key) || (typeof type === 'string' && unused(type))) delete o[key];
-    else prune(value);
+interface Node {
+  fields?: Record<string, Node>;
+  methods?: Record<string, Node>;
+  nested?: Record<string, Node>;
+  values?: Record<string, number>;
+  type?: string;
+  requestType?: string;
+  comment?: unknown;
+  comments?: unknown;
+  options?: unknown;
+}
+
+/** Drops comments, options and what `unused` names, in place. (A field may itself be called `options`.) */
+function prune(node: Node): void {
+  delete node.comment;
+  delete node.comments;
+  delete node.options;
+  for (const members of [node.fields, node.methods, node.nested]) {
+    for (const [name, member] of Object.entries(members ?? {})) {
+      if (members && (unused(name) || (member.type !== undefined && unused(member.type)))) delete members[name];
+      else prune(member);
+    }
   }
 }
 
 const args = process.argv.slice(2);
 const path = args.find((a) => !a.startsWith('--')) ?? protoPath();
 const parsed = protobuf.parse(readFileSync(path, 'utf8'), { keepCase: false, alternateCommentMode: false });
-const root = parsed.root.toJSON({ keepComments: false }) as { nested?: unknown };
+const root = parsed.root.toJSON({ keepComments: false }) as Node;
 prune(root);
 const text = `${JSON.stringify(root, null, 1)}\n`;
 if (args.includes('--check')) {

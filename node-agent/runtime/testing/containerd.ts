@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SANDBOX_IMAGE } from '../../install/config.ts';
 import { installPackages, missingPackages } from '../../install/packages.ts';
-import { type Prepared, prepare } from '../../install/prepare.ts';
+import { type Prepared, type PrepareOptions, prepare } from '../../install/prepare.ts';
 import { removeContainerd } from '../../install/remove.ts';
 import type { PodNetwork } from '../../network/cni/bridge.ts';
 import { connectCri } from '../cri.ts';
@@ -54,7 +54,7 @@ export async function startTestContainerd(subnet: number): Promise<TestContainer
     dataDir: join(dir, 'addresses'),
   };
   const dirs = { rootDir: join(dir, 'root'), stateDir: join(dir, 'run') };
-  const mirrors = { 'registry.test': [registry.url], 'registry.k8s.io': [registry.url] };
+  const mirrors: PrepareOptions['mirrors'] = { 'registry.test': [registry.url], 'registry.k8s.io': [registry.url] };
   try {
     const prepared = await prepare({ ...dirs, network, mirrors });
     const { runtime, images } = connectCri(prepared.containerd.socket);
