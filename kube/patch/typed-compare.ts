@@ -1,0 +1,222 @@
+import { equalJson, type Json, type JsonObject } from '../meta/json.ts';
+import { asMember, EMPTY_SET, type FieldSet, LEAF, union } from './fieldset.ts';
+import type { PathElement } from './path-element.ts';
+import type { ListPlan, MapPlan, Plan } from './plan.ts';
+import { asList, asMap, atomOf, goField, hasNoKeys, itemElement, member, TypedError } from './typed-view.ts';
+
+/** What differs between two objects of one type. No path is in more than one of the sets. */
+export interface Comparison {
+  removed: FieldSet;
+  modified: FieldSet;
+  added: FieldSet;
+}
+
+/** Compares two values of a type (`typed.Compare`). Throws a TypedError when list items can't be told apart. */
+export function compareTyped(plan: Plan, before: Json, after: Json): Comparison {
+  const out = new Differences();
+  compareBoth(out, plan, before, after);
+  return { removed: out.removed, modified: out.modified, added: out.added };
+}
+
+/** Collects differences at paths; the common case is few of them, deep in the object. */
+class Differences {
+  removed: FieldSet = EMPTY_SET;
+  modified: FieldSet = EMPTY_SET;
+  added: FieldSet = EMPTY_SET;
+  readonly path: PathElement[] = [];
+
+  remove(node: FieldSet): void {
+    this.removed = insert(this.removed, this.path, 0, node);
+  }
+  modify(): void {
+    this.modified = insert(this.modified, this.path, 0, LEAF);
+  }
+  add(node: FieldSet): void {
+    this.added = insert(this.added, this.path, 0, node);
+  }
+}
+
+/** The set with a node at a path. Nodes made here are changed in place until the comparison is handed out; shared ones are copied. */
+function insert(set: FieldSet, path: readonly PathElement[], depth: number, node: FieldSet): FieldSet {
+  if (depth === path.length) return set === EMPTY_SET ? node : unionAt(set, node);
+  const e = path[depth] as PathElement;
+  const out: JsonObject = set === EMPTY_SET ? {} : set;
+  const below = out[e] as FieldSet | undefined;
+  if (below === undefined) out[e] = branch(path, depth + 1, node);
+  else if (below === LEAF) out[e] = asMember(branch(path, depth + 1, node));
+  else out[e] = insert(below, path, depth + 1, node);
+  return out;
+}
+
+function branch(path: readonly PathElement[], depth: number, node: FieldSet): FieldSet {
+  return depth === path.length ? node : { [path[depth] as PathElement]: branch(path, depth + 1, node) };
+}
+
+function unionAt(a: FieldSet, b: FieldSet): FieldSet {
+  return union({ x: a }, { x: b })['x'] as FieldSet;
+}
+
+function compareBoth(out: Differences, plan: Plan, before: Json, after: Json): void {
+  if (before === after) return;
+  if (!plan.deduced) {
+    compareAtom(out, plan, before, after);
+    return;
+  }
+  const old = atomOf(plan, before);
+  const now = atomOf(plan, after);
+  if (old !== now) compareAtom(out, old, before, after);
+  compareAtom(out, now, before, after);
+}
+
+function compareAtom(out: Differences, plan: Plan, before: Json, after: Json): void {
+  if (plan.map !== undefined) compareMaps(out, plan.map, before, after);
+  else if (plan.list !== undefined && plan.scalar === undefined) compareLists(out, plan.list, before, after);
+  else if (!equalJson(before, after)) out.modify();
+}
+
+function compareMaps(out: Differences, plan: MapPlan, before: Json, after: Json): void {
+  const old = asMap(before);
+  const now = asMap(after);
+  const bothEmpty = (old === null || hasNoKeys(old)) && (now === null || hasNoKeys(now));
+  if (plan.atomic || (bothEmpty && !plan.native)) {
+    if (!equalJson(before, after)) out.modify();
+  } else if (plan.native) compareNative(out, plan, old ?? EMPTY_SET, now ?? EMPTY_SET);
+  else compareKeys(out, plan, old ?? EMPTY_SET, now ?? EMPTY_SET);
+}
+
+function compareNative(out: Differences, plan: MapPlan, old: JsonObject, now: JsonObject): void {
+  const { sorted } = plan;
+  for (let i = 0; i < sorted.length; i++) {
+    const field = sorted[i] as (typeof sorted)[number];
+    const a = old[field.name];
+    const b = now[field.name];
+    if (a === b) continue;
+    compareMember(out, field.element, field.plan(), goField(field, a), goField(field, b));
+  }
+}
+
+function compareKeys(out: Differences, plan: MapPlan, old: JsonObject, now: JsonObject): void {
+  for (const key of Object.keys(old)) compareKey(out, plan, key, old, now);
+  for (const key of Object.keys(now)) if (!Object.hasOwn(old, key)) compareKey(out, plan, key, old, now);
+}
+
+function compareKey(out: Differences, plan: MapPlan, key: string, old: JsonObject, now: JsonObject): void {
+  const sub = plan.fields.get(key)?.plan ?? plan.element;
+  // A field that the type doesn't have: pruned before, or refused by validation.
+  if (sub === null) return;
+  compareMember(out, `f:${key}`, sub(), member(plan, old, key), member(plan, now, key));
+}
+
+function compareMember(out: Differences, e: PathElement, plan: Plan, a: Json | undefined, b: Json | undefined): void {
+  if (a === b) return;
+  out.path.push(e);
+  if (a === undefined) out.add(everyPath(plan, b as Json));
+  else if (b === undefined) out.remove(everyPath(plan, a));
+  else compareBoth(out, plan, a, b);
+  out.path.pop();
+}
+
+/** The node of a value that is only on one side: itself and all below it. */
+export function everyPath(plan: Plan, v: Json): FieldSet {
+  const atom = atomOf(plan, v);
+  if (atom.map !== undefined) {
+    const map = asMap(v);
+    return map === null || atom.map.atomic ? LEAF : everyPathOfMap(atom.map, map);
+  }
+  if (atom.list === undefined || atom.scalar !== undefined || atom.list.atomic) return LEAF;
+  const list = asList(v);
+  return list === null || list.length === 0 ? LEAF : everyPathOfList(atom.list, list);
+}
+
+function everyPathOfMap(plan: MapPlan, object: JsonObject): FieldSet {
+  let out: JsonObject | null = null;
+  if (plan.native) {
+    for (const field of plan.sorted) {
+      const v = goField(field, object[field.name]);
+      if (v === undefined) continue;
+      out ??= { '.': LEAF };
+      out[field.element] = everyPath(field.plan(), v);
+    }
+    return out ?? LEAF;
+  }
+  for (const key of Object.keys(object).sort()) {
+    const v = object[key];
+    const sub = plan.fields.get(key)?.plan ?? plan.element;
+    if (v === undefined || sub === null) continue;
+    out ??= { '.': LEAF };
+    out[`f:${key}`] = everyPath(sub(), v);
+  }
+  return out ?? LEAF;
+}
+
+function everyPathOfList(plan: ListPlan, list: readonly Json[]): FieldSet {
+  const out: JsonObject = { '.': LEAF };
+  const items = plan.items();
+  const elements = elementsOf(plan, list);
+  for (let i = 0; i < list.length; i++) {
+    const e = elements[i] as PathElement;
+    // Items that share an element are owned as one.
+    out[e] = out[e] === undefined ? asMember(everyPath(items, list[i] as Json)) : LEAF;
+  }
+  return out;
+}
+
+/** The elements of all items. Throws a TypedError that names the item. */
+export function elementsOf(plan: ListPlan, list: readonly Json[]): PathElement[] {
+  const out: PathElement[] = [];
+  for (let i = 0; i < list.length; i++) {
+    try {
+      out.push(itemElement(plan, list[i] as Json));
+    } catch (e) {
+      if (e instanceof TypedError) throw new TypedError(`element ${i}: ${e.message}`);
+      throw e;
+    }
+  }
+  return out;
+}
+
+function compareLists(out: Differences, plan: ListPlan, before: Json, after: Json): void {
+  const old = asList(before);
+  const now = asList(after);
+  const bothEmpty = (old === null || old.length === 0) && (now === null || now.length === 0);
+  if (plan.atomic || bothEmpty) {
+    if (!equalJson(before, after)) out.modify();
+    return;
+  }
+  const oldItems = grouped(plan, old ?? []);
+  const newItems = grouped(plan, now ?? []);
+  const items = plan.items();
+  for (const [e, was] of oldItems) compareItems(out, items, e, was, newItems.get(e) ?? []);
+  for (const [e, is] of newItems) if (!oldItems.has(e)) compareItems(out, items, e, [], is);
+}
+
+function grouped(plan: ListPlan, list: readonly Json[]): Map<PathElement, Json[]> {
+  const groups = new Map<PathElement, Json[]>();
+  const elements = elementsOf(plan, list);
+  for (let i = 0; i < list.length; i++) {
+    const e = elements[i] as PathElement;
+    const group = groups.get(e);
+    if (group === undefined) groups.set(e, [list[i] as Json]);
+    else group.push(list[i] as Json);
+  }
+  return groups;
+}
+
+/** Compares the items of one element. More than one of them count as one atomic value. */
+function compareItems(out: Differences, plan: Plan, e: PathElement, was: Json[], is: Json[]): void {
+  out.path.push(e);
+  if (was.length < 2 && is.length < 2) {
+    if (was.length === 0) out.add(asMember(everyPath(plan, is[0] as Json)));
+    else if (is.length === 0) out.remove(asMember(everyPath(plan, was[0] as Json)));
+    else compareBoth(out, plan, was[0] as Json, is[0] as Json);
+  } else if (was.length >= 2 && is.length >= 2) {
+    if (!equalJson(was, is)) out.modify();
+  } else if (was.length >= 2) {
+    if (is.length === 1) out.add(asMember(everyPath(plan, is[0] as Json)));
+    out.remove(LEAF);
+  } else {
+    if (was.length === 1) out.remove(asMember(everyPath(plan, was[0] as Json)));
+    out.add(LEAF);
+  }
+  out.path.pop();
+}
