@@ -1,14 +1,20 @@
 import type { Test } from './select.ts';
 import { spliceItem } from './splice.ts';
 import { type Entry, PAGE_BYTES, type Page, type ReadOptions, type Revision } from './store.ts';
+import { SCAN_ROWS } from './window.ts';
 
 /** One page of rows that come in key order, from its first on: cut by count and bytes, joined when asked and possible. */
 export function cutPage(rows: Iterable<Entry>, revision: Revision, test: Test | null, o: ReadOptions): Page {
   const entries: Entry[] = [];
   let bytes = 0;
   let more = 0;
+  let examined = 0;
   for (const row of rows) {
-    if (test !== null && !test(row.key, row.facts)) continue;
+    if (test !== null && !test(row.key, row.facts)) {
+      // A selector that matches little must not scan a whole cluster in one step: the page ends early.
+      if (++examined < SCAN_ROWS) continue;
+      return finish({ ok: true, revision, entries, count: entries.length, next: row.key }, o);
+    }
     const full =
       (o.limit && entries.length >= o.limit) || (entries.length > 0 && bytes + row.value.length > PAGE_BYTES);
     if (more > 0 || full) {
@@ -24,8 +30,10 @@ export function cutPage(rows: Iterable<Entry>, revision: Revision, test: Test | 
   const last = entries[entries.length - 1];
   if (more > 0 && last) page.next = last.key;
   if (more > 0 && test === null) page.remaining = more;
-  return o.join && !o.factsOnly ? joinPage(page, o.join) : page;
+  return finish(page, o);
 }
+
+const finish = (page: Page, o: ReadOptions): Page => (o.join && !o.factsOnly ? joinPage(page, o.join) : page);
 
 /** The page with its rows joined as bytes, if all are of that version and schema and none is encrypted. */
 export function joinPage(page: Page, join: { version: string; schema: string }): Page {

@@ -1,0 +1,45 @@
+import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import type { Cell, Sql } from '../../workers/tenant/sql.ts';
+
+/** The store's SQLite over node:sqlite, in memory or in a file. */
+export function nodeSql(path = ':memory:'): Sql & { close(): void } {
+  const db = new DatabaseSync(path);
+  const statements = new Map<string, StatementSync>();
+  const prepare = (query: string): StatementSync => {
+    let s = statements.get(query);
+    if (!s) {
+      s = db.prepare(query);
+      s.setReturnArrays(true);
+      statements.set(query, s);
+    }
+    return s;
+  };
+  let depth = 0;
+  return {
+    all: (query, ...args) => prepare(query).all(...args) as unknown as Cell[][],
+    // A statement of its own: a cached one could be run again while it is being read.
+    each(query, ...args) {
+      const s = db.prepare(query);
+      s.setReturnArrays(true);
+      return s.iterate(...args) as unknown as Iterable<Cell[]>;
+    },
+    run: (query, ...args) => void prepare(query).run(...args),
+    transaction(f) {
+      const name = `s${depth++}`;
+      db.exec(`SAVEPOINT ${name}`);
+      try {
+        const result = f();
+        db.exec(`RELEASE ${name}`);
+        return result;
+      } catch (e) {
+        db.exec(`ROLLBACK TO ${name}`);
+        db.exec(`RELEASE ${name}`);
+        throw e;
+      } finally {
+        depth--;
+      }
+    },
+    size: () => 0,
+    close: () => db.close(),
+  };
+}

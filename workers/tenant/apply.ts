@@ -1,0 +1,168 @@
+import { fillTokens, isPut } from '../../kube/store/limits.ts';
+import {
+  type Commit,
+  type CommitOptions,
+  type Entry,
+  type Fence,
+  type Op,
+  type PutOp,
+  REQUEST_MEMORY_MS,
+  type Revision,
+  type Stale,
+} from '../../kube/store/store.ts';
+import { SCRUB_MS } from '../../kube/store/window.ts';
+import { checkAssume, policyChanged } from './policy.ts';
+import { type Reserved, releaseOf, reserve } from './reservations.ts';
+import { getRow } from './rows.ts';
+import { cell } from './sql.ts';
+import type { Changed, State } from './state.ts';
+import { indexFacts } from './terms.ts';
+
+/** Rolls back what one commit of a group reserved. */
+class Lost extends Error {
+  readonly answer: Commit;
+  constructor(answer: Commit) {
+    super('lost');
+    this.answer = answer;
+  }
+}
+
+/** One commit inside the group's transaction: it wins or loses alone. Nothing is written before it is certain to win. */
+export function apply(
+  s: State,
+  ops: readonly Op[],
+  o: CommitOptions,
+  pushed: Revision | null,
+  out: Changed,
+): Commit | Stale {
+  const now = s.env.now();
+  const repeated = o.request === undefined ? null : answered(s, o.request, now);
+  if (repeated) return repeated;
+  const stale = checkAssume(s, o.assume, pushed);
+  if (stale) return stale;
+  if (o.fence && !holds(s, o.fence, now)) return { ok: false, lost: 'fence' };
+  const found = ops.map((op) => (isPut(op) ? getRow(s, op.key) : undefined));
+  for (const [i, op] of ops.entries()) {
+    if (isPut(op) && op.expect !== undefined && op.expect !== (found[i]?.revision ?? 0)) {
+      return { ok: false, lost: 'race', found };
+    }
+  }
+  if (ops.every(isPut)) return write(s, ops, found, { ok: true, claimed: [], tokens: [] }, o.request, now, out);
+  try {
+    return s.sql.transaction(() => {
+      const reserved = reserve(s.sql, ops);
+      if (!reserved.ok) throw new Lost(reserved);
+      return write(s, ops, found, reserved, o.request, now, out);
+    });
+  } catch (e) {
+    if (e instanceof Lost) return e.answer;
+    throw e;
+  }
+}
+
+function answered(s: State, request: string, now: number): Commit | null {
+  const answer = cell(s.sql, 'SELECT answer FROM requests WHERE id = ? AND at > ?', request, now - REQUEST_MEMORY_MS);
+  if (typeof answer !== 'string') return null;
+  const commit = JSON.parse(answer) as Commit & { ok: true };
+  if (commit.claimed) commit.claimed = commit.claimed.map((c) => c ?? undefined);
+  return { ...commit, repeated: true };
+}
+
+function holds(s: State, fence: Fence, now: number): boolean {
+  const [row] = s.sql.all('SELECT epoch, expires FROM leases WHERE name = ?', fence.lease);
+  return row !== undefined && row[0] === fence.epoch && Number(row[1]) > now;
+}
+
+function write(
+  s: State,
+  ops: readonly Op[],
+  found: readonly (Entry | null | undefined)[],
+  reserved: Reserved & { ok: true },
+  request: string | undefined,
+  now: number,
+  out: Changed,
+): Commit {
+  const seen = new Set<string>();
+  const revisions: Revision[] = [];
+  for (const [i, op] of ops.entries()) {
+    if (!isPut(op)) {
+      revisions.push(0);
+      continue;
+    }
+    const prev = seen.has(op.key) ? getRow(s, op.key) : (found[i] ?? null);
+    seen.add(op.key);
+    revisions.push(writeRow(s, fillTokens(op, reserved.tokens), prev, now, out));
+  }
+  const commit: Commit & { ok: true } = { ok: true, revision: s.revision, revisions };
+  if (reserved.claimed.length > 0) commit.claimed = ops.map((_, i) => reserved.claimed[i]);
+  if (request !== undefined) {
+    s.sql.run(
+      'INSERT OR REPLACE INTO requests (id, at, answer) VALUES (?, ?, ?)',
+      request,
+      now,
+      JSON.stringify(commit),
+    );
+  }
+  return commit;
+}
+
+const INSERT = `INSERT INTO history (revision, key, prev, created, at, value, version, schema, enc, facts)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
+const STAND =
+  'INSERT INTO current (key, revision) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET revision = excluded.revision';
+const FALL = 'DELETE FROM current WHERE key = ?';
+
+/** Writes one row's next version, or its deletion; its revision, 0 when there was nothing to delete. */
+export function writeRow(s: State, op: PutOp, prev: Entry | null, now: number, out: Changed): Revision {
+  if (op.value === null && prev === null) return 0;
+  const { sql } = s;
+  const { key } = op;
+  const revision = ++s.revision;
+  const created = prev?.created ?? revision;
+  let next: Entry | null = null;
+  if (op.value !== null) {
+    const { text, version, schema, enc } = op.value;
+    const facts = op.facts ?? { uid: '' };
+    sql.run(
+      INSERT,
+      revision,
+      key,
+      prev?.revision ?? 0,
+      created,
+      now,
+      text,
+      version,
+      schema,
+      enc ?? null,
+      JSON.stringify(facts),
+    );
+    sql.run(STAND, key, revision);
+    next = { key, revision, created, value: text, version, schema, facts };
+    if (enc !== undefined) next.enc = enc;
+  } else {
+    sql.run(INSERT, revision, key, prev?.revision ?? 0, created, now, null, '', '', null, '{"uid":""}');
+    sql.run(FALL, key);
+    releaseOf(sql, key);
+    if (key.startsWith(SECRETS))
+      sql.run('INSERT INTO scrub (revision, key, at) VALUES (?, ?, ?)', revision, key, now + SCRUB_MS);
+  }
+  if (s.base.has(key) && !s.overlaid.has(key)) {
+    s.overlaid.add(key);
+    sql.run('INSERT INTO overlaid (key) VALUES (?)', key);
+    // Base rows have no index rows of their own: all of the new ones are to be written.
+    indexFacts(sql, key, undefined, next?.facts);
+  } else indexFacts(sql, key, prev?.facts, next?.facts);
+  policyChanged(s, key, revision, prev?.facts, next?.facts);
+  setTtl(s, key, next === null || op.ttlMs === undefined ? null : now + op.ttlMs);
+  out.changes.push({ revision, key, prev, next });
+  return revision;
+}
+
+const SECRETS = 'secrets/';
+
+function setTtl(s: State, key: string, at: number | null): void {
+  if (at !== null) {
+    s.hasTtl = true;
+    s.sql.run('INSERT INTO ttl (key, at) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET at = excluded.at', key, at);
+  } else if (s.hasTtl) s.sql.run('DELETE FROM ttl WHERE key = ?', key);
+}

@@ -1,0 +1,135 @@
+import { eventFor } from '../../kube/store/fanout.ts';
+import type { Test } from '../../kube/store/select.ts';
+import {
+  type Batch,
+  type Entry,
+  type Range,
+  type Revision,
+  StoreError,
+  type WatchEvent,
+} from '../../kube/store/store.ts';
+import { REPLAY_MS, REPLAY_REVISIONS, TRAVEL_BYTES } from '../../kube/store/window.ts';
+import { forgetPolicy } from './policy.ts';
+import { COLUMNS, entryOf, rowOf } from './rows.ts';
+import { setMeta } from './schema.ts';
+import { cell } from './sql.ts';
+import type { State } from './state.ts';
+
+// `+key` keeps SQLite from choosing the index by key, which would sort all versions of the range.
+const SINCE = `SELECT ${COLUMNS}, h.prev, h.value IS NULL FROM history h
+  WHERE h.revision > ? AND h.revision <= ? AND +h.key >= ? AND +h.key < ? ORDER BY h.revision`;
+
+/** What happened in a range after a revision, looking at `limit` revisions; throws StoreError 'compacted'. */
+export function replay(s: State, range: Range, after: Revision, test: Test | null, limit: number): Batch {
+  if (after < s.compacted) {
+    throw new StoreError('compacted', `revision ${after} has been compacted: watches resume after ${s.compacted}`);
+  }
+  const to = Math.min(after + limit, s.revision);
+  const events: WatchEvent[] = [];
+  const tell = (revision: Revision, key: string, prev: Entry | null, next: Entry | null) => {
+    const event = eventFor({ revision, key, prev, next }, test);
+    if (event) events.push(event);
+  };
+  for (let r = after + 1; r <= Math.min(to, s.base.size); r++) {
+    const row = s.base.at(r);
+    if (row && row.key >= range.from && row.key < range.to) tell(r, row.key, null, row);
+  }
+  for (const cells of s.sql.all(SINCE, after, to, range.from, range.to)) {
+    const row = entryOf(cells);
+    const before = Number(cells[8]);
+    tell(row.revision, row.key, before === 0 ? null : rowOf(s, before), cells[9] === 1 ? null : row);
+  }
+  return { revision: to, events };
+}
+
+/** Forgets the past before a revision, at once for readers; sweep() deletes the rows. */
+export function forget(s: State, before: Revision): void {
+  const to = Math.min(before, s.revision);
+  if (to <= s.compacted) return;
+  s.sql.transaction(() => {
+    setMeta(s.sql, 'compacted', to);
+    forgetPolicy(s, to);
+    setMeta(s.sql, 'policy_floor', s.policyFloor);
+    // The newest row may be a deletion that sweeping removes.
+    setMeta(s.sql, 'revision', s.revision);
+    s.compacted = to;
+  });
+}
+
+/** Rows that one slice of sweeping looks at: 400 take about 8 ms. */
+const SWEEP_ROWS = 400;
+
+/**
+ * Deletes versions that were superseded in the forgotten past: what each row up to `compacted` replaced, and deletions
+ * themselves, save those that hide a base row. True when more is left.
+ */
+export function sweep(s: State): boolean {
+  if (s.swept >= s.compacted) return false;
+  const rows = s.sql.all(
+    'SELECT revision, prev, value IS NULL, key FROM history WHERE revision > ? AND revision <= ? ORDER BY revision LIMIT ?',
+    s.swept,
+    s.compacted,
+    SWEEP_ROWS,
+  );
+  const done = rows.length < SWEEP_ROWS ? s.compacted : Number(rows[rows.length - 1]?.[0]);
+  s.sql.transaction(() => {
+    for (const [revision, prev, deletion, key] of rows) {
+      if (Number(prev) > s.base.size) s.sql.run('DELETE FROM history WHERE revision = ?', Number(prev));
+      if (deletion === 1 && !s.overlaid.has(String(key)))
+        s.sql.run('DELETE FROM history WHERE revision = ?', Number(revision));
+    }
+    setMeta(s.sql, 'swept', done);
+    s.swept = done;
+  });
+  return s.swept < s.compacted;
+}
+
+/** The revision before which nothing has to be kept: older than `travelMs`, or too large, but never inside the replay window. */
+export function forgettable(s: State, travelMs: number): Revision {
+  const now = s.env.now();
+  const replayable = Math.min(s.revision - REPLAY_REVISIONS, newestAt(s, now - REPLAY_MS));
+  let target = newestAt(s, now - travelMs);
+  if (s.sql.size() > TRAVEL_BYTES) target = Math.max(target, s.compacted + Math.ceil((s.revision - s.compacted) / 2));
+  return Math.max(s.compacted, Math.min(target, replayable));
+}
+
+/** The newest revision at or before a time; revisions are in order of time, so it is searched by halves. */
+function newestAt(s: State, atMs: number): Revision {
+  let low = s.compacted;
+  let high = s.revision;
+  while (low < high) {
+    const middle = Math.ceil((low + high) / 2);
+    const at = cell(
+      s.sql,
+      'SELECT at FROM history WHERE revision >= ? AND revision <= ? ORDER BY revision LIMIT 1',
+      middle,
+      high,
+    );
+    if (at === undefined || Number(at) > atMs) high = middle - 1;
+    else low = middle;
+  }
+  return low;
+}
+
+/**
+ * Takes the bodies of Secrets out of history whose deletion is past its time: versions keep their name alone, so that a watch
+ * that resumes still sees the row go. True when more is due.
+ */
+export function scrub(s: State): boolean {
+  const due = s.sql.all('SELECT revision, key FROM scrub WHERE at <= ? ORDER BY revision LIMIT 50', s.env.now());
+  if (due.length === 0) return false;
+  s.sql.transaction(() => {
+    for (const [revision, key] of due) {
+      const name = String(key).slice(String(key).lastIndexOf('/') + 1);
+      const body = JSON.stringify({ metadata: { name, namespace: String(key).split('/')[1] } });
+      s.sql.run(
+        'UPDATE history SET value = ?, enc = NULL WHERE key = ? AND revision < ? AND value IS NOT NULL',
+        body,
+        String(key),
+        Number(revision),
+      );
+      s.sql.run('DELETE FROM scrub WHERE revision = ?', Number(revision));
+    }
+  });
+  return due.length === 50;
+}

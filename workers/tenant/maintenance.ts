@@ -1,0 +1,113 @@
+import type { Change } from '../../kube/store/fanout.ts';
+import { REQUEST_MEMORY_MS, type Revision } from '../../kube/store/store.ts';
+import { REPLAY_MS, SCRUB_MS } from '../../kube/store/window.ts';
+import { writeRow } from './apply.ts';
+import { forget, forgettable, scrub, sweep } from './history.ts';
+import { getRow } from './rows.ts';
+import { cell } from './sql.ts';
+import type { Changed, State } from './state.ts';
+import { nextExpiry, type Timer, Timers } from './timers.ts';
+
+/** How long a loop may take to say that it has seen a mark before it is woken again. */
+const WAKE_AGAIN_MS = 5_000;
+/** Between two tries to tell siblings a policy revision. */
+const PUSH_AGAIN_MS = 1_000;
+/** Rows that one alarm lets expire: some 10 ms. The alarm comes again at once for more. */
+const EXPIRE_ROWS = 200;
+/** A quiet store with history left to forget wakes no more often than this. */
+const COMPACT_EVERY_MS = 3_600_000;
+/** Request ids forgotten per group of commits: more than a group adds. */
+const FORGET_REQUESTS = 256;
+/** Between two looks for request ids to forget. */
+const FORGET_EVERY_MS = 1_000;
+
+/** What the store does beside requests, in slices, driven by one alarm. */
+export class Maintenance {
+  readonly #state: State;
+  readonly #timers: Timers;
+  readonly #travelMs: number;
+  #forgotRequestsMs = 0;
+
+  constructor(state: State, schedule: (atMs: number) => void, travelMs: number) {
+    this.#state = state;
+    this.#travelMs = travelMs;
+    this.#timers = new Timers(state.sql, schedule);
+  }
+
+  /** In a commit's transaction: arms what the changes make necessary. */
+  after(changes: readonly Change[]): void {
+    const s = this.#state;
+    const now = s.env.now();
+    if (changes.length > 0) this.#timers.set('compact', now + Math.max(REPLAY_MS, COMPACT_EVERY_MS));
+    if (changes.some((c) => c.next === null && c.key.startsWith('secrets/'))) this.#timers.set('scrub', now + SCRUB_MS);
+    if (s.hasTtl) this.#armTtl();
+    if (now - this.#forgotRequestsMs < FORGET_EVERY_MS) return;
+    this.#forgotRequestsMs = now;
+    s.sql.run(
+      'DELETE FROM requests WHERE id IN (SELECT id FROM requests WHERE at <= ? LIMIT ?)',
+      now - REQUEST_MEMORY_MS,
+      FORGET_REQUESTS,
+    );
+  }
+
+  wakeAgain(): void {
+    this.#timers.set('outbox', this.#state.env.now() + WAKE_AGAIN_MS);
+  }
+
+  pushAgain(): void {
+    this.#timers.set('policy', this.#state.env.now() + PUSH_AGAIN_MS);
+  }
+
+  rearm(): void {
+    this.#timers.rearm();
+  }
+
+  /** Runs what is due; what rows expired is added to `changed`. */
+  run(changed: Changed): Timer[] {
+    const s = this.#state;
+    const due = s.sql.transaction(() => {
+      const names = this.#timers.due(s.env.now());
+      if (names.includes('ttl')) this.#expire(changed);
+      return names;
+    });
+    if (due.includes('compact')) this.#compact();
+    if (due.includes('scrub')) this.#scrub();
+    return due;
+  }
+
+  #expire(changed: Changed): void {
+    const s = this.#state;
+    const now = s.env.now();
+    for (const [key] of s.sql.all('SELECT key FROM ttl WHERE at <= ? ORDER BY at LIMIT ?', now, EXPIRE_ROWS)) {
+      const op = { key: String(key), expect: undefined, value: null };
+      writeRow(s, op, getRow(s, op.key), now, changed);
+    }
+    this.#armTtl();
+  }
+
+  #armTtl(): void {
+    const at = nextExpiry(this.#state.sql);
+    if (at === null) this.#state.hasTtl = false;
+    else this.#timers.set('ttl', at);
+  }
+
+  #compact(): void {
+    const s = this.#state;
+    const target: Revision = forgettable(s, this.#travelMs);
+    if (target > s.compacted) forget(s, target);
+    const now = s.env.now();
+    if (sweep(s)) this.#timers.set('compact', now);
+    // Superseded rows that are still too young: come back when they aren't. None left: sleep until the next commit.
+    else if (cell(s.sql, 'SELECT 1 FROM history WHERE revision > ? LIMIT 1', s.compacted) === 1) {
+      this.#timers.set('compact', now + COMPACT_EVERY_MS);
+    }
+  }
+
+  #scrub(): void {
+    const s = this.#state;
+    const more = scrub(s);
+    const next = cell(s.sql, 'SELECT MIN(at) FROM scrub');
+    if (more) this.#timers.set('scrub', s.env.now());
+    else if (typeof next === 'number') this.#timers.set('scrub', next);
+  }
+}

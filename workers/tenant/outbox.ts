@@ -1,0 +1,114 @@
+import type { Change } from '../../kube/store/fanout.ts';
+import type { Entry, Key, Revision } from '../../kube/store/store.ts';
+import { getRow } from './rows.ts';
+import type { State } from './state.ts';
+
+/** What changed for a loop since its cursor, newest state of each key. */
+export interface Changes {
+  /** The cursor to ask after next. */
+  revision: Revision;
+  /** History doesn't reach back to the cursor: read everything anew, then ask after `revision`. */
+  whole: boolean;
+  /** More follows at once. */
+  more: boolean;
+  rows: { key: Key; revision: Revision; entry: Entry | null }[];
+}
+
+/**
+ * Which loops want to know of which resources, and which have something to do. A mark is written in the transaction of the
+ * commit that caused it and stays until the loop says that it has seen that revision, so a wake-up can be lost, work can't.
+ */
+export class Outbox {
+  readonly #state: State;
+  readonly #loops = new Map<string, Set<string>>();
+  /** Newest revision that touched a marked loop. */
+  readonly #dirty = new Map<string, Revision>();
+
+  constructor(state: State) {
+    this.#state = state;
+    this.reload();
+  }
+
+  reload(): void {
+    const { sql } = this.#state;
+    this.#loops.clear();
+    this.#dirty.clear();
+    for (const [loop, resource] of sql.all('SELECT loop, resource FROM interest'))
+      this.#add(String(loop), String(resource));
+    // What came after the mark isn't known any more: the loop has to reach the present.
+    for (const [loop] of sql.all('SELECT loop FROM dirty')) this.#dirty.set(String(loop), this.#state.revision);
+  }
+
+  /** Sets what a loop watches; '*' is everything. */
+  register(loop: string, resources: readonly string[]): void {
+    const { sql } = this.#state;
+    sql.transaction(() => {
+      sql.run('DELETE FROM interest WHERE loop = ?', loop);
+      for (const r of resources) sql.run('INSERT OR IGNORE INTO interest (loop, resource) VALUES (?, ?)', loop, r);
+    });
+    for (const loops of this.#loops.values()) loops.delete(loop);
+    for (const r of resources) this.#add(loop, r);
+  }
+
+  /** Marks, in the commit's transaction, the loops that these changes are for; those that weren't marked before. */
+  mark(changes: readonly Change[]): string[] {
+    if (this.#loops.size === 0) return [];
+    const fresh: string[] = [];
+    const mark = (loop: string, revision: Revision) => {
+      if (!this.#dirty.has(loop)) {
+        fresh.push(loop);
+        this.#state.sql.run('INSERT OR REPLACE INTO dirty (loop, revision) VALUES (?, ?)', loop, revision);
+      }
+      this.#dirty.set(loop, revision);
+    };
+    for (const { key, revision } of changes) {
+      for (const loop of this.#loops.get(key.slice(0, key.indexOf('/'))) ?? []) mark(loop, revision);
+      for (const loop of this.#loops.get('*') ?? []) mark(loop, revision);
+    }
+    return fresh;
+  }
+
+  marked(): Map<string, Revision> {
+    return this.#dirty;
+  }
+
+  /** A loop has seen everything up to `revision`. False when more has come for it since: it stays marked and should go on. */
+  cleared(loop: string, revision: Revision): boolean {
+    if ((this.#dirty.get(loop) ?? 0) > revision) return false;
+    if (this.#dirty.delete(loop)) this.#state.sql.run('DELETE FROM dirty WHERE loop = ?', loop);
+    return true;
+  }
+
+  #add(loop: string, resource: string): void {
+    const loops = this.#loops.get(resource);
+    if (loops) loops.add(loop);
+    else this.#loops.set(resource, new Set([loop]));
+  }
+}
+
+/** Revisions that one page of changes looks at. */
+const CHANGES_STEP = 1_000;
+
+/** Rows of some resources (empty = all) that changed after a revision; each key once, as it is now. */
+export function changesOf(s: State, resources: readonly string[], after: Revision, limit = CHANGES_STEP): Changes {
+  if (after < s.compacted || after < s.base.size || after > s.revision) {
+    return { revision: s.revision, whole: true, more: false, rows: [] };
+  }
+  const wanted = new Set(resources);
+  const to = Math.min(after + limit, s.revision);
+  const newest = new Map<Key, Revision>();
+  for (const [revision, key] of s.sql.all(
+    'SELECT revision, key FROM history WHERE revision > ? AND revision <= ? ORDER BY revision',
+    after,
+    to,
+  )) {
+    const k = String(key);
+    if (wanted.size === 0 || wanted.has(k.slice(0, k.indexOf('/')))) newest.set(k, Number(revision));
+  }
+  const rows: Changes['rows'] = [];
+  for (const [key, revision] of newest) {
+    const entry = getRow(s, key);
+    rows.push({ key, revision: entry?.revision ?? revision, entry });
+  }
+  return { revision: to, whole: false, more: to < s.revision, rows };
+}

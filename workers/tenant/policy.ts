@@ -1,0 +1,91 @@
+import type { Facts } from '../../kube/meta/facts.ts';
+import type { Assume, Key, Revision, Stale } from '../../kube/store/store.ts';
+import { cell } from './sql.ts';
+import type { State } from './state.ts';
+
+/** Moves the policy revision if the deciding text of a row changed, came or went. */
+export function policyChanged(
+  s: State,
+  key: Key,
+  revision: Revision,
+  prev: Facts | undefined,
+  next: Facts | undefined,
+): void {
+  const was = prev?.policy;
+  const is = next?.policy;
+  if (was === is && (was === undefined || prev?.uid === next?.uid)) return;
+  s.policy = revision;
+  s.sql.run(
+    `INSERT INTO policy (key, revision, policy, uid) VALUES (?, ?, ?, ?)
+      ON CONFLICT (key) DO UPDATE SET revision = excluded.revision, policy = excluded.policy, uid = excluded.uid`,
+    key,
+    revision,
+    is ?? null,
+    next?.uid ?? prev?.uid ?? '',
+  );
+}
+
+/**
+ * Null when all of `assume` holds. A sibling object has no policy rows: it compares with the revision that the main object
+ * pushed (`pushed`), and the caller learns what changed from the main object.
+ */
+export function checkAssume(s: State, assume: Assume | undefined, pushed: Revision | null): Stale | null {
+  if (!assume) return null;
+  const missing: number[] = [];
+  if (assume.exist) {
+    for (const [i, e] of assume.exist.entries()) {
+      const uid = uidOf(s, e.key);
+      if (uid === undefined || (e.uid !== undefined && e.uid !== uid)) missing.push(i);
+    }
+  }
+  const policy = pushed ?? s.policy;
+  const known = assume.policy ?? policy;
+  // A View newer than what was pushed here comes from the main object itself, which pushes before it acknowledges.
+  if (missing.length === 0 && (known === policy || (pushed !== null && known > policy))) return null;
+  if (pushed !== null) return { ok: false, stale: true, policy, whole: false, changes: [], missing };
+  const whole = known !== policy && (known === 0 || known < s.policyFloor || known > policy);
+  return { ok: false, stale: true, policy, whole, changes: whole ? all(s) : since(s, known), missing };
+}
+
+function uidOf(s: State, key: Key): string | undefined {
+  if (s.base.has(key) && !s.overlaid.has(key)) return s.base.get(key)?.facts.uid;
+  const facts = cell(
+    s.sql,
+    'SELECT h.facts FROM current c CROSS JOIN history h ON h.revision = c.revision WHERE c.key = ?',
+    key,
+  );
+  return typeof facts === 'string' ? (JSON.parse(facts) as Facts).uid : undefined;
+}
+
+function since(s: State, known: Revision): Stale['changes'] {
+  const changes: Stale['changes'] = [];
+  for (let r = known + 1; r <= s.base.policy; r++) {
+    const row = s.base.at(r);
+    if (row?.facts.policy !== undefined) changes.push({ key: row.key, policy: row.facts.policy, uid: row.facts.uid });
+  }
+  for (const [key, policy, uid] of s.sql.all('SELECT key, policy, uid FROM policy WHERE revision > ?', known)) {
+    changes.push({ key: String(key), policy: policy === null ? null : String(policy), uid: String(uid) });
+  }
+  return changes;
+}
+
+function all(s: State): Stale['changes'] {
+  const own = new Map(since(s, s.base.policy).map((c) => [c.key, c]));
+  const changes: Stale['changes'] = [];
+  for (let r = 1; r <= s.base.policy; r++) {
+    const row = s.base.at(r);
+    if (row?.facts.policy === undefined || own.has(row.key)) continue;
+    changes.push({ key: row.key, policy: row.facts.policy, uid: row.facts.uid });
+  }
+  for (const c of own.values()) if (c.policy !== null) changes.push(c);
+  return changes;
+}
+
+/** Forgets removals that every View since has learned of; those that hide base rows stay. */
+export function forgetPolicy(s: State, before: Revision): void {
+  s.policyFloor = Math.max(s.policyFloor, Math.min(before, s.policy));
+  s.sql.run(
+    'DELETE FROM policy WHERE policy IS NULL AND revision <= ? AND key NOT IN (SELECT key FROM overlaid)',
+    before,
+  );
+}

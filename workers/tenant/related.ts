@@ -1,0 +1,21 @@
+import type { Entry, Key, Range, Store } from '../../kube/store/store.ts';
+import { type Layers, rowsIn } from './rows.ts';
+
+/** The range of everything: U+FFFF is after every key. */
+const EVERYTHING: Range = { from: '', to: '\uffff' };
+const PREFIX = { owner: 'o:', node: 'n:', ref: 'r:' } as const;
+
+/** Rows by fact, through the index of facts. */
+export function related(l: Layers, ...[by, value, o = {}]: Parameters<Store['related']>): Entry[] {
+  const range = o.resource === undefined ? EVERYTHING : { from: `${o.resource}/`, to: `${o.resource}0` };
+  const from: Key = o.after !== undefined && o.after >= range.from ? `${o.after}\0` : range.from;
+  const found: Entry[] = [];
+  for (const entry of rowsIn(l, { from, to: range.to }, PREFIX[by] + value)) {
+    // Base rows come whether they have the fact or not.
+    const { owners, node, refs } = entry.facts;
+    if (!(by === 'owner' ? owners?.includes(value) : by === 'node' ? node === value : refs?.includes(value))) continue;
+    found.push(o.factsOnly ? { ...entry, value: '' } : entry);
+    if (o.limit && found.length >= o.limit) break;
+  }
+  return found;
+}

@@ -1,0 +1,94 @@
+import type { Facts } from '../../kube/meta/facts.ts';
+import type { Entry, Key, Range, Revision } from '../../kube/store/store.ts';
+import type { Base } from './base.ts';
+import { type Cell, cell, type Sql } from './sql.ts';
+
+/** The columns of entryOf(), of the table or alias `h`. */
+export const COLUMNS = 'h.key, h.revision, h.created, h.value, h.version, h.schema, h.enc, h.facts';
+
+/** A row of COLUMNS. */
+export function entryOf(row: readonly Cell[]): Entry {
+  const entry: Entry = {
+    key: row[0] as string,
+    revision: row[1] as number,
+    created: row[2] as number,
+    value: (row[3] as string | null) ?? '',
+    version: row[4] as string,
+    schema: row[5] as string,
+    facts: JSON.parse(row[7] as string) as Facts,
+  };
+  if (row[6] !== null) entry.enc = row[6] as string;
+  return entry;
+}
+
+/** A store's rows: its own over the base layer's. */
+export interface Layers {
+  sql: Sql;
+  base: Base;
+  /** Base keys that have rows or a tombstone of their own. */
+  overlaid: Set<Key>;
+}
+
+const GET = `SELECT ${COLUMNS} FROM current c CROSS JOIN history h ON h.revision = c.revision WHERE c.key = ?`;
+const AT = `SELECT ${COLUMNS} FROM history h WHERE h.revision = ?`;
+const RANGE = `SELECT ${COLUMNS} FROM current c CROSS JOIN history h ON h.revision = c.revision
+  WHERE c.key >= ? AND c.key < ? ORDER BY c.key`;
+const BY_TERM = `SELECT ${COLUMNS} FROM facts f CROSS JOIN current c ON c.key = f.key CROSS JOIN history h ON h.revision = c.revision
+  WHERE f.term = ? AND f.key >= ? AND f.key < ? ORDER BY f.key`;
+// Steps from key to key through the index, and to each key's newest version at that time.
+const PAST = `WITH RECURSIVE k(key) AS (
+    SELECT MIN(key) FROM history WHERE key >= ?1 AND key < ?2
+    UNION ALL SELECT (SELECT MIN(x.key) FROM history x WHERE x.key > k.key AND x.key < ?2) FROM k WHERE k.key IS NOT NULL)
+  SELECT ${COLUMNS} FROM k CROSS JOIN history h ON h.revision =
+    (SELECT y.revision FROM history y WHERE y.key = k.key AND y.revision <= ?3 ORDER BY y.revision DESC LIMIT 1)
+  WHERE k.key IS NOT NULL AND h.value IS NOT NULL`;
+
+/** The row that stands at a key. */
+export function getRow(l: Layers, key: Key): Entry | null {
+  if (l.base.has(key) && !l.overlaid.has(key)) return l.base.get(key) ?? null;
+  const row = l.sql.all(GET, key)[0];
+  return row ? entryOf(row) : null;
+}
+
+/** A version of a row by its revision, with an empty body for a deletion. */
+export function rowOf(l: Layers, revision: Revision): Entry | null {
+  if (revision <= l.base.size) return l.base.at(revision) ?? null;
+  const row = l.sql.all(AT, revision)[0];
+  return row ? entryOf(row) : null;
+}
+
+/** What stands in a range, in key order; only rows of a fact when `term` is given (base rows of the range always come). */
+export function rowsIn(l: Layers, range: Range, term: string | null): Iterable<Entry> {
+  const own = term === null ? l.sql.each(RANGE, range.from, range.to) : l.sql.each(BY_TERM, term, range.from, range.to);
+  if (!l.base.touches(range)) return entries(own);
+  return merge(l, range, own, (e) => !l.overlaid.has(e.key));
+}
+
+/** What stood in a range at a past revision, in key order. */
+export function rowsAt(l: Layers, range: Range, at: Revision): Iterable<Entry> {
+  const own = l.sql.each(PAST, range.from, range.to, at);
+  if (!l.base.touches(range)) return entries(own);
+  return merge(l, range, own, (e) => e.revision <= at && !(l.overlaid.has(e.key) && overlaidAt(l.sql, e.key, at)));
+}
+
+const overlaidAt = (sql: Sql, key: Key, at: Revision): boolean =>
+  cell(sql, 'SELECT 1 FROM history WHERE key = ? AND revision <= ? LIMIT 1', key, at) === 1;
+
+function* entries(rows: Iterable<Cell[]>): Iterable<Entry> {
+  for (const row of rows) yield entryOf(row);
+}
+
+function* merge(l: Layers, range: Range, own: Iterable<Cell[]>, visible: (e: Entry) => boolean): Iterable<Entry> {
+  const below = l.base.range(range)[Symbol.iterator]();
+  const nextBelow = (): Entry | null => {
+    for (let r = below.next(); !r.done; r = below.next()) if (visible(r.value)) return r.value;
+    return null;
+  };
+  let base = nextBelow();
+  for (const row of own) {
+    const entry = entryOf(row);
+    for (; base && base.key < entry.key; base = nextBelow()) yield base;
+    yield entry;
+  }
+  for (; base; base = nextBelow()) yield base;
+}

@@ -1,0 +1,295 @@
+import type { Env } from '../../kube/meta/env.ts';
+import { Fanout } from '../../kube/store/fanout.ts';
+import { checkSize } from '../../kube/store/limits.ts';
+import { cutPage } from '../../kube/store/page.ts';
+import { selectionTest, type Test } from '../../kube/store/select.ts';
+import {
+  type Assume,
+  type Batch,
+  type Commit,
+  type CommitOptions,
+  type Confirmed,
+  type Entry,
+  type Grant,
+  type Op,
+  type Page,
+  type Range,
+  type ReadOptions,
+  type Revision,
+  type Stale,
+  StaleError,
+  type Store,
+  StoreError,
+  type StoreInfo,
+  type WatchOptions,
+} from '../../kube/store/store.ts';
+import { type WatchSource, watchOf } from '../../kube/store/stream.ts';
+import { PROGRESS_MS, TRAVEL_MS } from '../../kube/store/window.ts';
+import { apply } from './apply.ts';
+import type { BaseLayer } from './base.ts';
+import { forget, replay, sweep } from './history.ts';
+import { joinedPage } from './joined.ts';
+import { grant, release } from './leases.ts';
+import { Maintenance } from './maintenance.ts';
+import { type Changes, changesOf, Outbox } from './outbox.ts';
+import { checkAssume } from './policy.ts';
+import { related } from './related.ts';
+import { type Layers, rowsAt, rowsIn } from './rows.ts';
+import { getMeta, setMeta } from './schema.ts';
+import type { Sql } from './sql.ts';
+import { type Changed, load, openState, type State } from './state.ts';
+import { selectiveTerm } from './terms.ts';
+
+/** What the store takes of the object that it lives in. */
+export interface SqliteOptions {
+  sql: Sql;
+  env: Pick<Env, 'now' | 'after'>;
+  /** Resolves when everything written so far is durable. */
+  sync(): Promise<void>;
+  /** Sets the object's one alarm; alarm() is to be called then. */
+  schedule(atMs: number): void;
+  /** The base layers of this release, by hash. */
+  layer?(hash: string): BaseLayer | undefined;
+  /** How far back reads `at` reach; siblings keep the replay window only. */
+  travelMs?: number;
+  /** True in a sibling: the main object pushes the policy revision here. */
+  sibling?: boolean;
+  /** Tells the siblings a new policy revision; the commit that moved it is acknowledged after. */
+  policyMoved?(policy: Revision): Promise<void>;
+  /** Tells a loop that there is work. May fail: an alarm repeats it until the loop says cleared(). */
+  wake?(loop: string, revision: Revision): void;
+}
+
+interface Waiting {
+  ops: Op[];
+  options: CommitOptions;
+  resolve(answer: Commit | Stale): void;
+  reject(error: unknown): void;
+}
+interface Outcome {
+  waiting: Waiting;
+  answer?: Commit | Stale;
+  error?: unknown;
+  movedPolicy: boolean;
+}
+
+/** Commits waiting at most: a second of work. Beyond it clients are told to come back. */
+const QUEUE_MAX = 2_000;
+/** Commits of one transaction: some 10 ms of the object's thread. */
+const GROUP_MAX = 128;
+
+/**
+ * The store in a Durable Object's SQLite. Reads answer at once; commits queue, and one transaction takes all that waited while
+ * the one before became durable.
+ */
+export class SqliteStore implements Store {
+  readonly fanout = new Fanout();
+  readonly source: WatchSource;
+  readonly state: State;
+  readonly #o: SqliteOptions;
+  readonly #outbox: Outbox;
+  readonly #maintenance: Maintenance;
+  #queue: Waiting[] = [];
+  #draining = false;
+  #progressPending = false;
+  #pushed: Revision | null;
+  /** Loops that the running transaction marks anew. */
+  #fresh: string[] = [];
+
+  /** Opens the cluster of this object; throws StoreError 'no-cluster'. */
+  constructor(o: SqliteOptions) {
+    this.#o = o;
+    this.state = openState(o.sql, o.env, (hash) => o.layer?.(hash));
+    this.#pushed = o.sibling ? Number(getMeta(o.sql, 'pushed') ?? 0) : null;
+    this.#outbox = new Outbox(this.state);
+    this.#maintenance = new Maintenance(this.state, o.schedule, o.travelMs ?? TRAVEL_MS);
+    this.source = {
+      fanout: this.fanout,
+      revision: () => this.state.revision,
+      replay: (range, after, test, limit) => replay(this.state, range, after, test, limit),
+    };
+  }
+
+  async read(range: Range, o: ReadOptions = {}): Promise<Page | Stale> {
+    return this.readNow(range, o);
+  }
+
+  /** read() in one step: what it answers holds as long as the caller doesn't await. */
+  readNow(range: Range, o: ReadOptions = {}): Page | Stale {
+    const s = this.state;
+    const stale = checkAssume(s, o.assume, this.#pushed);
+    if (stale) return stale;
+    const at = o.at ?? s.revision;
+    if (at > s.revision)
+      throw new StoreError('future', `revision ${at} has not been reached: the newest is ${s.revision}`);
+    if (at < s.compacted)
+      throw new StoreError('compacted', `revision ${at} has been compacted: the oldest is ${s.compacted}`);
+    const from = o.after !== undefined && o.after >= range.from ? `${o.after}\0` : range.from;
+    const rest = { from, to: range.to };
+    const test = selectionTest(o.select);
+    if (at === s.revision) {
+      const joined = o.join && test === null && !o.factsOnly ? joinedPage(s, rest, o.join, o.limit ?? 0) : null;
+      if (joined) return joined;
+    }
+    return cutPage(this.#rows(s, rest, at, test, o), at, test, o);
+  }
+
+  commit(ops: Op[], options: CommitOptions = {}): Promise<Commit | Stale> {
+    return new Promise((resolve, reject) => {
+      checkSize(ops);
+      if (this.#queue.length >= QUEUE_MAX) throw new StoreError('overloaded', 'too many writes are waiting');
+      this.#queue.push({ ops, options, resolve, reject });
+      if (!this.#draining) void this.#drain();
+    });
+  }
+
+  async confirm(assume: Assume): Promise<Confirmed | Stale> {
+    const s = this.state;
+    return checkAssume(s, assume, this.#pushed) ?? { ok: true, revision: s.revision, policy: this.#pushed ?? s.policy };
+  }
+
+  watch(range: Range, after: Revision, o: WatchOptions = {}): AsyncIterable<Batch> {
+    const stale = checkAssume(this.state, o.assume, this.#pushed);
+    if (stale) throw new StaleError(stale);
+    return watchOf(this.source, range, after, o.select);
+  }
+
+  async compact(before: Revision): Promise<void> {
+    forget(this.state, before);
+    while (sweep(this.state)) await new Promise<void>((next) => this.#o.env.after(0, next));
+    await this.#o.sync();
+  }
+
+  async grant(lease: string, holder: string, ttlMs: number): Promise<Grant> {
+    const answer = grant(this.state, lease, holder, ttlMs);
+    await this.#o.sync();
+    return answer;
+  }
+
+  async release(lease: string, holder: string): Promise<void> {
+    release(this.state, lease, holder);
+    await this.#o.sync();
+  }
+
+  async related(...a: Parameters<Store['related']>): Promise<Entry[]> {
+    return related(this.state, ...a);
+  }
+
+  async info(): Promise<StoreInfo> {
+    const { revision, compacted, policy, schema } = this.state;
+    return { revision, compacted, oldest: compacted, policy: this.#pushed ?? policy, schema };
+  }
+
+  /** Sets what a loop is woken for; '*' is everything. */
+  async register(loop: string, resources: readonly string[]): Promise<void> {
+    this.#outbox.register(loop, resources);
+    await this.#o.sync();
+  }
+
+  /** A loop has seen everything up to `revision`; false when more came for it meanwhile. */
+  cleared(loop: string, revision: Revision): boolean {
+    return this.#outbox.cleared(loop, revision);
+  }
+
+  /** Rows of some resources (none named: all) that changed after a cursor, paged. */
+  changes(resources: readonly string[], after: Revision): Changes {
+    return changesOf(this.state, resources, after);
+  }
+
+  /** In a sibling: the main object's policy revision moved. */
+  async setPolicy(policy: Revision): Promise<void> {
+    if (this.#pushed === null || policy <= this.#pushed) return;
+    setMeta(this.#o.sql, 'pushed', policy);
+    this.#pushed = policy;
+    await this.#o.sync();
+  }
+
+  /** To be called when the alarm fires: expiries, compaction, scrubbing, wake-ups that got lost. */
+  async alarm(): Promise<void> {
+    const changed: Changed = { changes: [] };
+    const before = this.state.policy;
+    const due = this.#maintenance.run(changed);
+    if (changed.changes.length > 0) this.#announce(changed);
+    if (this.state.policy !== before || due.includes('policy')) await this.#pushPolicy();
+    if (due.includes('outbox')) {
+      for (const [loop, revision] of this.#outbox.marked()) this.#o.wake?.(loop, revision);
+      if (this.#outbox.marked().size > 0) this.#maintenance.wakeAgain();
+    }
+    this.#maintenance.rearm();
+    await this.#o.sync();
+  }
+
+  #rows(l: Layers, range: Range, at: Revision, test: Test | null, o: ReadOptions): Iterable<Entry> {
+    if (at !== this.state.revision) return rowsAt(l, range, at);
+    return rowsIn(l, range, test === null ? null : selectiveTerm(o.select));
+  }
+
+  async #drain(): Promise<void> {
+    this.#draining = true;
+    // Those who commit in the same turn share the first transaction too.
+    await Promise.resolve();
+    while (this.#queue.length > 0) {
+      const group = this.#queue.splice(0, GROUP_MAX);
+      try {
+        const outcomes = this.#run(group);
+        await this.#o.sync();
+        if (outcomes.some((x) => x.movedPolicy)) await this.#pushPolicy();
+        for (const x of outcomes) x.answer ? x.waiting.resolve(x.answer) : x.waiting.reject(x.error);
+      } catch (e) {
+        // The transaction or its flush failed as a whole: nobody in it knows of a success.
+        load(this.state);
+        this.#outbox.reload();
+        for (const w of group) w.reject(e);
+      }
+    }
+    this.#draining = false;
+  }
+
+  #run(group: Waiting[]): Outcome[] {
+    const changed: Changed = { changes: [] };
+    const outcomes = this.state.sql.transaction(() => {
+      const done = group.map((w) => this.#one(w, changed));
+      this.#mark(changed);
+      this.#maintenance.after(changed.changes);
+      return done;
+    });
+    this.#announce(changed);
+    return outcomes;
+  }
+
+  #one(waiting: Waiting, changed: Changed): Outcome {
+    const before = this.state.policy;
+    const answer = apply(this.state, waiting.ops, waiting.options, this.#pushed, changed);
+    return { waiting, answer, movedPolicy: this.state.policy !== before };
+  }
+
+  #mark(changed: Changed): void {
+    this.#fresh = this.#outbox.mark(changed.changes);
+    if (this.#fresh.length > 0) this.#maintenance.wakeAgain();
+  }
+
+  /** Tells watchers and loops. In the turn of the transaction: the object's output gate holds it back until it is durable. */
+  #announce(changed: Changed): void {
+    if (changed.changes.length === 0) return;
+    const { revision } = this.state;
+    this.fanout.publish(changed.changes, revision);
+    for (const loop of this.#fresh.splice(0)) this.#o.wake?.(loop, revision);
+    if (this.#progressPending || this.fanout.size === 0) return;
+    this.#progressPending = true;
+    this.#o.env.after(PROGRESS_MS, () => {
+      this.#progressPending = false;
+      for (const watcher of this.fanout.watchers()) watcher.deliver([], this.state.revision);
+    });
+  }
+
+  async #pushPolicy(): Promise<void> {
+    if (!this.#o.policyMoved) return;
+    try {
+      await this.#o.policyMoved(this.state.policy);
+    } catch (e) {
+      // Written, but not yet known everywhere: the alarm goes on telling, the writer must not hear of success.
+      this.#maintenance.pushAgain();
+      throw new StoreError('unknown-outcome', `the policy revision did not reach every object: ${e}`);
+    }
+  }
+}

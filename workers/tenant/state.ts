@@ -1,0 +1,108 @@
+import type { Env } from '../../kube/meta/env.ts';
+import type { Change } from '../../kube/store/fanout.ts';
+import { type Revision, StoreError } from '../../kube/store/store.ts';
+import { Base, type BaseLayer } from './base.ts';
+import type { Layers } from './rows.ts';
+import { createMeta, getMeta, hasMeta, migrate, setMeta } from './schema.ts';
+import { cell, type Sql } from './sql.ts';
+
+/** What a cluster is made of, in one row. */
+export interface ClusterSpec {
+  /** Hash of its base layer; '' = none. */
+  base: string;
+  /** The first 24 characters of the uids of base rows: `xxxxxxxx-xxxx-4xxx-8xxx-`. */
+  uidPrefix: string;
+  createdMs: number;
+}
+interface ClusterRow extends ClusterSpec {
+  state: 'live' | 'deleted';
+}
+
+/** A store object's memory of its tables: everything here can be read again from them. */
+export interface State extends Layers {
+  env: Pick<Env, 'now' | 'after'>;
+  revision: Revision;
+  /** Watches resume and reads `at` answer from here on. */
+  compacted: Revision;
+  /** How far superseded rows have really been deleted. */
+  swept: Revision;
+  policy: Revision;
+  /** Removed policy rows up to here are forgotten. */
+  policyFloor: Revision;
+  /** Any row has a time to live. */
+  hasTtl: boolean;
+  schema: number;
+}
+
+/** What one transaction changed, to be told when it is done. */
+export interface Changed {
+  changes: Change[];
+}
+
+/** Gives an empty object a cluster: one row. A cluster that is or was there is refused. */
+export function createCluster(sql: Sql, spec: ClusterSpec): void {
+  if (hasMeta(sql)) throw new StoreError('no-cluster', 'the object already holds a cluster, or did');
+  sql.transaction(() => {
+    createMeta(sql);
+    setMeta(sql, 'cluster', JSON.stringify({ ...spec, state: 'live' } satisfies ClusterRow));
+  });
+}
+
+/** Leaves a tombstone and nothing else. */
+export function deleteCluster(sql: Sql): void {
+  if (!hasMeta(sql)) throw new StoreError('no-cluster', 'the cluster does not exist');
+  const row = clusterRow(sql);
+  sql.transaction(() => {
+    for (const [name] of sql.all(
+      `SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%' AND name NOT LIKE '\\_cf%' ESCAPE '\\' AND name <> 'meta'`,
+    )) {
+      sql.run(`DROP TABLE "${name}"`);
+    }
+    sql.run('DELETE FROM meta');
+    setMeta(sql, 'cluster', JSON.stringify({ ...row, state: 'deleted' }));
+  });
+}
+
+const clusterRow = (sql: Sql): ClusterRow => JSON.parse(String(getMeta(sql, 'cluster') ?? '{}')) as ClusterRow;
+
+/** Opens the cluster's tables, brought up to date; throws StoreError 'no-cluster' where there is none. */
+export function openState(sql: Sql, env: State['env'], layer: (hash: string) => BaseLayer | undefined): State {
+  if (!hasMeta(sql)) throw new StoreError('no-cluster', 'the cluster does not exist');
+  const row = clusterRow(sql);
+  if (row.state !== 'live') throw new StoreError('no-cluster', 'the cluster has been deleted');
+  const rows = row.base === '' ? EMPTY : layer(row.base);
+  if (!rows) throw new StoreError('corrupt', `this release does not have the base layer ${row.base}`);
+  const base = new Base(rows, row.uidPrefix, new Date(row.createdMs).toISOString().replace(/\.[0-9]+Z$/, 'Z'));
+  const schema = migrate(sql);
+  const state: State = {
+    sql,
+    env,
+    base,
+    schema,
+    overlaid: new Set(),
+    revision: 0,
+    compacted: 0,
+    swept: 0,
+    policy: 0,
+    policyFloor: 0,
+    hasTtl: false,
+  };
+  load(state);
+  return state;
+}
+
+const EMPTY: BaseLayer = { hash: '', rows: [] };
+
+/** Reads the memory of the tables again: at the start, and after a transaction that failed. */
+export function load(s: State): void {
+  const number = (name: string) => Number(getMeta(s.sql, name) ?? 0);
+  const newest = (query: string) => Number(cell(s.sql, query) ?? 0);
+  s.overlaid = new Set(s.sql.all('SELECT key FROM overlaid').map((r) => String(r[0])));
+  s.compacted = number('compacted');
+  s.swept = number('swept');
+  s.policyFloor = number('policy_floor');
+  // Compaction may have deleted the newest row, a deletion; it leaves its revision in `compacted`, and a jump leaves one in `revision`.
+  s.revision = Math.max(s.base.size, number('revision'), s.compacted, newest('SELECT MAX(revision) FROM history'));
+  s.policy = Math.max(s.base.policy, s.policyFloor, number('policy'), newest('SELECT MAX(revision) FROM policy'));
+  s.hasTtl = cell(s.sql, 'SELECT 1 FROM ttl LIMIT 1') === 1;
+}

@@ -1,0 +1,43 @@
+import type { Facts } from '../../kube/meta/facts.ts';
+import type { Key, Selection } from '../../kube/store/store.ts';
+import type { Sql } from './sql.ts';
+
+/**
+ * Fields that have index rows: a kubelet's pods, and an object's Events, which `kubectl describe` asks for. The rest change
+ * often (status.phase) or select much; they are tested row by row.
+ */
+const INDEXED_FIELDS: ReadonlySet<string> = new Set(['spec.nodeName', 'involvedObject.uid', 'involvedObject.name']);
+
+/** The index terms of a row. */
+export function termsOf(facts: Facts): string[] {
+  const terms: string[] = [];
+  for (const uid of facts.owners ?? []) terms.push(`o:${uid}`);
+  if (facts.node !== undefined && facts.node !== '') terms.push(`n:${facts.node}`);
+  for (const ref of facts.refs ?? []) terms.push(`r:${ref}`);
+  for (const label in facts.labels) terms.push(`l:${label}=${facts.labels[label]}`);
+  for (const field in facts.fields) {
+    const value = facts.fields[field];
+    if (value && INDEXED_FIELDS.has(field)) terms.push(`f:${field}=${value}`);
+  }
+  return terms;
+}
+
+/** The index term that every selected row has; null when the selection must be tested row by row. */
+export function selectiveTerm(select: Selection | undefined): string | null {
+  for (const f of select?.fields ?? []) {
+    if (f.op === '=' && f.value !== '' && INDEXED_FIELDS.has(f.field)) return `f:${f.field}=${f.value}`;
+  }
+  for (const l of select?.labels ?? []) if (l.op === 'In' && l.values.length === 1) return `l:${l.key}=${l.values[0]}`;
+  return null;
+}
+
+const INSERT = 'INSERT OR IGNORE INTO facts (term, key) VALUES (?, ?)';
+const DELETE = 'DELETE FROM facts WHERE term = ? AND key = ?';
+
+/** Writes the difference between two states of a row's index; most updates have none. */
+export function indexFacts(sql: Sql, key: Key, prev: Facts | undefined, next: Facts | undefined): void {
+  const was = prev ? termsOf(prev) : [];
+  const is = next ? termsOf(next) : [];
+  for (const term of was) if (!is.includes(term)) sql.run(DELETE, term, key);
+  for (const term of is) if (!was.includes(term)) sql.run(INSERT, term, key);
+}
