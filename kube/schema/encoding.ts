@@ -11,10 +11,13 @@ export interface StringCode {
   /** Values; `h` when they are documented but checked by the kind itself. */
   e?: string[];
   h?: 1;
+  /** Go's name of the type, where it has one: `v1.Protocol`. */
+  g?: string;
   l?: LimitsCode;
 }
 export interface IntegerCode {
   i: 32 | 64;
+  g?: string;
   l?: LimitsCode;
 }
 export interface ListCode {
@@ -27,6 +30,7 @@ export interface ListCode {
   w?: 1;
   /** Uniqueness is enforced. */
   u?: 's' | 'm';
+  g?: string;
   l?: LimitsCode;
 }
 export interface MapCode {
@@ -34,6 +38,7 @@ export interface MapCode {
   a?: 1;
   /** Limits of keys. */
   k?: LimitsCode;
+  g?: string;
   l?: LimitsCode;
 }
 export interface StructCode {

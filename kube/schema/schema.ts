@@ -5,7 +5,10 @@ import type { GroupVersionKind } from '../meta/object.ts';
  * The shape of data, one model for built-in kinds (made from generated/) and CustomResourceDefinitions (made at run time).
  * Everything that depends on shape (defaulting, pruning, validation, merge, apply, protobuf, OpenAPI, explain) walks this and nothing else.
  */
-export type Type = StringType | IntegerType | NumberType | BooleanType | StructType | ListType | MapType | AnyType;
+export type Type = (StringType | IntegerType | NumberType | BooleanType | StructType | ListType | MapType | AnyType) & {
+  /** Go's name of a named type that isn't a struct (`v1.Protocol`), for the texts of decoding errors. */
+  go?: string;
+};
 
 export interface StringType {
   is: 'string';

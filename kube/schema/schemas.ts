@@ -140,7 +140,10 @@ function readType(home: string, c: code.TypeCode): Type {
     if (plain) return plain;
     return { is: 'struct', struct: reference(home, c.slice(1)) };
   }
-  const limits = c && 'l' in c && c.l ? { limits: c.l as Limits } : {};
+  const limits = {
+    ...('g' in c && c.g ? { go: c.g } : {}),
+    ...('l' in c && c.l ? { limits: c.l as Limits } : {}),
+  };
   if ('s' in c) {
     return { is: 'string', ...(c.e ? { enum: c.e } : {}), ...(c.h ? { documented: true } : {}), ...limits };
   }

@@ -62,7 +62,10 @@ export class Encoder {
     // Go's omitempty never omits a struct: `status: {}`, a zero time's null.
     const always = !omitZero && (!omit || (goKind === 'struct' && !pointer));
     let flags = 0;
-    if (rules.required) flags |= code.REQUIRED;
+    // What has a default is never empty once defaulted: upstream then requires it.
+    const defaulted =
+      rules.optional && rules.default !== undefined && (pointer || !/^(?:0|""|false)$/.test(rules.default));
+    if (rules.required || defaulted) flags |= code.REQUIRED;
     if (always) flags |= code.ALWAYS;
     if (pointer) flags |= code.NULLABLE;
     if (rules.immutable) flags |= code.IMMUTABLE;
@@ -124,14 +127,21 @@ export class Encoder {
       const values = home.consts.filter((c) => c.type === type.name && !this.excluded(c.tags)).map((c) => c.value);
       const out: code.StringCode = { s: 1, e: [...new Set(values)].sort() };
       if (!own.enum) out.h = 1;
+      out.g = goName(home, type);
       if (Object.keys(rules.limits).length > 0) out.l = rules.limits;
       return { type: out as code.TypeCode, pointer: false, goKind: 'other' as const };
     }
     if (type.is.startsWith('[]') && type.is !== '[]byte') {
       const list = this.list(home, type.is.slice(2), rules, f, home.proto.has(type.name));
+      list.g = goName(home, type);
       return { type: list as code.TypeCode, pointer: false, goKind: 'other' as const };
     }
-    return this.type(home, type.is, rules, f);
+    const inner = this.type(home, type.is, rules, f);
+    const g = goName(home, type);
+    if (inner.type === 's') return { ...inner, type: { s: 1 as const, g } };
+    if (inner.type === 'i') return { ...inner, type: { i: 32 as const, g } };
+    if (typeof inner.type === 'object') return { ...inner, type: { ...inner.type, g } as code.TypeCode };
+    return inner;
   }
 
   private excluded(tags: readonly string[]): boolean {
@@ -254,8 +264,8 @@ const SPECIAL: Record<string, { code: code.TypeCode; struct: boolean }> = {
   'k8s.io/apimachinery/pkg/api/resource.Quantity': { code: 'q', struct: true },
   'k8s.io/apimachinery/pkg/util/intstr.IntOrString': { code: 'x', struct: true },
   'k8s.io/apimachinery/pkg/runtime.RawExtension': { code: 'ae', struct: true },
-  'k8s.io/apimachinery/pkg/types.UID': { code: 's', struct: false },
-  'k8s.io/apimachinery/pkg/types.NodeName': { code: 's', struct: false },
+  'k8s.io/apimachinery/pkg/types.UID': { code: { s: 1, g: 'types.UID' }, struct: false },
+  'k8s.io/apimachinery/pkg/types.NodeName': { code: { s: 1, g: 'types.NodeName' }, struct: false },
   [`${EXTENSIONS}.JSON`]: { code: 'ar', struct: true },
   [`${EXTENSIONS}.JSONSchemaPropsOrArray`]: { code: 'a:JSONSchemaPropsOrArray', struct: true },
   [`${EXTENSIONS}.JSONSchemaPropsOrBool`]: { code: 'a:JSONSchemaPropsOrBool', struct: true },
@@ -264,6 +274,7 @@ const SPECIAL: Record<string, { code: code.TypeCode; struct: boolean }> = {
 /** Go structs that hold no API data. */
 const NOT_SHAPES = new Set(['InternalEvent', 'Timestamp', 'ConversionError', 'Scheme', 'DefaultScheme']);
 
+const goName = (home: ApiPackage, type: GoType) => `${home.path.slice(home.path.lastIndexOf('/') + 1)}.${type.name}`;
 const baseName = (expression: string) => expression.slice(expression.lastIndexOf('.') + 1);
 
 function withLimits(basic: string, rules: Rules): code.TypeCode {
