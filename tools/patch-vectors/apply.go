@@ -121,7 +121,7 @@ func applyVectors(dir string) []any {
 	types := loadTypes(dir)
 	var cases []applyCase
 	readCases("apply.yaml", &cases)
-	cases = append(cases, randomApplies(27**times)...)
+	cases = append(cases, randomApplies(33**times)...)
 	var out []any
 	for _, c := range cases {
 		out = append(out, runApply(types, c))

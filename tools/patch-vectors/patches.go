@@ -70,7 +70,7 @@ var strategicKinds = map[string]any{
 func strategicVectors() []any {
 	var cases []patchCase
 	readCases("strategic.yaml", &cases)
-	cases = append(cases, randomStrategic(16**times)...)
+	cases = append(cases, randomStrategic(10**times)...)
 	var out []any
 	for _, c := range cases {
 		out = append(out, runStrategic(c))
