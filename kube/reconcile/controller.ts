@@ -56,6 +56,8 @@ export interface View {
   owned(resource: string, ownerUid: string): Row[];
   /** Result of an effect that this key asked for, by the effect's id; gone after the next plan without it. */
   results: ReadonlyMap<string, EffectResult>;
+  /** What the last plan's write for this key was refused with; undefined once a plan went through. */
+  failure: string | undefined;
   /** A random lower-case name suffix of n characters from upstream's alphabet, deterministic per (key, revision, call). */
   suffix(n: number): string;
 }
@@ -69,7 +71,7 @@ export interface Plan {
   again?: number;
 }
 export type Write =
-  | { do: 'create'; object: KubeObject }
+  | { do: 'create'; object: KubeObject; note?: WrittenNote }
   /** Replaces; a conflict makes the key come again. */
   | { do: 'update'; object: KubeObject; subresource?: string }
   | { do: 'patch'; key: Key; patch: JsonObject; type?: 'merge' | 'strategic' | 'json' | 'apply'; subresource?: string }
@@ -80,9 +82,18 @@ export type Write =
       revision?: Revision;
       graceSeconds?: number;
       propagation?: 'Background' | 'Foreground' | 'Orphan';
+      note?: WrittenNote;
     }
   /** A POST of a subresource: binding, eviction. */
   | { do: 'post'; key: Key; subresource: string; body: KubeObject };
+
+/** Recorded on `on` once the write went through, or with `failed` when it was refused (the reason's text is appended). */
+export interface WrittenNote {
+  on: Key;
+  reason: string;
+  message: string;
+  failed: string;
+}
 
 /** What needs the world. `id` is stable across rounds, so that an effect already done isn't done twice. */
 export interface Effect {

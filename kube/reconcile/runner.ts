@@ -1,6 +1,7 @@
 import { parseJson } from '../codec/json.ts';
 import type { Kind } from '../kinds/kind.ts';
 import type { Env } from '../meta/env.ts';
+import type { JsonObject } from '../meta/json.ts';
 import { apiVersionOf, groupResource, type KubeObject } from '../meta/object.ts';
 import type { Status } from '../meta/status.ts';
 import { parseKey } from '../store/key.ts';
@@ -37,6 +38,9 @@ const TAKE_LIMIT = 64;
 const BACKOFF_MS = 5;
 const BACKOFF_MS_MAX = 1_000_000;
 
+/** Key of the last refusal among a key's effect results. */
+const FAILURE = '!failure';
+
 /** How much one wake-up may do before it gives way; the rest comes at the next. */
 export interface Budget {
   writes: number;
@@ -65,12 +69,19 @@ export function resourceOf(kind: Kind): string {
 }
 
 /** A runner of controllers over one projection. */
-export function createRunner(controllers: readonly Controller[], projection: Projection, source: ChangeSource, client: Client, env: Env): Runner {
+export function createRunner(
+  controllers: readonly Controller[],
+  projection: Projection,
+  source: ChangeSource,
+  client: Client,
+  env: Env,
+): Runner {
   const kinds = new Map<string, Kind>();
   for (const c of controllers) {
     for (const k of [c.for, ...(c.owns ?? []), ...(c.watches ?? []).map((w) => w.kind)]) kinds.set(resourceOf(k), k);
   }
   const resources = [...kinds.keys()];
+  const projections = projectionsOf(controllers);
   const byName = new Map(controllers.map((c) => [c.name, c]));
 
   const view = (controller: string, key: Key, now: number): View => viewOf(projection, controller, key, now);
@@ -94,7 +105,9 @@ export function createRunner(controllers: readonly Controller[], projection: Pro
   function take(changes: Changes): void {
     projection.transaction(() => {
       const now = env.now();
-      const before = changes.restart ? new Map(resources.flatMap((r) => [...projection.list(r)].map((row) => [row.key, row] as const))) : undefined;
+      const before = changes.restart
+        ? new Map(resources.flatMap((r) => [...projection.list(r)].map((row) => [row.key, row] as const)))
+        : undefined;
       if (changes.restart) projection.reset();
       for (const { key, revision, entry } of changes.rows) {
         const old = before?.get(key) ?? projection.get(key);
@@ -104,7 +117,7 @@ export function createRunner(controllers: readonly Controller[], projection: Pro
           if (old) dirty({ ...old, revision }, now);
           continue;
         }
-        const row = rowOf(entry, kinds.get(parseKey(key).resource), controllers);
+        const row = rowOf(entry, projections.get(parseKey(key).resource));
         projection.put(row);
         dirty(row, now);
         // A changed owner concerns the former one too.
@@ -129,32 +142,71 @@ export function createRunner(controllers: readonly Controller[], projection: Pro
     for (const write of plan.writes) {
       spent.writes++;
       const result = await client.write(item.controller, write);
+      await tell(item.controller, write, result);
       if (result.ok) {
         hold = Math.max(hold, result.revision);
         continue;
       }
       if (result.status.details?.causes?.some((c) => c.reason === 'Fenced')) return 'deposed';
-      env.log('debug', 'reconcile.write.failed', { controller: item.controller, key: item.key, message: result.status.message });
+      env.log('debug', 'reconcile.write.failed', {
+        controller: item.controller,
+        key: item.key,
+        message: result.status.message,
+      });
       // The View may be behind what made the write fail: never again before it has moved past what this plan already wrote.
       const attempts = item.attempts + 1;
-      projection.enqueue({ ...item, due: env.now() + Math.min(BACKOFF_MS * 2 ** (attempts - 1), BACKOFF_MS_MAX), attempts, hold });
+      const failure: EffectResult = { ok: false, error: result.status.message ?? '' };
+      projection.setResults(
+        item.controller,
+        item.key,
+        new Map([...projection.results(item.controller, item.key), [FAILURE, failure]]),
+      );
+      projection.enqueue({
+        ...item,
+        due: env.now() + Math.min(BACKOFF_MS * 2 ** (attempts - 1), BACKOFF_MS_MAX),
+        attempts,
+        hold,
+      });
       return 'retry';
     }
     for (const note of plan.notes ?? []) await client.note(item.controller, note, projection.get(note.on));
     const results = new Map<string, EffectResult>();
     const known = projection.results(item.controller, item.key);
-    for (const effect of plan.effects ?? []) results.set(effect.id, known.get(effect.id) ?? (await client.effect(item.controller, effect)));
+    for (const effect of plan.effects ?? [])
+      results.set(effect.id, known.get(effect.id) ?? (await client.effect(item.controller, effect)));
     const fresh = [...results.keys()].some((k) => !known.has(k));
     projection.transaction(() => {
       projection.setResults(item.controller, item.key, results);
       if (fresh) projection.enqueue({ controller: item.controller, key: item.key, due: env.now(), attempts: 0, hold });
-      else if (plan.again !== undefined) projection.enqueue({ controller: item.controller, key: item.key, due: env.now() + plan.again, attempts: 0, hold });
+      else if (plan.again !== undefined)
+        projection.enqueue({
+          controller: item.controller,
+          key: item.key,
+          due: env.now() + plan.again,
+          attempts: 0,
+          hold,
+        });
       else if (hold > projection.cursor()) {
         // Our own write comes back as a change and wakes the key again; until then it must not run on the older View.
         projection.enqueue({ controller: item.controller, key: item.key, due: env.now(), attempts: 0, hold });
       }
     });
     return 'done';
+  }
+
+  /** The Events that a write asked for. */
+  async function tell(controller: string, write: Write, result: WriteResult): Promise<void> {
+    const n = write.do === 'create' || write.do === 'delete' ? write.note : undefined;
+    if (!n) return;
+    const note: Note = result.ok
+      ? { on: n.on, type: 'Normal', reason: n.reason, message: n.message }
+      : {
+          on: n.on,
+          type: 'Warning',
+          reason: n.failed,
+          message: `Error ${write.do === 'create' ? 'creating' : 'deleting'}: ${result.status.message ?? ''}`,
+        };
+    await client.note(controller, note, projection.get(n.on));
   }
 
   function plansOf(items: QueueItem[], now: number): Map<QueueItem, Plan | Error> {
@@ -165,7 +217,10 @@ export function createRunner(controllers: readonly Controller[], projection: Pro
       if (!c) continue; // a controller that this release no longer has
       try {
         if (c.reconcileAll) {
-          const all = c.reconcileAll(group.map((i) => i.key), view(name, '', now));
+          const all = c.reconcileAll(
+            group.map((i) => i.key),
+            view(name, '', now),
+          );
           for (const item of group) plans.set(item, all.get(item.key) ?? { writes: [] });
         } else for (const item of group) plans.set(item, plan(c, item, now));
       } catch (error) {
@@ -192,7 +247,12 @@ export function createRunner(controllers: readonly Controller[], projection: Pro
       if (items.length === 0) break;
       for (const [item, p] of plansOf(items, env.now())) {
         if (deposed || p instanceof Error || spent.writes >= budget.writes) {
-          if (p instanceof Error) env.log('error', 'reconcile.failed', { controller: item.controller, key: item.key, error: p.stack ?? p.message });
+          if (p instanceof Error)
+            env.log('error', 'reconcile.failed', {
+              controller: item.controller,
+              key: item.key,
+              error: p.stack ?? p.message,
+            });
           const attempts = p instanceof Error ? item.attempts + 1 : item.attempts;
           const wait = p instanceof Error ? Math.min(BACKOFF_MS * 2 ** attempts, BACKOFF_MS_MAX) : 0;
           projection.enqueue({ ...item, due: env.now() + wait, attempts });
@@ -218,13 +278,16 @@ export function createRunner(controllers: readonly Controller[], projection: Pro
 
 function viewOf(projection: Projection, controller: string, key: Key, now: number): View {
   let calls = 0;
+  const results = projection.results(controller, key);
+  const last = results.get(FAILURE);
   return {
     revision: projection.cursor(),
     now,
     get: (k) => projection.get(k),
     list: (resource, namespace) => projection.list(resource, namespace),
     owned: (resource, uid) => projection.owned(resource, uid),
-    results: projection.results(controller, key),
+    results,
+    failure: last && !last.ok ? last.error : undefined,
     suffix: (n) => suffix(`${key}/${projection.get(key)?.uid ?? ''}/${projection.cursor()}/${calls++}`, n),
   };
 }
@@ -246,20 +309,34 @@ export function suffix(seed: string, n: number): string {
   return out;
 }
 
-/** What the projection keeps of a stored object. */
-function rowOf(entry: Entry, kind: Kind | undefined, controllers: readonly Controller[]): Row {
+/** What the projection keeps of a stored object: all that any controller of the loop asks for. */
+function rowOf(entry: Entry, projections: readonly ((o: KubeObject) => JsonObject)[] | undefined): Row {
   const object = parseJson(entry.value) as KubeObject;
-  const resource = parseKey(entry.key).resource;
-  const project = controllers.map((c) => c.project?.[resource]).find((p) => p !== undefined);
-  const needsWhole = controllers.some((c) => resourceOf(c.for) === resource);
   return {
     key: entry.key,
     revision: entry.revision,
     uid: entry.facts.uid,
     labels: entry.facts.labels ?? {},
     owner: object.metadata.ownerReferences?.find((r) => r.controller === true)?.uid ?? '',
-    data: project && !needsWhole && kind ? project(object) : object,
+    data: projections === undefined ? object : Object.assign({}, ...projections.map((p) => p(object))),
   };
+}
+
+/** By resource the projections of the controllers that look at it; none where one of them needs objects whole. */
+function projectionsOf(controllers: readonly Controller[]): Map<string, ((o: KubeObject) => JsonObject)[]> {
+  const found = new Map<string, ((o: KubeObject) => JsonObject)[]>();
+  const whole = new Set<string>();
+  for (const c of controllers) {
+    whole.add(resourceOf(c.for));
+    for (const k of [...(c.owns ?? []), ...(c.watches ?? []).map((w) => w.kind)]) {
+      const resource = resourceOf(k);
+      const project = c.project?.[resource];
+      if (project === undefined) whole.add(resource);
+      else if (!found.get(resource)?.includes(project)) found.set(resource, [...(found.get(resource) ?? []), project]);
+    }
+  }
+  for (const resource of whole) found.delete(resource);
+  return found;
 }
 
 /** The object that a row keeps whole, with kind, apiVersion and resourceVersion as a client would see it. */

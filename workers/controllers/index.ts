@@ -1,0 +1,8 @@
+import type { Controller } from '../../kube/reconcile/controller.ts';
+import { namespace } from './namespace.ts';
+import { replicaset } from './replicaset.ts';
+import { rootca } from './rootca.ts';
+import { serviceaccount } from './serviceaccount.ts';
+
+/** Every controller of kube-controller-manager that this release has. */
+export const controllers: readonly Controller[] = [namespace, serviceaccount, rootca, replicaset];

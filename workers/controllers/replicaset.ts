@@ -1,0 +1,268 @@
+import { kindByStorage } from '../../kube/kinds/index.ts';
+import type { Kind } from '../../kube/kinds/kind.ts';
+import { equalJson, type Json, type JsonObject } from '../../kube/meta/json.ts';
+import { apiVersionOf, type KubeObject, type OwnerReference } from '../../kube/meta/object.ts';
+import { matchesLabels, selectorRequirements } from '../../kube/meta/selectors.ts';
+import { formatTime, timeToMillis } from '../../kube/meta/time.ts';
+import type { Controller, Plan, Row, View, Write } from '../../kube/reconcile/controller.ts';
+import { keyOf, parseKey } from '../../kube/store/key.ts';
+import type { Key } from '../../kube/store/store.ts';
+import { needKind } from './kind.ts';
+
+/** Upstream's burstReplicas: creations and deletions of one sync. */
+const BURST = 500;
+/** A name's base is cut so that the suffix fits (apiserver pkg/storage/names). */
+const NAME_BASE_MAX = 58;
+
+/** What the controller needs of a pod; everything else stays in the store. */
+export interface PodRow extends JsonObject {
+  phase: string;
+  node: string;
+  deleting: boolean;
+  created: string;
+  ready: boolean;
+  readySince: string;
+  restarts: number;
+  /** annotation controller.kubernetes.io/pod-deletion-cost; 0 without one. */
+  cost: number;
+}
+/** The projection of pods that workload controllers share. */
+export function projectPod(o: KubeObject): PodRow {
+  const status = (o.status ?? {}) as {
+    phase?: string;
+    conditions?: { type: string; status: string; lastTransitionTime?: string }[];
+    containerStatuses?: { restartCount?: number }[];
+  };
+  const ready = status.conditions?.find((c) => c.type === 'Ready');
+  return {
+    phase: status.phase ?? 'Pending',
+    node: (o.spec as { nodeName?: string } | undefined)?.nodeName ?? '',
+    deleting: o.metadata.deletionTimestamp !== undefined,
+    created: o.metadata.creationTimestamp ?? '',
+    ready: ready?.status === 'True',
+    readySince: ready?.lastTransitionTime ?? '',
+    restarts: Math.max(0, ...(status.containerStatuses ?? []).map((c) => c.restartCount ?? 0)),
+    cost: Number(o.metadata.annotations?.['controller.kubernetes.io/pod-deletion-cost'] ?? 0) || 0,
+  };
+}
+type Pod = { row: Row; data: PodRow };
+
+interface ReplicaSet extends KubeObject {
+  spec: JsonObject & { replicas?: number; minReadySeconds?: number; selector: JsonObject; template?: JsonObject };
+}
+
+/** ReplicaSet and ReplicationController differ in kind and selector alone: upstream runs one code for both. */
+export function replicaController(o: {
+  name: string;
+  kind: Kind;
+  requirements(set: ReplicaSet): ReturnType<typeof selectorRequirements>;
+}): Controller {
+  const pods = needKind(kindByStorage, 'pods');
+  const served = o.kind.served[0];
+  const apiVersion = served ? apiVersionOf(served) : 'v1';
+  const resource = keyOf(served?.group ?? '', o.kind.plural, '', '').slice(0, -1);
+
+  function reconcile(key: Key, object: KubeObject | undefined, view: View): Plan {
+    if (object === undefined) return { writes: [] };
+    const set = object as ReplicaSet;
+    const requirements = o.requirements(set);
+    if (!requirements?.ok) return { writes: [] };
+    const { namespace, name } = parseKey(key);
+    const uid = set.metadata.uid ?? '';
+    const matches = (row: Row) => matchesLabels(requirements.requirements, row.labels);
+    const mine = view.owned('pods', uid).filter((row) => parseKey(row.key).namespace === namespace);
+    const orphans = set.metadata.deletionTimestamp
+      ? []
+      : [...view.list('pods', namespace)]
+          .filter((row) => row.owner === '' && matches(row))
+          .map(pod)
+          .filter(active);
+    const active_ = mine.map(pod).filter(active);
+    const claimed = active_.filter((p) => matches(p.row));
+    const writes: Write[] = [
+      ...active_.filter((p) => !matches(p.row) && !p.data.deleting).map((p) => release(p.row.key, uid)),
+      ...orphans.map((p) => adopt(p.row, ownerOf(apiVersion, o.kind.kind, name, uid))),
+    ];
+    const all = [...claimed, ...orphans];
+    const diff = all.length - (set.spec.replicas ?? 1);
+    if (set.metadata.deletionTimestamp === undefined) {
+      if (diff < 0) writes.push(...creations(set, key, Math.min(-diff, BURST), apiVersion, o.kind.kind, view));
+      if (diff > 0) writes.push(...doomed(all, Math.min(diff, BURST), view).map((p): Write => deletion(p, key)));
+    }
+    const terminating = mine.map(pod).filter((p) => p.data.deleting && matches(p.row)).length;
+    const status = statusOf(set, all, terminating, diff, view);
+    // The status goes first: it must tell of a failure that keeps the rest from being written.
+    if (!equalJson(status, (set.status ?? {}) as Json))
+      writes.unshift({ do: 'update', object: { ...set, status }, subresource: 'status' });
+    const again = nextAvailability(all, set.spec.minReadySeconds ?? 0, view.now);
+    return { writes, ...(again === undefined ? {} : { again }) };
+  }
+
+  return {
+    name: o.name,
+    rules: [
+      { apiGroups: [served?.group ?? ''], resources: [o.kind.plural], verbs: ['get', 'list', 'watch', 'update'] },
+      {
+        apiGroups: [served?.group ?? ''],
+        resources: [`${o.kind.plural}/status`, `${o.kind.plural}/finalizers`],
+        verbs: ['update'],
+      },
+      { apiGroups: [''], resources: ['pods'], verbs: ['create', 'delete', 'list', 'patch', 'watch'] },
+      { apiGroups: ['', 'events.k8s.io'], resources: ['events'], verbs: ['create', 'patch', 'update'] },
+    ],
+    for: o.kind,
+    owns: [pods],
+    project: { pods: projectPod },
+    // An orphan may belong to any set of its namespace whose selector takes it.
+    watches: [
+      {
+        kind: pods,
+        map(row, view) {
+          if (row.owner !== '') return [];
+          const found: Key[] = [];
+          for (const s of view.list(resource, parseKey(row.key).namespace)) {
+            const r = o.requirements(s.data as unknown as ReplicaSet);
+            if (r?.ok && matchesLabels(r.requirements, row.labels)) found.push(s.key);
+          }
+          return found;
+        },
+      },
+    ],
+    reconcile,
+  };
+}
+
+const pod = (row: Row): Pod => ({ row, data: row.data as PodRow });
+const active = (p: Pod) => p.data.phase !== 'Succeeded' && p.data.phase !== 'Failed' && !p.data.deleting;
+
+function ownerOf(apiVersion: string, kind: string, name: string, uid: string): OwnerReference {
+  return { apiVersion, kind, name, uid, controller: true, blockOwnerDeletion: true };
+}
+function adopt(row: Row, owner: OwnerReference): Write {
+  return {
+    do: 'patch',
+    key: row.key,
+    type: 'strategic',
+    patch: { metadata: { ownerReferences: [owner], uid: row.uid } },
+  };
+}
+function release(key: Key, uid: string): Write {
+  return { do: 'patch', key, type: 'strategic', patch: { metadata: { ownerReferences: [{ $patch: 'delete', uid }] } } };
+}
+
+function creations(set: ReplicaSet, key: Key, count: number, apiVersion: string, kind: string, view: View): Write[] {
+  const { namespace, name } = parseKey(key);
+  const template = (set.spec.template ?? {}) as { metadata?: JsonObject; spec?: JsonObject };
+  const owner = ownerOf(apiVersion, kind, name, set.metadata.uid ?? '');
+  return Array.from({ length: count }, (): Write => {
+    const podName = `${`${name}-`.slice(0, NAME_BASE_MAX)}${view.suffix(5)}`;
+    const { labels, annotations, finalizers } = template.metadata ?? {};
+    const metadata = {
+      name: podName,
+      generateName: `${name}-`,
+      namespace,
+      ...(labels ? { labels } : {}),
+      ...(annotations ? { annotations } : {}),
+      ...(finalizers ? { finalizers } : {}),
+      ownerReferences: [owner],
+    };
+    return {
+      do: 'create',
+      object: { apiVersion: 'v1', kind: 'Pod', metadata, spec: template.spec ?? {} } as KubeObject,
+      note: { on: key, reason: 'SuccessfulCreate', message: `Created pod: ${podName}`, failed: 'FailedCreate' },
+    };
+  });
+}
+function deletion(p: Pod, set: Key): Write {
+  const name = parseKey(p.row.key).name;
+  return {
+    do: 'delete',
+    key: p.row.key,
+    uid: p.row.uid,
+    note: { on: set, reason: 'SuccessfulDelete', message: `Deleted pod: ${name}`, failed: 'FailedDelete' },
+  };
+}
+
+/** Which pods go first: controller.ActivePodsWithRanks. */
+function doomed(pods: readonly Pod[], count: number, view: View): Pod[] {
+  if (count >= pods.length) return [...pods];
+  const rank = new Map<string, number>();
+  for (const p of pods) rank.set(p.data.node, (rank.get(p.data.node) ?? 0) + 1);
+  const phase: Record<string, number> = { Pending: 0, Unknown: 1, Running: 2 };
+  const by = (f: (p: Pod) => number) => (a: Pod, b: Pod) => f(a) - f(b);
+  const orders = [
+    by((p) => (p.data.node === '' ? 0 : 1)),
+    by((p) => phase[p.data.phase] ?? 1),
+    by((p) => (p.data.ready ? 1 : 0)),
+    by((p) => p.data.cost),
+    by((p) => -(rank.get(p.data.node) ?? 0)),
+    by((p) => (p.data.ready ? -logAge(p.data.readySince, view.now) : 0)),
+    by((p) => -p.data.restarts),
+    by((p) => -logAge(p.data.created, view.now)),
+    (a: Pod, b: Pod) => (a.row.uid < b.row.uid ? -1 : 1),
+  ];
+  const sorted = [...pods].sort((a, b) => {
+    for (const order of orders) {
+      const d = order(a, b);
+      if (d !== 0) return d;
+    }
+    return 0;
+  });
+  // Younger pods go before older ones: the negative log of the age sorts the youngest last, so turn it round.
+  return sorted.slice(0, count);
+}
+/** Upstream compares ages by their logarithm, so that small differences fall to the uid; larger = younger. */
+function logAge(since: string, now: number): number {
+  return -Math.floor(Math.log2(Math.max(1, now - timeToMillis(since))));
+}
+
+function statusOf(set: ReplicaSet, pods: readonly Pod[], terminating: number, diff: number, view: View): JsonObject {
+  const labels = ((set.spec.template as { metadata?: { labels?: Record<string, string> } } | undefined)?.metadata
+    ?.labels ?? {}) as Record<string, string>;
+  const min = (set.spec.minReadySeconds ?? 0) * 1000;
+  const ready = pods.filter((p) => p.data.ready);
+  const available = ready.filter((p) => min === 0 || timeToMillis(p.data.readySince) + min <= view.now);
+  const labelled = pods.filter((p) => Object.entries(labels).every(([k, x]) => p.row.labels[k] === x));
+  const old = ((set.status as JsonObject | undefined)?.conditions ?? []) as { type: string }[];
+  const others = old.filter((c) => c.type !== 'ReplicaFailure');
+  const failed = old.find((c) => c.type === 'ReplicaFailure');
+  const failure =
+    view.failure === undefined || diff === 0
+      ? []
+      : [
+          failed ?? {
+            type: 'ReplicaFailure',
+            status: 'True',
+            reason: diff < 0 ? 'FailedCreate' : 'FailedDelete',
+            message: view.failure,
+            lastTransitionTime: formatTime(view.now),
+          },
+        ];
+  const conditions = [...others, ...failure];
+  return {
+    replicas: pods.length,
+    ...(labelled.length > 0 ? { fullyLabeledReplicas: labelled.length } : {}),
+    ...(ready.length > 0 ? { readyReplicas: ready.length } : {}),
+    ...(available.length > 0 ? { availableReplicas: available.length } : {}),
+    terminatingReplicas: terminating,
+    ...(set.metadata.generation ? { observedGeneration: set.metadata.generation } : {}),
+    ...(conditions.length > 0 ? { conditions: conditions as unknown as Json[] } : {}),
+  };
+}
+
+/** Milliseconds until the next ready pod becomes available; undefined when none waits. */
+function nextAvailability(pods: readonly Pod[], minReadySeconds: number, now: number): number | undefined {
+  if (minReadySeconds === 0) return undefined;
+  const waits = pods
+    .filter((p) => p.data.ready)
+    .map((p) => timeToMillis(p.data.readySince) + minReadySeconds * 1000 - now)
+    .filter((ms) => ms > 0);
+  return waits.length === 0 ? undefined : Math.min(...waits);
+}
+
+/** apps/v1 ReplicaSet: keeps `spec.replicas` active pods that match its selector. */
+export const replicaset = replicaController({
+  name: 'replicaset-controller',
+  kind: needKind(kindByStorage, 'replicasets.apps'),
+  requirements: (set) => selectorRequirements(set.spec.selector as Json),
+});

@@ -1,0 +1,44 @@
+import { kindByStorage } from '../../kube/kinds/index.ts';
+import { at } from '../../kube/meta/object.ts';
+import type { Controller } from '../../kube/reconcile/controller.ts';
+import { keyOf, parseKey } from '../../kube/store/key.ts';
+import { needKind } from './kind.ts';
+
+const namespaces = needKind(kindByStorage, 'namespaces');
+const accounts = needKind(kindByStorage, 'serviceaccounts');
+
+/** Every active namespace has a ServiceAccount `default`: upstream's serviceaccounts_controller. */
+export const serviceaccount: Controller = {
+  name: 'service-account-controller',
+  rules: [
+    { apiGroups: [''], resources: ['namespaces', 'serviceaccounts'], verbs: ['list', 'watch'] },
+    { apiGroups: [''], resources: ['serviceaccounts'], verbs: ['create'] },
+  ],
+  for: namespaces,
+  project: { serviceaccounts: () => ({}) },
+  watches: [
+    {
+      kind: accounts,
+      map: (row) =>
+        parseKey(row.key).name === 'default' ? [keyOf('', 'namespaces', '', parseKey(row.key).namespace)] : [],
+    },
+  ],
+  reconcile(key, namespace, view) {
+    const { name } = parseKey(key);
+    if (
+      namespace === undefined ||
+      namespace.metadata.deletionTimestamp ||
+      at(namespace, 'status.phase') === 'Terminating'
+    )
+      return { writes: [] };
+    if (view.get(keyOf('', 'serviceaccounts', name, 'default'))) return { writes: [] };
+    return {
+      writes: [
+        {
+          do: 'create',
+          object: { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'default', namespace: name } },
+        },
+      ],
+    };
+  },
+};

@@ -1,0 +1,160 @@
+import { kindByStorage } from '../../kube/kinds/index.ts';
+import type { JsonObject } from '../../kube/meta/json.ts';
+import type { KubeObject } from '../../kube/meta/object.ts';
+import { formatTime, timeToMillis } from '../../kube/meta/time.ts';
+import type { Controller, Plan, Row, View } from '../../kube/reconcile/controller.ts';
+import { parseKey } from '../../kube/store/key.ts';
+import type { Key } from '../../kube/store/store.ts';
+import { needKind } from '../controllers/kind.ts';
+import type { NodeInfo, Pod, Snapshot, Taint } from './framework.ts';
+import { plugins } from './plugins/index.ts';
+import { amounts } from './resources.ts';
+import { place, schedule } from './schedule.ts';
+
+const NAME = 'default-scheduler';
+const pods = needKind(kindByStorage, 'pods');
+const nodes = needKind(kindByStorage, 'nodes');
+
+const podOf = (row: Row) => row.data as unknown as Pod;
+const over = (pod: Pod) =>
+  ['Succeeded', 'Failed'].includes(String((pod.status as JsonObject | undefined)?.phase ?? ''));
+const waits = (pod: Pod) =>
+  !pod.spec.nodeName &&
+  !over(pod) &&
+  pod.metadata.deletionTimestamp === undefined &&
+  (pod.spec.schedulerName ?? NAME) === NAME;
+
+/** Nodes with what is placed on them, made once a round. */
+export function snapshot(view: View): Snapshot & { byName: Map<string, NodeInfo> } {
+  const byName = new Map<string, NodeInfo>();
+  for (const row of view.list('nodes')) {
+    const node = row.data as unknown as KubeObject & {
+      spec?: { unschedulable?: boolean; taints?: Taint[] };
+      status?: { allocatable?: Record<string, string> };
+    };
+    byName.set(parseKey(row.key).name, {
+      name: parseKey(row.key).name,
+      labels: row.labels,
+      taints: node.spec?.taints ?? [],
+      unschedulable: node.spec?.unschedulable ?? false,
+      allocatable: amounts(node.status?.allocatable),
+      requested: {},
+      nonZero: {},
+      pods: 0,
+      ports: new Set(),
+    });
+  }
+  for (const row of view.list('pods')) {
+    const pod = podOf(row);
+    const node = pod.spec.nodeName ? byName.get(pod.spec.nodeName) : undefined;
+    if (node && !over(pod)) place(node, pod);
+  }
+  return { nodes: [...byName.values()], byName };
+}
+
+/** A text's place in [0, 1): ties among nodes fall by it, the same each time a plan is made again. */
+function tieOf(text: string): number {
+  let h = 0x811c9dc5;
+  for (let i = 0; i < text.length; i++) h = Math.imul(h ^ text.charCodeAt(i), 0x01000193);
+  return (h >>> 0) / 2 ** 32;
+}
+
+/** kube-scheduler: one snapshot a round, pods by priority and age, each placement assumed for those after it. */
+export const scheduler: Controller = {
+  name: 'kube-scheduler',
+  rules: [
+    { apiGroups: [''], resources: ['nodes'], verbs: ['get', 'list', 'watch'] },
+    { apiGroups: [''], resources: ['pods'], verbs: ['delete', 'get', 'list', 'watch'] },
+    { apiGroups: [''], resources: ['bindings', 'pods/binding'], verbs: ['create'] },
+    { apiGroups: [''], resources: ['pods/status'], verbs: ['patch', 'update'] },
+    { apiGroups: ['', 'events.k8s.io'], resources: ['events'], verbs: ['create', 'patch', 'update'] },
+  ],
+  for: pods,
+  watches: [
+    // A node that came or changed, and a pod that left its node, may make room for every pod that waits.
+    { kind: nodes, map: (_, view) => waiting(view) },
+    {
+      kind: pods,
+      map: (row, view) => (podOf(row).spec.nodeName && view.get(row.key) === undefined ? waiting(view) : []),
+    },
+  ],
+  project: { pods: (o) => ({ ...o, metadata: { ...o.metadata, managedFields: undefined } }) },
+  reconcile: () => ({ writes: [] }),
+  reconcileAll(keys, view) {
+    const plans = new Map<Key, Plan>();
+    const due = keys.flatMap((key) => {
+      const row = view.get(key);
+      return row && waits(podOf(row)) ? [{ key, row, pod: podOf(row) }] : [];
+    });
+    if (due.length === 0) return plans;
+    const snap = snapshot(view);
+    due.sort(
+      (a, b) =>
+        (b.pod.spec.priority ?? 0) - (a.pod.spec.priority ?? 0) ||
+        timeToMillis(a.pod.metadata.creationTimestamp) - timeToMillis(b.pod.metadata.creationTimestamp),
+    );
+    for (const { key, row, pod } of due) {
+      if ((pod.spec.schedulingGates ?? []).length > 0) continue;
+      const decision = schedule(pod, snap, plugins, tieOf(row.uid));
+      if ('node' in decision) {
+        place(decision.node, pod);
+        plans.set(key, bind(key, row, decision.node.name));
+      } else plans.set(key, refuse(key, pod, decision.message, view.now));
+    }
+    return plans;
+  },
+};
+
+function waiting(view: View): Key[] {
+  return [...view.list('pods')].filter((row) => waits(podOf(row))).map((row) => row.key);
+}
+
+function bind(key: Key, row: Row, node: string): Plan {
+  const { namespace, name } = parseKey(key);
+  const body = {
+    apiVersion: 'v1',
+    kind: 'Binding',
+    metadata: { name, namespace, uid: row.uid },
+    target: { apiVersion: 'v1', kind: 'Node', name: node },
+  };
+  return {
+    writes: [{ do: 'post', key, subresource: 'binding', body }],
+    notes: [
+      {
+        on: key,
+        type: 'Normal',
+        reason: 'Scheduled',
+        message: `Successfully assigned ${namespace}/${name} to ${node}`,
+        action: 'Binding',
+      },
+    ],
+  };
+}
+
+function refuse(key: Key, pod: Pod, message: string, now: number): Plan {
+  const old = ((pod.status as JsonObject | undefined)?.conditions ?? []) as {
+    type: string;
+    status: string;
+    message?: string;
+    lastTransitionTime?: string;
+  }[];
+  const before = old.find((c) => c.type === 'PodScheduled');
+  // The same news needs no write: a cluster that is full stays quiet.
+  if (before?.status === 'False' && before.message === message) return { writes: [] };
+  const condition = {
+    type: 'PodScheduled',
+    status: 'False',
+    reason: 'Unschedulable',
+    message,
+    lastProbeTime: null,
+    lastTransitionTime:
+      before?.status === 'False' && before.lastTransitionTime ? before.lastTransitionTime : formatTime(now),
+    ...(pod.metadata.generation ? { observedGeneration: pod.metadata.generation } : {}),
+  };
+  return {
+    writes: [
+      { do: 'patch', key, type: 'strategic', subresource: 'status', patch: { status: { conditions: [condition] } } },
+    ],
+    notes: [{ on: key, type: 'Warning', reason: 'FailedScheduling', message, action: 'Scheduling' }],
+  };
+}
