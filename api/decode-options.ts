@@ -2,8 +2,8 @@ import { contentType } from '../kube/codec/negotiate.ts';
 import { isObject } from '../kube/meta/json.ts';
 import { badRequest } from '../kube/meta/status.ts';
 import { bodyOf, type Call } from './call.ts';
+import { decodeOptions } from './decode.ts';
 import { checkDeleteOptions, type DeleteOptions, deleteOptions } from './query.ts';
-import { parseBody } from './standin.ts';
 
 const DELETE_OPTIONS = 'io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions';
 
@@ -16,7 +16,7 @@ export async function decodeDeleteOptions(call: Call): Promise<DeleteOptions> {
   let value: unknown;
   try {
     if (!struct) throw new Error('no shape for DeleteOptions');
-    value = parseBody(bytes, type, struct, false).value;
+    value = decodeOptions(bytes, type, struct);
   } catch (e) {
     throw badRequest(e instanceof Error ? e.message : String(e));
   }

@@ -1,19 +1,22 @@
+import { JsonError, parseBody, textOf, typeMetaOf } from '../kube/codec/json.ts';
+import { duplicateFields } from '../kube/codec/json-duplicates.ts';
 import {
   contentType,
   JSON_TYPE,
-  MEDIA_TYPES,
   type MediaType,
   PROTOBUF_TYPE,
   unsupportedMediaType,
   YAML_TYPE,
 } from '../kube/codec/negotiate.ts';
-import { isObject, type JsonObject } from '../kube/meta/json.ts';
-import type { KubeObject } from '../kube/meta/object.ts';
-import { apiVersionOf, parseApiVersion } from '../kube/meta/object.ts';
-import { badRequest } from '../kube/meta/status.ts';
+import { decodeEnvelope, decodeProto } from '../kube/codec/protobuf.ts';
+import { parseYaml } from '../kube/codec/yaml.ts';
+import { isObject, type Json, type JsonObject } from '../kube/meta/json.ts';
+import { apiVersionOf, type KubeObject, parseApiVersion } from '../kube/meta/object.ts';
+import { badRequest, type StatusError } from '../kube/meta/status.ts';
+import { applyDefaults } from '../kube/schema/default.ts';
+import { decode } from '../kube/schema/prune.ts';
 import type { SchemaRef, Struct } from '../kube/schema/schema.ts';
 import { bodyOf, type Call, warn } from './call.ts';
-import { applyDefaults, parseBody, prune } from './standin.ts';
 
 /** fieldValidation of a write; Warn when the client doesn't say. */
 export type Directive = 'Ignore' | 'Warn' | 'Strict';
@@ -24,57 +27,110 @@ export const directiveOf = (o: { fieldValidation?: string | undefined }): Direct
 export interface Target {
   ref: SchemaRef;
   struct: Struct;
-  /** Protobuf is not spoken by CustomResources. */
+  /** CustomResources speak no protobuf and are pruned by their own schema. */
   custom: boolean;
+  /** Of a custom kind. */
+  decode?: (value: JsonObject) => Settled;
+}
+/** An object as Go would have read it, with its unconditional defaults. */
+export interface Settled {
+  object: KubeObject;
+  /** What strict decoding has to say: `unknown field "spec.foo"`. */
+  strict: string[];
+  /** Why it can't be read at all; empty when it can. */
+  error: string;
 }
 
-const decoder = new TextDecoder();
-
-/** The request's body as an object of the target's kind: pruned and defaulted, with apiVersion and kind. 400s in upstream's words. */
+/** The request's body as an object of the target's kind, pruned and defaulted, with apiVersion and kind. 400s in upstream's words. */
 export async function decodeBody(call: Call, target: Target, directive: Directive): Promise<KubeObject> {
   const type = contentType(call.request.headers.get('content-type'));
   if (target.custom && type === PROTOBUF_TYPE) throw unsupportedMediaType([JSON_TYPE, YAML_TYPE]);
   const bytes = await bodyOf(call);
-  const { value, strict } = read(bytes, type, target, directive !== 'Ignore');
-  const object = typed(value, bytes, target);
-  finish(call, object, target, directive, strict);
-  return object;
+  const { value, kind, apiVersion, strict } = read(bytes, type, target, directive !== 'Ignore');
+  checkType(kind, apiVersion, target);
+  const done = settle(target, value);
+  if (done.error !== '') throw unhandled(target, done.error);
+  strict.push(...done.strict);
+  if (strict.length > 0 && directive === 'Strict') {
+    throw unhandled(target, `strict decoding error: ${strict.join(', ')}`);
+  }
+  if (directive === 'Warn') for (const s of strict) warn(call, s);
+  return done.object;
 }
 
-/** Prunes and defaults an object of a known kind; strict findings become warnings or the 400. */
-export function finish(call: Call, object: KubeObject, target: Target, directive: Directive, strict: string[]): void {
-  strict.push(...prune(target.struct, object));
-  if (strict.length > 0 && directive === 'Warn') for (const s of strict) warn(call, s);
-  if (strict.length > 0 && directive === 'Strict') {
-    const { kind, version } = target.ref;
+/** Prunes and defaults an object of a known kind. The input may be shared by the result and must not be changed afterwards. */
+export function settle(target: Target, value: JsonObject): Settled {
+  if (target.decode) return target.decode(value);
+  const { value: read, unknown, error } = decode(target.struct, value);
+  const { apiVersion: _a, kind: _k, ...rest } = read;
+  const object = { kind: target.ref.kind, apiVersion: apiVersionOf(target.ref), ...rest } as KubeObject;
+  if (!isObject(object.metadata)) object.metadata = {};
+  if (error === '') applyDefaults(target.struct, object);
+  return { object, strict: unknown, error };
+}
+
+interface Body {
+  value: JsonObject;
+  kind: string;
+  apiVersion: string;
+  strict: string[];
+}
+
+/** The body in any encoding as JSON, with its type and what strict decoding says of keys that come twice. */
+function read(bytes: Uint8Array, type: MediaType, target: Target, strict: boolean): Body {
+  try {
+    if (type === PROTOBUF_TYPE) return readProto(bytes, target);
+    const text = textOf(bytes);
+    let value: Json;
+    let found: string[] = [];
+    if (type === JSON_TYPE) {
+      value = parseBody(text);
+      if (strict) found = duplicateFields(text, value);
+    } else {
+      const yaml = parseYaml(text);
+      value = yaml.value;
+      if (strict && yaml.duplicates !== '') found = [yaml.duplicates];
+    }
+    const meta = typeMetaOf(value);
+    return { value: isObject(value) ? value : {}, ...meta, strict: found };
+  } catch (e) {
+    throw unreadable(e, bytes, target);
+  }
+}
+function readProto(bytes: Uint8Array, target: Target): Body {
+  const { apiVersion, kind, raw } = decodeEnvelope(bytes);
+  return { value: decodeProto(target.struct, raw), kind, apiVersion, strict: [] };
+}
+
+/** The body's kind and version must be the target's; absent ones are taken for it. */
+function checkType(kind: string, apiVersion: string, target: Target): void {
+  const { ref } = target;
+  const want = apiVersionOf(ref);
+  if (apiVersion !== '' && apiVersion !== want) {
+    throw badRequest(`the API version in the data (${apiVersion}) does not match the expected API version (${want})`);
+  }
+  if (kind !== '' && kind !== ref.kind) {
+    const version = parseApiVersion(apiVersion || want)?.version ?? ref.version;
     throw badRequest(
-      `${kind} in version ${JSON.stringify(version)} cannot be handled as a ${kind}: strict decoding error: ${strict.join(', ')}`,
+      `${kind} in version ${JSON.stringify(version)} cannot be handled as a ${ref.kind}: no kind ${JSON.stringify(kind)} is registered for version ${JSON.stringify(apiVersion || want)}`,
     );
   }
-  applyDefaults(target.struct, object);
 }
 
-function read(
-  bytes: Uint8Array,
-  type: MediaType,
-  target: Target,
-  strict: boolean,
-): { value: unknown; strict: string[] } {
-  try {
-    return parseBody(bytes, type, target.struct, strict);
-  } catch (e) {
-    throw unreadable(e instanceof Error ? e.message : String(e), bytes, target);
-  }
+function unhandled({ ref }: Target, why: string): StatusError {
+  return badRequest(`${ref.kind} in version ${JSON.stringify(ref.version)} cannot be handled as a ${ref.kind}: ${why}`);
 }
 
+const decoder = new TextDecoder();
+/** How much of a bad body the error shows. */
+const SUMMARY_BYTES = 30;
 /** apiserver's transformDecodeError for a body whose kind isn't known. */
-function unreadable(why: string, bytes: Uint8Array, target: Target) {
+function unreadable(e: unknown, bytes: Uint8Array, target: Target): StatusError {
+  const why = e instanceof JsonError || e instanceof Error ? e.message : String(e);
   return badRequest(
     `the object provided is unrecognized (must be of type ${target.ref.kind}): ${why} (${summary(bytes)})`,
   );
 }
-/** How much of a bad body the error shows. */
-const SUMMARY_BYTES = 30;
 function summary(bytes: Uint8Array): string {
   if (bytes.length === 0) return '<empty>';
   const head = bytes.subarray(0, SUMMARY_BYTES);
@@ -83,33 +139,11 @@ function summary(bytes: Uint8Array): string {
   return bytes.length > SUMMARY_BYTES ? `${text} ...` : text;
 }
 
-/** The body's kind and version must be the target's; absent ones are filled in. */
-function typed(value: unknown, bytes: Uint8Array, target: Target): KubeObject {
-  const { ref } = target;
-  if (!isObject(value)) {
-    throw unreadable(
-      'couldn\'t get version/kind; json parse error: json: cannot unmarshal value into Go value of type struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }',
-      bytes,
-      target,
-    );
-  }
-  const kind = typeof value.kind === 'string' && value.kind !== '' ? value.kind : ref.kind;
-  const apiVersion =
-    typeof value.apiVersion === 'string' && value.apiVersion !== '' ? value.apiVersion : apiVersionOf(ref);
-  const gv = parseApiVersion(apiVersion);
-  if (!gv) throw unreadable(`unexpected GroupVersion string: ${apiVersion}`, bytes, target);
-  if (gv.group !== ref.group || gv.version !== ref.version) {
-    throw badRequest(
-      `the API version in the data (${apiVersion}) does not match the expected API version (${apiVersionOf(ref)})`,
-    );
-  }
-  if (kind !== ref.kind) {
-    throw badRequest(
-      `${kind} in version ${JSON.stringify(gv.version)} cannot be handled as a ${ref.kind}: no kind ${JSON.stringify(kind)} is registered for version ${JSON.stringify(apiVersion)}`,
-    );
-  }
-  value.kind = kind;
-  value.apiVersion = apiVersion;
-  if (!isObject(value.metadata)) value.metadata = {};
-  return value as JsonObject & KubeObject;
+/** An options body (DeleteOptions) in any encoding, whatever group it says it's of. */
+export function decodeOptions(bytes: Uint8Array, type: MediaType, struct: Struct): JsonObject {
+  if (type === PROTOBUF_TYPE) return decodeProto(struct, decodeEnvelope(bytes).raw);
+  const text = textOf(bytes);
+  const value = type === JSON_TYPE ? parseBody(text) : parseYaml(text).value;
+  typeMetaOf(value);
+  return isObject(value) ? value : {};
 }

@@ -5,7 +5,7 @@ import { keyOf } from '../kube/store/key.ts';
 import type { Commit, Entry, Op } from '../kube/store/store.ts';
 import { type Call, commit, storeOf } from './call.ts';
 import type { Resource } from './parts.ts';
-import { factsOf, toStored, valueOf } from './row.ts';
+import { factsOf, storedValue, toStored } from './row.ts';
 import { invalidObject } from './write.ts';
 
 /** A row as it was written, or what stands in its place (undefined = nothing). */
@@ -23,7 +23,7 @@ export async function put(
   const namespace = object.metadata.namespace ?? '';
   const key = was?.key ?? keyOf(resource.stored.group, kind.plural, namespace, object.metadata.name ?? '');
   const stored = toStored(resource, object);
-  const value = valueOf(resource, stored);
+  const value = storedValue(resource, stored);
   const facts = factsOf(resource, stored);
   const op: Op = { key, expect: was?.revision ?? 0, value, facts };
   const ttl = kind.ttl?.(stored);

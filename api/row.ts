@@ -17,7 +17,7 @@ export function storedText(object: KubeObject): string {
 }
 
 /** What is written of an object, which is in its storage version. */
-export function valueOf(resource: Resource, object: KubeObject): Value {
+export function storedValue(resource: Resource, object: KubeObject): Value {
   return { text: storedText(object), version: resource.storedVersion, schema: resource.hash };
 }
 

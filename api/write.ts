@@ -5,7 +5,7 @@ import { alreadyExists, badRequest, failure, type Issue, invalid, type StatusErr
 import { formatTime } from '../kube/meta/time.ts';
 import { type Call, warn } from './call.ts';
 import type { Resource } from './parts.ts';
-import { validateStruct } from './standin.ts';
+import { validateStruct } from './validate.ts';
 
 // The parts that create, update, patch and delete share: rest.BeforeCreate, rest.BeforeUpdate and what the handlers do around them.
 

@@ -5,6 +5,7 @@ import { answerObject, answerRow } from '../answer.ts';
 import { type Call, read, storeOf } from '../call.ts';
 import type { Resource } from '../parts.ts';
 import { objectOf } from '../row.ts';
+import { asTarget } from '../target.ts';
 
 /** The row that the request names; 404 when there is none. One store call. */
 export async function readRow(call: Call, resource: Resource, name = call.info.name): Promise<Entry> {
@@ -23,7 +24,7 @@ export async function get(call: Call, resource: Resource): Promise<Response> {
   const row = await readRow(call, resource);
   const view = call.info.subresource === '' ? undefined : resource.kind.subresources?.[call.info.subresource];
   if (view?.is === 'view' && view.as) {
-    return answerObject(call, resource, 200, view.as.read(objectOf(resource, row)));
+    return answerObject(call, resource, 200, view.as.read(objectOf(resource, row)), asTarget(call, view.as.ref).struct);
   }
   return answerRow(call, resource, 200, row);
 }

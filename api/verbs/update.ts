@@ -8,11 +8,12 @@ import { answerObject, answerRow } from '../answer.ts';
 import { admissionContext, admit, attributes, authorize, type Call, commit, mutate, read, storeOf } from '../call.ts';
 import { decodeBody, directiveOf, type Target } from '../decode.ts';
 import { denied } from '../forbidden.ts';
-import { manageUpdate, settleTimes } from '../managed.ts';
+import { checkAfterAdmission, manageUpdate, settleTimes } from '../managed.ts';
 import type { Resource } from '../parts.ts';
 import { put } from '../put.ts';
 import { managerOf, writeOptions } from '../query.ts';
 import { copy, objectOf } from '../row.ts';
+import { asTarget } from '../target.ts';
 import {
   beforeUpdate,
   checkName,
@@ -55,7 +56,7 @@ export async function update(call: Call, resource: Resource): Promise<Response> 
   const manager = managerOf(options, call.request.headers.get('user-agent'));
   const done = await reviseObject(call, resource, {
     revise: (prev) => {
-      if (as) return writeView(resource, as, prev, body);
+      if (as) return writeView(as, prev, body);
       const next = copy(body);
       manageUpdate(call, resource, prev, next, manager);
       return next;
@@ -77,16 +78,11 @@ export async function update(call: Call, resource: Resource): Promise<Response> 
   return answerWritten(call, resource, done, as);
 }
 
-type As = NonNullable<Extract<NonNullable<Resource['kind']['subresources']>[string], { is: 'view' }>['as']>;
+/** How another kind speaks for the object. */
+export type As = NonNullable<Extract<NonNullable<Resource['kind']['subresources']>[string], { is: 'view' }>['as']>;
 
-/** The shape of a subresource's own kind. */
-export function asTarget(call: Call, ref: As['ref']): Target {
-  const struct = call.parts.schemas.kind(ref);
-  if (!struct) throw failure('InternalError', `Internal error occurred: no shape for ${ref.kind}`);
-  return { ref, struct, custom: false };
-}
 /** The object with what a view of another kind says written into it. */
-export function writeView(resource: Resource, as: As, prev: KubeObject, view: KubeObject): KubeObject {
+export function writeView(as: As, prev: KubeObject, view: KubeObject): KubeObject {
   const next = copy(prev as JsonObject) as KubeObject;
   const version = view.metadata.resourceVersion;
   const issues = as.write(next, view);
@@ -96,15 +92,16 @@ export function writeView(resource: Resource, as: As, prev: KubeObject, view: Ku
   // The view's version is the client's precondition.
   if (version) next.metadata.resourceVersion = version;
   else delete next.metadata.resourceVersion;
-  void resource;
   return next;
 }
 
 /** The answer to an update or a patch: 201 when it created. */
 export function answerWritten(call: Call, resource: Resource, done: Revised, as?: As): Response {
   const code = done.created ? 201 : 200;
-  if (as)
-    return answerObject(call, resource, code, as.read('row' in done ? objectOf(resource, done.row) : done.object));
+  if (as) {
+    const object = 'row' in done ? objectOf(resource, done.row) : done.object;
+    return answerObject(call, resource, code, as.read(object), asTarget(call, as.ref).struct);
+  }
   return 'row' in done ? answerRow(call, resource, code, done.row) : answerObject(call, resource, code, done.object);
 }
 
@@ -149,6 +146,7 @@ async function reviseRow(call: Call, resource: Resource, row: Entry, u: Update):
   const prev = objectOf(resource, row);
   checkUid(resource, call.info.name, prev, u.uid);
   const draft = u.revise(prev);
+  const managed = draft.metadata.managedFields;
   const context = admissionContext(call);
   const a = attributes(call, resource.kind, 'UPDATE', {
     name: call.info.name,
@@ -159,6 +157,7 @@ async function reviseRow(call: Call, resource: Resource, row: Entry, u: Update):
   });
   await mutate(call, a, context);
   const next = a.object ?? draft;
+  checkAfterAdmission(call, next, managed);
   dedupOwners(call, next.metadata, true);
   checkVersion(resource, next, prev);
   beforeUpdate(call, resource, next, prev, contextOf(call, resource, 'update', u.dryRun));
