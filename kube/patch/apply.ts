@@ -164,7 +164,7 @@ function applyOnce(w: Apply, base: Base, force: boolean): Done | Conflict[] {
     if (!(e instanceof ConflictError)) throw e;
     return e.conflicts;
   }
-  const managed: Managed = { owners: result.owners, times: new Map(base.managed.times) };
+  const managed: Managed = { ...base.managed, owners: result.owners, times: new Map(base.managed.times) };
   stripOwner(managed, id);
   // No change, no new time: repeating an apply isn't a write.
   if (result.object === null) return { object: base.live, managed };

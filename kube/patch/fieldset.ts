@@ -193,29 +193,38 @@ export function ordered(s: FieldSet): FieldSet {
 }
 
 /**
- * Reads FieldsV1 as it came over the wire: unknown kinds of elements are dropped, spellings made canonical. The same object when nothing
- * had to change. Throws a SyntaxError when it can't be read.
+ * Reads FieldsV1 as it came over the wire: unknown kinds of elements are dropped, spellings and order made canonical. The same object when
+ * nothing had to change. Throws a SyntaxError when it can't be read.
  */
 export function decodeFields(fields: Json | undefined): FieldSet {
   if (fields === undefined || fields === null) return EMPTY_SET;
   const set = decodeNode(fields);
-  return set['.'] === undefined ? set : withoutSelf(set);
-}
-
-function withoutSelf(set: FieldSet): FieldSet {
+  if (set['.'] === undefined) return set;
   const { '.': _, ...rest } = set;
   return rest;
 }
 
+const FIELD = 'f'.charCodeAt(0);
+const COLON = ':'.charCodeAt(0);
+
 function decodeNode(v: Json | undefined): FieldSet {
   if (v === null || v === undefined) return LEAF;
   if (!isObject(v)) throw new SyntaxError(`ReadMapCB: expect { or n, but found ${JSON.stringify(v)?.slice(0, 1)}`);
-  if (isEmptySet(v)) return LEAF;
   let changed: JsonObject | null = null;
+  let sorted = true;
+  let last: string | null = null;
   for (const k in v) {
-    if (k === '.' || v[k] === undefined) continue;
-    const e = canonicalElement(k);
+    if (k === '.') {
+      if (last !== null) sorted = false;
+      continue;
+    }
+    const isField = k.charCodeAt(0) === FIELD && k.charCodeAt(1) === COLON;
+    const e = isField ? k : canonicalElement(k);
     const below = e === null ? LEAF : decodeNode(v[k]);
+    if (e !== null) {
+      if (sorted && last !== null && compareElements(last, e) > 0) sorted = false;
+      last = e;
+    }
     if (e === k && below === v[k]) continue;
     changed ??= { ...v };
     if (e !== k) delete changed[k];
@@ -223,5 +232,8 @@ function decodeNode(v: Json | undefined): FieldSet {
     const twin = changed[e];
     changed[e] = e !== k && isObject(twin) ? unionNodes(twin, below) : below;
   }
-  return changed ?? v;
+  // Only itself, or nothing: every leaf looks the same.
+  if (last === null) return isEmptySet(v) && v['.'] === undefined ? v : LEAF;
+  const out = changed ?? v;
+  return sorted && changed === null ? out : ordered(out);
 }

@@ -34,10 +34,3 @@ export function goType(v: Json | undefined): string {
   if (typeof v === 'boolean') return 'bool';
   return typeof v === 'string' ? 'string' : 'map[string]interface {}';
 }
-
-/** A JSON string as Go's encoder writes it. */
-export function quoteGoJson(s: string): string {
-  const quoted = JSON.stringify(s);
-  if (!/[<>&\u2028\u2029]/.test(quoted)) return quoted;
-  return quoted.replace(/[<>&\u2028\u2029]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`);
-}

@@ -1,14 +1,21 @@
-import { quote } from '../meta/issues.ts';
+import { goJson, quote } from '../meta/issues.ts';
 import { isObject, type Json } from '../meta/json.ts';
 import type { ManagedFieldsEntry } from '../meta/object.ts';
-import { decodeFields, EMPTY_SET, LEAF, ordered, union } from './fieldset.ts';
-import { printGo, quoteGoJson } from './go-print.ts';
+import { decodeFields, EMPTY_SET, type FieldSet, ordered, union } from './fieldset.ts';
+import { printGo } from './go-print.ts';
 import type { Owners } from './updater.ts';
 
 /** Ownership as the object carries it, decoded: by manager identifier, with the times beside it. */
 export interface Managed {
   owners: Owners;
   times: Map<string, string | undefined>;
+  /** The sets as they were read, which are in order already. */
+  asRead: Map<string, FieldSet>;
+}
+
+/** No ownership at all. */
+export function noneManaged(): Managed {
+  return { owners: new Map(), times: new Map(), asRead: new Map() };
 }
 
 /** Identifies a manager: its name and operation, the version (of updates only) and the subresource. */
@@ -22,10 +29,10 @@ export interface ManagerInfo {
 /** The identifier, the same JSON text that upstream makes: conflicts are listed in its order. */
 export function managerId(info: ManagerInfo): string {
   const parts: string[] = [];
-  if (info.manager !== '') parts.push(`"manager":${quoteGoJson(info.manager)}`);
+  if (info.manager !== '') parts.push(`"manager":${goJson(info.manager)}`);
   parts.push(`"operation":"${info.operation}"`);
-  if (info.operation === 'Update') parts.push(`"apiVersion":${quoteGoJson(info.apiVersion)}`);
-  if (info.subresource !== '') parts.push(`"subresource":${quoteGoJson(info.subresource)}`);
+  if (info.operation === 'Update') parts.push(`"apiVersion":${goJson(info.apiVersion)}`);
+  if (info.subresource !== '') parts.push(`"subresource":${goJson(info.subresource)}`);
   return `{${parts.join(',')}}`;
 }
 
@@ -44,7 +51,7 @@ const text = (v: Json | undefined) => (typeof v === 'string' ? v : '');
 
 /** Decodes metadata.managedFields; a string is upstream's error text (DecodeManagedFields). */
 export function decodeManaged(entries: readonly ManagedFieldsEntry[] | undefined): Managed | string {
-  const managed: Managed = { owners: new Map(), times: new Map() };
+  const managed = noneManaged();
   if (!Array.isArray(entries)) return managed;
   for (let i = 0; i < entries.length; i++) {
     const problem = decodeEntry(managed, entries[i] as ManagedFieldsEntry, i);
@@ -66,6 +73,7 @@ function decodeEntry(managed: Managed, entry: ManagedFieldsEntry, i: number): st
   try {
     const set = entry.fieldsV1 === undefined ? EMPTY_SET : decodeFields(entry.fieldsV1);
     managed.owners.set(id, { set, apiVersion, applied: operation === 'Apply' });
+    managed.asRead.set(id, set);
   } catch (e) {
     if (e instanceof SyntaxError) {
       return `error decoding versioned set from ${printGo(entry)}: error decoding set: ${e.message}`;
@@ -82,24 +90,21 @@ export function encodeManaged(managed: Managed): ManagedFieldsEntry[] | undefine
   const entries: ManagedFieldsEntry[] = [];
   for (const [id, owned] of managed.owners) {
     const info = managerInfo(id);
-    entries.push(entryOf({ ...info, apiVersion: owned.apiVersion }, owned.set, managed.times.get(id)));
+    const set = owned.set === managed.asRead.get(id) ? owned.set : ordered(owned.set);
+    entries.push(entryOf({ ...info, apiVersion: owned.apiVersion }, set, managed.times.get(id)));
   }
   return entries.length === 1 ? entries : entries.sort(compareEntries);
 }
 
-/** One entry, its fields in the order of Go's struct. */
-export function entryOf(
-  info: ManagerInfo,
-  set: ManagedFieldsEntry['fieldsV1'],
-  time: string | undefined,
-): ManagedFieldsEntry {
+/** One entry, its members in the order of Go's struct; the set is in order. */
+export function entryOf(info: ManagerInfo, set: FieldSet, time: string | undefined): ManagedFieldsEntry {
   const entry: ManagedFieldsEntry = {};
   if (info.manager !== '') entry.manager = info.manager;
   entry.operation = info.operation;
   entry.apiVersion = info.apiVersion;
   if (time !== undefined) entry.time = time;
   entry.fieldsType = 'FieldsV1';
-  entry.fieldsV1 = ordered(set ?? LEAF);
+  entry.fieldsV1 = set;
   if (info.subresource !== '') entry.subresource = info.subresource;
   return entry;
 }

@@ -2,7 +2,7 @@ import { equalJson, type Json, type JsonObject } from '../meta/json.ts';
 import type { KubeObject, ManagedFieldsEntry, ObjectMeta } from '../meta/object.ts';
 import type { Struct } from '../schema/schema.ts';
 import { excludeFields, type FieldFilter } from './field-filter.ts';
-import { difference, type FieldSet, isEmptySet, setOfFields, union } from './fieldset.ts';
+import { difference, type FieldSet, isEmptySet, ordered, setOfFields, union } from './fieldset.ts';
 import {
   capUpdateManagers,
   decodeManaged,
@@ -11,6 +11,7 @@ import {
   isReset,
   type Managed,
   managerId,
+  noneManaged,
 } from './managed-entries.ts';
 import { planOfStruct, rawPlanOfStruct } from './plan.ts';
 import { type Convert, type Rules, type Typed, updateOwners } from './updater.ts';
@@ -87,16 +88,15 @@ export function withManagedFields(object: KubeObject, entries: ManagedFieldsEntr
 
 /** Where the entries to start from come from: the request may set them, but not through a subresource. */
 function managedOfUpdate(w: Update): Managed {
-  const none = (): Managed => ({ owners: new Map(), times: new Map() });
   const liveEntries = w.live?.metadata?.managedFields;
   const asked = w.next.metadata?.managedFields;
   const isSubresource = w.subresource !== undefined && w.subresource !== '';
-  if (!isSubresource && isReset(asked)) return none();
+  if (!isSubresource && isReset(asked)) return noneManaged();
   const first = decodeManaged(isSubresource ? liveEntries : asked);
   if (typeof first !== 'string' && (isSubresource || first.owners.size > 0)) return first;
-  if (isSubresource) return none();
+  if (isSubresource) return noneManaged();
   const fallback = decodeManaged(liveEntries);
-  return typeof fallback === 'string' ? none() : fallback;
+  return typeof fallback === 'string' ? noneManaged() : fallback;
 }
 
 /** The quick way of a new object: one entry of all it has. */
@@ -109,7 +109,7 @@ function firstEntry(w: Update, live: KubeObject): ManagedFieldsEntry[] | undefin
     CURRENT,
   );
   const set = difference(owners.get(CURRENT)?.set ?? {}, STRIPPED);
-  return isEmptySet(set) ? undefined : [entryOf(updaterInfo(w), set, w.time)];
+  return isEmptySet(set) ? undefined : [entryOf(updaterInfo(w), ordered(set), w.time)];
 }
 
 /** Stands for the write itself until its fields are merged into its manager's, as upstream does to see whether anything changed. */

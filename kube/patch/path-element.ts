@@ -1,6 +1,6 @@
-import { quote } from '../meta/issues.ts';
+import { goJson, quote } from '../meta/issues.ts';
 import { isObject, type Json, type JsonObject } from '../meta/json.ts';
-import { printFloat, quoteGoJson } from './go-print.ts';
+import { printFloat } from './go-print.ts';
 
 /**
  * One step of a field path, as FieldsV1 spells it: `f:name` (a field), `k:{"name":"x"}` (a list item by its keys), `v:"x"` (a set's
@@ -23,15 +23,14 @@ export function valueElement(v: Json): PathElement {
   return `v:${scalarText(v)}`;
 }
 
-function scalarText(v: Json): string {
-  if (typeof v === 'string') return quoteGoJson(v);
-  if (Array.isArray(v)) return `[${v.map(scalarText).join(',')}]`;
-  if (isObject(v)) {
-    const keys = Object.keys(v).sort();
-    return `{${keys.map((k) => `${quoteGoJson(k)}:${scalarText(v[k] as Json)}`).join(',')}}`;
-  }
-  return String(v);
+/** A key's or item's value as its path element spells it: JSON as Go writes it. */
+export function scalarText(v: Json): string {
+  if (typeof v === 'string') return PLAIN.test(v) ? `"${v}"` : goJson(v);
+  return typeof v === 'object' && v !== null ? goJson(v) : String(v);
 }
+
+/** Strings that JSON and Go's JSON leave as they are: most names. */
+const PLAIN = /^[\w./: -]*$/;
 
 interface Parsed {
   canonical: PathElement;

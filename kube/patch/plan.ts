@@ -21,11 +21,15 @@ export interface ListPlan {
   keys: readonly string[];
   /** By key field: what a missing one stands for. */
   keyDefault: (key: string) => Json | undefined;
+  /** With one key: how each item's path element begins. */
+  keyPrefix: string;
 }
 
 export interface MapPlan {
   fields: ReadonlyMap<string, FieldPlan>;
-  /** The fields by name. */
+  /** The fields by path element: `f:name`. */
+  elements: ReadonlyMap<string, FieldPlan>;
+  /** The fields in the order of their names. */
   sorted: readonly FieldPlan[];
   /** The plan of keys that aren't fields; null: there may be none. */
   element: (() => Plan) | null;
@@ -54,14 +58,21 @@ const none = () => undefined;
 
 const ATOMIC: Plan = { deduced: true };
 ATOMIC.scalar = 'untyped';
-ATOMIC.list = { items: () => ATOMIC, atomic: true, keys: [], keyDefault: none };
-ATOMIC.map = { fields: NO_FIELDS, sorted: [], element: () => ATOMIC, atomic: true, native: false };
+ATOMIC.list = { items: () => ATOMIC, atomic: true, keys: [], keyDefault: none, keyPrefix: '' };
+ATOMIC.map = { fields: NO_FIELDS, elements: NO_FIELDS, sorted: [], element: () => ATOMIC, atomic: true, native: false };
 
 /** JSON of any shape: objects are granular, lists and scalars have one owner. */
 export const DEDUCED: Plan = { deduced: true };
 DEDUCED.scalar = 'untyped';
-DEDUCED.list = { items: () => ATOMIC, atomic: true, keys: [], keyDefault: none };
-DEDUCED.map = { fields: NO_FIELDS, sorted: [], element: () => DEDUCED, atomic: false, native: false };
+DEDUCED.list = { items: () => ATOMIC, atomic: true, keys: [], keyDefault: none, keyPrefix: '' };
+DEDUCED.map = {
+  fields: NO_FIELDS,
+  elements: NO_FIELDS,
+  sorted: [],
+  element: () => DEDUCED,
+  atomic: false,
+  native: false,
+};
 
 const UNTYPED: Plan = { scalar: 'untyped', deduced: false };
 const STRING: Plan = { scalar: 'string', deduced: false };
@@ -146,9 +157,11 @@ function structPlan(made: Made, struct: Struct): MapPlan {
   const native = struct.numbers.size > 0;
   const fields = new Map<string, FieldPlan>();
   for (const field of struct.fields.values()) fields.set(field.name, fieldPlan(made, field, native));
+  const elements = new Map([...fields.values()].map((f) => [f.element, f]));
   const sorted = [...fields.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
   return {
     fields,
+    elements,
     sorted,
     element: struct.open === true ? () => DEDUCED : null,
     atomic: false,
@@ -203,17 +216,20 @@ function listPlan(made: Made, type: ListType): ListPlan {
   const merges = type.patch === 'merge' || type.patch === 'merge,retainKeys';
   const topology = type.list ?? (merges ? (type.mergeKey === undefined ? 'set' : 'map') : 'atomic');
   const items = lazily(() => planOf(made, type.items));
+  const keys = topology === 'map' ? (type.keys ?? (type.mergeKey === undefined ? [] : [type.mergeKey])) : [];
   return {
     items,
     atomic: topology === 'atomic',
-    keys: topology === 'map' ? (type.keys ?? (type.mergeKey === undefined ? [] : [type.mergeKey])) : [],
+    keys,
     keyDefault: (key) => items().map?.fields.get(key)?.default,
+    keyPrefix: keys.length === 1 ? `k:{${JSON.stringify(keys[0])}:` : '',
   };
 }
 
 function mapPlan(made: Made, type: MapType): MapPlan {
   return {
     fields: NO_FIELDS,
+    elements: NO_FIELDS,
     sorted: [],
     element: lazily(() => planOf(made, type.values)),
     atomic: type.atomic === true,

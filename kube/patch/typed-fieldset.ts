@@ -59,18 +59,20 @@ export function withNamedFields(plan: Plan | null, set: FieldSet): FieldSet {
   for (const e in set) {
     if (e === '.') continue;
     const node = set[e] as FieldSet;
-    const field = e.startsWith('f:') ? plan?.map?.fields.get(e.slice(2)) : undefined;
+    const field = plan?.map?.elements.get(e);
     const below = isEmptySet(node) ? node : withNamedFields(planBelow(plan, e), node);
     out[e] = field !== undefined || isMember(node) ? asMember(below) : below;
   }
   return out;
 }
 
+const FIELD = 'f'.charCodeAt(0);
+
 /** The plan below an element, values not known; null where the type doesn't say. */
 export function planBelow(plan: Plan | null, e: PathElement): Plan | null {
   if (plan === null) return null;
-  if (e.startsWith('f:')) {
-    const below = plan.map?.fields.get(e.slice(2))?.plan ?? plan.map?.element;
+  if (e.charCodeAt(0) === FIELD) {
+    const below = plan.map?.elements.get(e)?.plan ?? plan.map?.element;
     return below === undefined || below === null ? null : below();
   }
   return e.startsWith('k:') && plan.list !== undefined ? plan.list.items() : null;

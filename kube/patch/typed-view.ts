@@ -1,5 +1,5 @@
 import { isObject, type Json, type JsonObject } from '../meta/json.ts';
-import { keyElement, type PathElement, valueElement } from './path-element.ts';
+import { keyElement, type PathElement, scalarText, valueElement } from './path-element.ts';
 import type { FieldPlan, ListPlan, MapPlan, Plan } from './plan.ts';
 
 /** A value that doesn't fit its type; the message is upstream's, with the path before it. */
@@ -79,8 +79,13 @@ export function itemElement(list: ListPlan, item: Json): PathElement {
 function keyedElement(list: ListPlan, item: Json): PathElement {
   if (item === null) throw new TypedError('associative list with keys may not have a null element');
   if (!isObject(item)) throw new TypedError('associative list with keys may not have non-map elements');
-  const pairs: [string, Json][] = [];
   const map = list.items().map;
+  if (list.keyPrefix !== '') {
+    // The common case without allocations: one key that is there.
+    const v = item[list.keys[0] as string];
+    if (typeof v === 'string' && v !== '') return `${list.keyPrefix}${scalarText(v)}}`;
+  }
+  const pairs: [string, Json][] = [];
   for (const key of list.keys) {
     const v = (map === undefined ? item[key] : member(map, item, key)) ?? list.keyDefault(key);
     if (v !== undefined && v !== null) pairs.push([key, v]);
