@@ -1,5 +1,5 @@
 import { type StatusError, unauthorized } from '../../kube/meta/status.ts';
-import type { ClusterContext, User } from '../attributes.ts';
+import type { Authenticator, ClusterContext, User } from '../attributes.ts';
 import { bootstrapTokens } from './bootstrap.ts';
 import { authenticateJwt, type TokenResult } from './jwt.ts';
 import { authenticateLegacy } from './legacy.ts';
@@ -61,6 +61,11 @@ export async function authenticateToken(
   }
   const [first = 'invalid bearer token'] = errors;
   return { error: errors.length > 1 ? `[${errors.join(', ')}]` : first };
+}
+
+/** All of them in one, as composition roots pass it on in Parts.authenticators: throws 401 for a token that none accepts. */
+export function createAuthenticator(oidc: readonly OidcIssuer[] = []): Authenticator {
+  return { name: 'tokens', authenticate: (token, c) => userOrRefuse(token, c, oidc) };
 }
 
 type Step = (
