@@ -1,6 +1,6 @@
 import type { Column } from '../codec/table.ts';
 import type { Facts } from '../meta/facts.ts';
-import type { Json } from '../meta/json.ts';
+import type { Json, JsonObject } from '../meta/json.ts';
 import type { KubeObject } from '../meta/object.ts';
 import type { Issue } from '../meta/status.ts';
 import type { SchemaRef, Struct } from '../schema/schema.ts';
@@ -39,6 +39,8 @@ export interface Kind<T extends KubeObject = KubeObject> {
   fields?: Record<string, (o: T) => string>;
   /** Columns after Name and before Age are given whole, Age included, in upstream's order. Name is added when absent. */
   columns?: readonly Column<T>[];
+  /** Conditions of a row in a Table: a Pod that ended is Completed. */
+  rowConditions?(o: T): JsonObject[] | undefined;
   /** By subresource name: status, scale, eviction, binding, token, ... */
   subresources?: Record<string, Subresource<T>>;
   deletion?: DeleteStrategy<T>;

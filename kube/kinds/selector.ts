@@ -27,10 +27,10 @@ export function validateWorkloadSelector(path: string, selector: Json | undefine
   if (selectsAll(selector)) issues.push(invalid(path, selector, empty));
   return issues;
 }
-/** `selector` does not match template `labels`, when the selector is well-formed and says something. */
+/** `selector` does not match template `labels`, when the selector is well-formed and says something; no selector matches nothing. */
 export function templateMatches(path: string, selector: Json | undefined, labels: Json | undefined): Issue[] {
   const parsed = selectorRequirements(selector);
-  if (parsed === null || !parsed.ok || selectsAll(selector) || selects(selector, texts(labels))) return [];
+  if (parsed !== null && (!parsed.ok || selectsAll(selector) || selects(selector, texts(labels)))) return [];
   return [
     invalid(
       child(child(path, 'metadata'), 'labels'),

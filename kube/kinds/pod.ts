@@ -1,0 +1,452 @@
+import { forbidden, index, invalid, notSupported, required } from '../meta/issues.ts';
+import { equalJson, isObject, type Json, type JsonObject } from '../meta/json.ts';
+import { dns1123Label, nameIsDnsSubdomain, qualifiedName } from '../meta/names.ts';
+import type { KubeObject } from '../meta/object.ts';
+import type { Issue } from '../meta/status.ts';
+import { copy, has, list, make, num, obj, objs, put, str, texts } from './access.ts';
+import { type Behaviour, onlyStatus, updateMeta } from './behaviour.ts';
+import { POD_COLUMNS } from './columns/pod.ts';
+import { immutable, keepMetaForStatus, validateObjectMeta } from './objectmeta.ts';
+import { validatePodAnnotations, validatePodAnnotationUpdate, validateProfilesMatch } from './podspec/annotations.ts';
+import { each, named, notNegative } from './podspec/checks.ts';
+import { paddedImage, validateContainerUpdates } from './podspec/containers.ts';
+import { defaultPod, dropDisabled } from './podspec/defaults.ts';
+import { validateLegacyIP } from './podspec/ip.ts';
+import { podQOS } from './podspec/qos.ts';
+import { keepResizable, validateResize } from './podspec/resize.ts';
+import {
+  onlyAddedSelector,
+  onlyAddedTolerations,
+  onlyDeletedGates,
+  onlyNarrowedAffinity,
+} from './podspec/scheduling.ts';
+import { validatePodSpec } from './podspec/spec.ts';
+import { podWarnings } from './podspec/warnings.ts';
+
+const spec = (o: KubeObject | JsonObject): JsonObject => obj(o.spec as Json);
+const status = (o: KubeObject): JsonObject => obj(o.status);
+const MAX_INT32 = 2147483647;
+
+/** Pod: pkg/registry/core/pod/strategy.go and pkg/apis/core/validation. */
+export const POD: Behaviour = {
+  name: nameIsDnsSubdomain,
+  counts: ['spec'],
+  default: (o) => {
+    defaultPod(o);
+    defaultIPs(obj(o.status));
+  },
+  prepare(next, prev) {
+    dropDisabled(spec(next));
+    if (prev) return;
+    next.status = { phase: 'Pending' };
+    if (list(spec(next).schedulingGates).length > 0) {
+      make(next, 'status').conditions = [
+        {
+          type: 'PodScheduled',
+          status: 'False',
+          reason: 'SchedulingGated',
+          message: 'Scheduling is blocked due to non-empty scheduling gates',
+        },
+      ];
+    }
+    applyLabelKeys(next);
+    make(next, 'status').qosClass = podQOS(spec(next));
+  },
+  validate(next, prev) {
+    if (!prev) return [...metadataAndSpec(next), ...createOnly(next)];
+    return [...validateObjectMeta(next.metadata, true, nameIsDnsSubdomain), ...metadataAndSpec(next), ...updateOnly(next, prev)];
+  },
+  warn(next, prev) {
+    if (prev) return [];
+    const name = str(next.metadata.name);
+    const problems = dns1123Label(name);
+    return [
+      ...(problems.length > 0
+        ? [
+            `metadata.name: this is used in the Pod's hostname, which can result in surprising behavior; a DNS label is recommended: [${problems.join(' ')}]`,
+          ]
+        : []),
+      ...podWarnings('', spec(next), next.metadata),
+    ];
+  },
+  fields: {
+    'spec.nodeName': (o) => str(spec(o).nodeName),
+    'spec.restartPolicy': (o) => str(spec(o).restartPolicy),
+    'spec.schedulerName': (o) => str(spec(o).schedulerName),
+    'spec.serviceAccountName': (o) => str(spec(o).serviceAccountName),
+    'spec.hostNetwork': (o) => String(spec(o).hostNetwork === true),
+    'status.phase': (o) => str(status(o).phase),
+    'status.podIP': (o) => str(obj(list(status(o).podIPs)[0]).ip),
+    'status.nominatedNodeName': (o) => str(status(o).nominatedNodeName),
+  },
+  columns: POD_COLUMNS,
+  rowConditions: (o) => {
+    const phase = str(status(o).phase);
+    if (phase !== 'Succeeded' && phase !== 'Failed') return undefined;
+    const message = phase === 'Succeeded' ? 'The pod has completed successfully.' : 'The pod failed.';
+    return [{ type: 'Completed', status: 'True', reason: phase, message }];
+  },
+  deletion: {
+    grace(o, asked) {
+      const own = asked ?? num(spec(o).terminationGracePeriodSeconds);
+      if (str(spec(o).nodeName) === '') return 0;
+      if (status(o).phase === 'Failed' || status(o).phase === 'Succeeded') return 0;
+      return own < 0 ? 1 : own;
+    },
+  },
+  facts: podFacts,
+  subresources: {
+    status: {
+      is: 'view',
+      verbs: ['get', 'update', 'patch'],
+      prepare(next, prev) {
+        onlyStatus(next, prev);
+        delete next.metadata.deletionTimestamp;
+        put(next.metadata, 'ownerReferences', prev.metadata.ownerReferences);
+        if (has(prev.metadata.deletionTimestamp)) next.metadata.deletionTimestamp = str(prev.metadata.deletionTimestamp);
+        keepStatusMembers(make(next, 'status'), status(prev));
+      },
+      validate: (next, prev) => [...updateMeta(next, prev, true), ...validatePodStatus(next, prev)],
+    },
+    ephemeralcontainers: {
+      is: 'view',
+      verbs: ['get', 'update', 'patch'],
+      prepare(next, prev) {
+        const added = spec(next).ephemeralContainers;
+        next.spec = copy(spec(prev));
+        next.status = prev.status;
+        keepMetaForStatus(next, prev);
+        put(make(next, 'spec'), 'ephemeralContainers', added);
+        bump(next, prev);
+      },
+      validate: (next, prev) => [...updateMeta(next, prev, true), ...metadataFirst(next), ...ephemeralUpdate(next, prev)],
+    },
+    resize: {
+      is: 'view',
+      verbs: ['get', 'update', 'patch'],
+      prepare(next, prev) {
+        keepResizable(next, prev);
+        next.status = prev.status;
+        keepMetaForStatus(next, prev);
+        bump(next, prev);
+      },
+      validate: (next, prev) => [...updateMeta(next, prev, true), ...metadataFirst(next), ...validateResize(next, prev)],
+    },
+    binding: {
+      is: 'action',
+      ref: { group: '', version: 'v1', kind: 'Binding', struct: 'io.k8s.api.core.v1.Binding' },
+      verbs: ['create'],
+      validate: (body) => validateBinding(body),
+    },
+    eviction: {
+      is: 'action',
+      ref: { group: 'policy', version: 'v1', kind: 'Eviction', struct: 'io.k8s.api.policy.v1.Eviction' },
+      verbs: ['create'],
+    },
+  },
+};
+
+function bump(next: KubeObject, prev: KubeObject): void {
+  const old = prev.metadata.generation ?? 0;
+  next.metadata.generation = equalJson(next.spec, prev.spec) ? old : old + 1;
+}
+/** podIP and podIPs say the same: SetDefaults_PodStatus. */
+function defaultIPs(s: JsonObject): void {
+  const ip = str(s.podIP);
+  const first = str(obj(list(s.podIPs)[0]).ip);
+  if (ip !== '' && ip !== first) s.podIPs = [{ ip }];
+  else if (ip === '' && first !== '') s.podIP = first;
+}
+/** matchLabelKeys become requirements of the selector with the pod's own values. */
+function applyLabelKeys(pod: KubeObject): void {
+  const labels = texts(pod.metadata.labels);
+  const add = (term: JsonObject, member: string, operator: string) => {
+    if (!isObject(term.labelSelector)) return;
+    for (const k of list(term[member])) {
+      const value = labels[str(k)];
+      if (value === undefined) continue;
+      const selector = term.labelSelector;
+      selector.matchExpressions = [...list(selector.matchExpressions), { key: str(k), operator, values: [value] }];
+    }
+  };
+  const affinity = obj(spec(pod).affinity);
+  for (const side of ['podAffinity', 'podAntiAffinity']) {
+    const a = obj(affinity[side]);
+    const preferred = objs(a.preferredDuringSchedulingIgnoredDuringExecution).map((t) => obj(t.podAffinityTerm));
+    for (const term of [...preferred, ...objs(a.requiredDuringSchedulingIgnoredDuringExecution)]) {
+      add(term, 'matchLabelKeys', 'In');
+      add(term, 'mismatchLabelKeys', 'NotIn');
+    }
+  }
+  for (const c of objs(spec(pod).topologySpreadConstraints)) add(c, 'matchLabelKeys', 'In');
+}
+
+/** What pods are judged by beyond templates; metadata has been judged by the generic strategy. */
+function metadataAndSpec(pod: KubeObject): Issue[] {
+  const s = spec(pod);
+  const issues = [
+    ...validatePodAnnotations('metadata.annotations', texts(pod.metadata.annotations), s),
+    ...validatePodSpec('spec', s, str(pod.metadata.name), true),
+  ];
+  if (str(s.serviceAccountName) === '') {
+    for (const [i, v] of objs(s.volumes).entries()) {
+      for (const [j, source] of objs(obj(v.projected).sources).entries()) {
+        if (!has(source.serviceAccountToken)) continue;
+        const at = `${index(`${index('spec.volumes', i)}.projected.sources`, j)}.serviceAccountToken`;
+        issues.push(forbidden(at, 'must not be specified when serviceAccountName is not set'));
+      }
+    }
+  }
+  if (has(s.terminationGracePeriodSeconds)) {
+    issues.push(...notNegative('spec.terminationGracePeriodSeconds', s.terminationGracePeriodSeconds));
+  }
+  for (const m of ['containers', 'initContainers']) {
+    issues.push(...objs(s[m]).flatMap((c, i) => paddedImage(index(`spec.${m}`, i), c)));
+  }
+  return issues;
+}
+const metadataFirst = (pod: KubeObject): Issue[] => [
+  ...validateObjectMeta(pod.metadata, true, nameIsDnsSubdomain),
+  ...metadataAndSpec(pod),
+];
+function createOnly(pod: KubeObject): Issue[] {
+  const s = spec(pod);
+  const issues: Issue[] = [];
+  if (list(s.ephemeralContainers).length > 0) {
+    issues.push(forbidden('spec.ephemeralContainers', 'cannot be set on create'));
+  }
+  if (str(s.nodeName) !== '' && list(s.schedulingGates).length > 0) {
+    issues.push(forbidden('spec.nodeName', 'cannot be set until all schedulingGates have been cleared'));
+  }
+  return [...issues, ...validateProfilesMatch('spec', texts(pod.metadata.annotations), s)];
+}
+
+const UPDATABLE =
+  '`spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)';
+function updateOnly(pod: KubeObject, prev: KubeObject): Issue[] {
+  const s = spec(pod);
+  const old = spec(prev);
+  const issues = validatePodAnnotationUpdate(
+    'metadata.annotations',
+    texts(pod.metadata.annotations),
+    texts(prev.metadata.annotations),
+    s,
+  );
+  for (const m of ['containers', 'initContainers']) {
+    const r = validateContainerUpdates(`spec.${m}`, objs(s[m]), objs(old[m]));
+    issues.push(...r.issues);
+    if (r.stop) return issues;
+  }
+  const at = 'spec.activeDeadlineSeconds';
+  if (has(s.activeDeadlineSeconds)) {
+    const deadline = num(s.activeDeadlineSeconds);
+    if (deadline < 0 || deadline > MAX_INT32) {
+      return [...issues, invalid(at, deadline, `must be between 0 and ${MAX_INT32}, inclusive`)];
+    }
+    if (has(old.activeDeadlineSeconds) && num(old.activeDeadlineSeconds) < deadline) {
+      return [...issues, invalid(at, deadline, 'must be less than or equal to previous value')];
+    }
+  } else if (has(old.activeDeadlineSeconds)) {
+    issues.push(invalid(at, null, 'must not update from a positive integer to nil value'));
+  }
+  issues.push(
+    ...onlyAddedTolerations('spec.tolerations', objs(s.tolerations), objs(old.tolerations)),
+    ...onlyDeletedGates('spec.schedulingGates', objs(s.schedulingGates), objs(old.schedulingGates)),
+  );
+  if (equalJson(s, old)) return issues;
+  const munged = copy(s);
+  for (const m of ['containers', 'initContainers']) {
+    const was = objs(old[m]);
+    for (const [i, c] of objs(munged[m]).entries()) c.image = was[i]?.image;
+  }
+  for (const m of ['activeDeadlineSeconds', 'schedulingGates', 'tolerations']) put(munged, m, old[m]);
+  if (num(old.terminationGracePeriodSeconds) < 0 && munged.terminationGracePeriodSeconds === 1) {
+    munged.terminationGracePeriodSeconds = old.terminationGracePeriodSeconds;
+  }
+  if (list(old.schedulingGates).length > 0) issues.push(...gatedChanges(munged, old));
+  if (!equalJson(munged, old)) {
+    // Upstream appends a diff of the two specs, whose form its library promises to nobody.
+    issues.push(forbidden('spec', `pod updates may not change fields other than ${UPDATABLE}\n`));
+  }
+  return issues;
+}
+/** Selectors of a gated pod may get narrower; allowed changes are taken back in `munged`. */
+function gatedChanges(munged: JsonObject, old: JsonObject): Issue[] {
+  const issues: Issue[] = [];
+  if (!equalJson(munged.nodeSelector, old.nodeSelector)) {
+    issues.push(...onlyAddedSelector('spec.nodeSelector', munged.nodeSelector, old.nodeSelector).slice(0, 1));
+    put(munged, 'nodeSelector', old.nodeSelector);
+  }
+  const was = obj(old.affinity).nodeAffinity;
+  const now = obj(munged.affinity).nodeAffinity;
+  if (equalJson(was, now)) return issues;
+  issues.push(...onlyNarrowedAffinity('spec.affinity.nodeAffinity', now, was));
+  const affinity = obj(munged.affinity);
+  if (!has(munged.affinity)) munged.affinity = { nodeAffinity: was };
+  else if (!has(old.affinity) && !has(affinity.podAffinity) && !has(affinity.podAntiAffinity)) delete munged.affinity;
+  else put(affinity, 'nodeAffinity', was);
+  return issues;
+}
+
+function ephemeralUpdate(pod: KubeObject, prev: KubeObject): Issue[] {
+  if (texts(prev.metadata.annotations)['kubernetes.io/config.mirror'] !== undefined) {
+    return [forbidden('', 'static pods do not support ephemeral containers')];
+  }
+  const issues = validatePodAnnotationUpdate(
+    'metadata.annotations',
+    texts(pod.metadata.annotations),
+    texts(prev.metadata.annotations),
+    spec(pod),
+  );
+  const now = new Map(objs(spec(pod).ephemeralContainers).map((c) => [str(c.name), c]));
+  for (const old of objs(spec(prev).ephemeralContainers)) {
+    const next = now.get(str(old.name));
+    const what = `existing ephemeral containers ${JSON.stringify(str(old.name))} may not be`;
+    if (!next) issues.push(forbidden('spec.ephemeralContainers', `${what} removed\n`));
+    else if (!equalJson(old, next)) issues.push(forbidden('spec.ephemeralContainers', `${what} changed\n`));
+  }
+  return issues;
+}
+
+/** Status members that an old client may not know stay. */
+function keepStatusMembers(next: JsonObject, prev: JsonObject): void {
+  for (const m of ['resourceClaimStatuses', 'extendedResourceClaimStatus', 'nodeAllocatableResourceClaimStatuses']) {
+    if (next[m] === undefined && prev[m] !== undefined) next[m] = prev[m];
+  }
+  if (str(next.qosClass) === '') put(next, 'qosClass', prev.qosClass);
+  if (num(next.observedGeneration) === 0) put(next, 'observedGeneration', prev.observedGeneration);
+  const old = objs(prev.conditions);
+  for (const c of objs(next.conditions)) {
+    const i = old.findIndex((o) => o.type === c.type);
+    const [was] = i < 0 ? [] : old.splice(i, 1);
+    if (num(c.observedGeneration) === 0 && num(was?.observedGeneration) !== 0) {
+      put(c, 'observedGeneration', was?.observedGeneration);
+    }
+  }
+}
+const SYSTEM_CONDITIONS = new Set(['PodScheduled', 'Ready', 'Initialized']);
+function validatePodStatus(next: KubeObject, prev: KubeObject): Issue[] {
+  const s = status(next);
+  const issues = validatePodAnnotationUpdate(
+    'metadata.annotations',
+    texts(next.metadata.annotations),
+    texts(prev.metadata.annotations),
+    spec(next),
+  );
+  for (const [i, c] of objs(s.conditions).entries()) {
+    const at = index('status.conditions', i);
+    if (num(c.observedGeneration) < 0) {
+      issues.push(invalid(`${at}.observedGeneration`, num(c.observedGeneration), 'must be a non-negative integer'));
+    }
+    if (!SYSTEM_CONDITIONS.has(str(c.type))) issues.push(...each(`${at}.Type`, str(c.type), qualifiedName(str(c.type))));
+  }
+  const nominated = str(s.nominatedNodeName);
+  if (nominated !== '' && nominated !== str(status(prev).nominatedNodeName)) {
+    issues.push(...named('status.nominatedNodeName', nominated, nameIsDnsSubdomain));
+    if (str(spec(prev).nodeName) !== '') {
+      issues.push(forbidden('status.nominatedNodeName', 'may not be set on pods that are already bound to a node'));
+    }
+  }
+  if (num(s.observedGeneration) < 0) {
+    issues.push(invalid('status.observedGeneration', num(s.observedGeneration), 'must be a non-negative integer'));
+  }
+  issues.push(...immutable('status.qosClass', str(s.qosClass), str(status(prev).qosClass)));
+  issues.push(...transitions(next, prev));
+  for (const [plural, singular] of [
+    ['podIPs', 'podIP'],
+    ['hostIPs', 'hostIP'],
+  ] as const) {
+    issues.push(...addresses(`status.${plural}`, s, plural, singular));
+  }
+  return issues;
+}
+function addresses(path: string, s: JsonObject, plural: string, singular: string): Issue[] {
+  const ips = objs(s[plural]).map((p) => str(p.ip));
+  const issues = ips.flatMap((ip, i) => validateLegacyIP(index(path, i), ip));
+  if (ips.length > 1 && (ips.length > 2 || (ips[0] ?? '').includes(':') === (ips[1] ?? '').includes(':'))) {
+    issues.push(invalid(path, s[plural], 'may specify no more than one IP for each IP family'));
+  }
+  const one = str(s[singular]);
+  if ((one !== '') !== ips.length > 0) {
+    issues.push(
+      invalid(path, s[plural] ?? null, `${singular} and ${plural} must either both be set or both be unset`),
+    );
+  } else if (ips.length > 0 && ips[0] !== one) {
+    issues.push(invalid(`${path}[0].ip`, ips[0], `must be equal to \`${singular}\``));
+  }
+  return issues;
+}
+/** A container that ended and is not to restart stays ended. */
+function transitions(next: KubeObject, prev: KubeObject): Issue[] {
+  const policy = str(spec(prev).restartPolicy);
+  const lists: [string, string][] = [
+    ['containerStatuses', 'containers'],
+    ['initContainerStatuses', 'initContainers'],
+    ['ephemeralContainerStatuses', ''],
+  ];
+  return lists.flatMap(([member, containers]) =>
+    objs(status(prev)[member]).flatMap((was, i) => {
+      const ended = obj(obj(was.state).terminated);
+      if (!has(obj(was.state).terminated)) return [];
+      const c = objs(spec(prev)[containers]).find((x) => x.name === was.name);
+      const own = str(c?.restartPolicy) || (containers === 'initContainers' && policy === 'Always' ? 'OnFailure' : policy);
+      const restarts = own === 'Always' || (own === 'OnFailure' && num(ended.exitCode) !== 0) || list(c?.restartPolicyRules).length > 0;
+      if (containers !== '' && restarts) return [];
+      const now = objs(status(next)[member]).find((x) => x.name === was.name);
+      if (!now || has(obj(now.state).terminated)) return [];
+      return [forbidden(`${index(`status.${member}`, i)}.state`, 'may not be transitioned to non-terminated state')];
+    }),
+  );
+}
+
+function validateBinding(body: KubeObject): Issue[] {
+  const target = obj(body.target);
+  const kind = str(target.kind);
+  const issues: Issue[] = [];
+  if (kind !== '' && kind !== 'Node') issues.push(notSupported('target.kind', kind, ['Node', '<empty>']));
+  if (str(target.name) === '') issues.push(required('target.name'));
+  else if (kind === '' || kind === 'Node') issues.push(...named('target.name', str(target.name), nameIsDnsSubdomain));
+  return issues;
+}
+
+/** Node, and the keys of what the pod names: for the Node authorizer. */
+function podFacts(pod: KubeObject): { node?: string; refs?: string[] } {
+  const s = spec(pod);
+  const namespace = str(pod.metadata.namespace);
+  const refs = new Set<string>();
+  const add = (resource: string, v: Json | undefined) => {
+    if (str(v) !== '') refs.add(`${resource}/${namespace}/${str(v)}`);
+  };
+  add('serviceaccounts', s.serviceAccountName);
+  for (const p of objs(s.imagePullSecrets)) add('secrets', p.name);
+  for (const v of objs(s.volumes)) volumeRefs(v, str(pod.metadata.name), add);
+  for (const m of ['initContainers', 'containers', 'ephemeralContainers']) {
+    for (const c of objs(s[m])) {
+      for (const e of objs(c.env)) {
+        add('configmaps', obj(obj(e.valueFrom).configMapKeyRef).name);
+        add('secrets', obj(obj(e.valueFrom).secretKeyRef).name);
+      }
+      for (const e of objs(c.envFrom)) {
+        add('configmaps', obj(e.configMapRef).name);
+        add('secrets', obj(e.secretRef).name);
+      }
+    }
+  }
+  for (const c of objs(s.resourceClaims)) add('resourceclaims.resource.k8s.io', c.resourceClaimName);
+  for (const c of objs(status(pod).resourceClaimStatuses)) add('resourceclaims.resource.k8s.io', c.resourceClaimName);
+  return { ...(str(s.nodeName) === '' ? {} : { node: str(s.nodeName) }), ...(refs.size === 0 ? {} : { refs: [...refs] }) };
+}
+const SECRET_REFS = ['azureFile', 'cephfs', 'flexVolume', 'iscsi', 'rbd', 'scaleIO', 'storageos', 'cinder'];
+function volumeRefs(v: JsonObject, pod: string, add: (resource: string, v: Json | undefined) => void): void {
+  add('secrets', obj(v.secret).secretName);
+  add('configmaps', obj(v.configMap).name);
+  add('persistentvolumeclaims', obj(v.persistentVolumeClaim).claimName);
+  if (has(v.ephemeral)) add('persistentvolumeclaims', `${pod}-${str(v.name)}`);
+  add('secrets', obj(v.azureFile).secretName);
+  for (const t of SECRET_REFS) add('secrets', obj(obj(v[t]).secretRef).name);
+  add('secrets', obj(obj(v.csi).nodePublishSecretRef).name);
+  for (const s of objs(obj(v.projected).sources)) {
+    add('secrets', obj(s.secret).name);
+    add('configmaps', obj(s.configMap).name);
+  }
+}
