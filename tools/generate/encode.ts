@@ -1,5 +1,5 @@
 import * as code from '../../kube/schema/encoding.ts';
-import type { GoField, GoType } from './gosource.ts';
+import type { GoConst, GoField, GoType } from './gosource.ts';
 import type { ApiPackage } from './packages.ts';
 import { type Rules, readTags } from './tags.ts';
 
@@ -124,7 +124,7 @@ export class Encoder {
     };
     const underlying = BASIC[type.is];
     if (underlying === 's' && (own.enum || own.documentedEnum)) {
-      const values = home.consts.filter((c) => c.type === type.name && !this.excluded(c.tags)).map((c) => c.value);
+      const values = home.consts.filter((c) => c.type === type.name && !this.excluded(c.tags)).map((c) => this.constant(home, c));
       const out: code.StringCode = { s: 1, e: [...new Set(values)].sort() };
       if (!own.enum) out.h = 1;
       out.g = goName(home, type);
@@ -142,6 +142,14 @@ export class Encoder {
     if (inner.type === 'i') return { ...inner, type: { i: 32 as const, g } };
     if (typeof inner.type === 'object') return { ...inner, type: { ...inner.type, g } as code.TypeCode };
     return inner;
+  }
+
+  private constant(home: ApiPackage, c: GoConst): string {
+    if (!c.reference) return c.value;
+    const owner = this.byPath.get(this.importPath(home, c.reference));
+    const target = owner?.consts.find((x) => x.name === baseName(c.reference ?? ''));
+    if (!owner || !target) throw new Error(`${home.path}: constant ${c.name} refers to ${c.reference}`);
+    return this.constant(owner, target);
   }
 
   private excluded(tags: readonly string[]): boolean {

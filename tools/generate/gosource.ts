@@ -29,6 +29,8 @@ export interface GoConst {
   name: string;
   type: string;
   value: string;
+  /** The constant whose value it takes; `value` is empty then. */
+  reference?: string;
   tags: string[];
 }
 export interface GoPackage {
@@ -133,10 +135,17 @@ function readFile(pkg: GoPackage, text: string): void {
 
 function readConst(pkg: GoPackage, line: string, previous: string, tags: string[]): string {
   const m = /^(\w+)(?:\s+([\w.]+))?\s*=\s*(?:(\w+)\()?"((?:[^"\\]|\\.)*)"/.exec(line);
-  if (!m) return previous;
+  if (!m) return readConstReference(pkg, line, previous, tags);
   const type = m[2] ?? m[3] ?? '';
   pkg.consts.push({ name: m[1] ?? '', type, value: JSON.parse(`"${m[4]}"`) as string, tags });
   return type;
+}
+
+/** `A = Type(v1.B)` and `A Type = B`: the value stands elsewhere. */
+function readConstReference(pkg: GoPackage, line: string, previous: string, tags: string[]): string {
+  const m = /^(\w+)\s*=\s*(\w+)\(([\w.]+)\)$/.exec(line) ?? /^(\w+)\s+(\w+)\s*=\s*([A-Za-z][\w.]*)$/.exec(line);
+  if (m) pkg.consts.push({ name: m[1] ?? '', type: m[2] ?? '', value: '', reference: m[3] ?? '', tags });
+  return previous;
 }
 
 function readField(line: string, above: { tags: string[]; deprecated: boolean }): GoField | null {

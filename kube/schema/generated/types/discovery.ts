@@ -34,7 +34,7 @@ export type EndpointPort = {
 
 export type EndpointSlice = TypeMeta & {
   metadata: ObjectMeta;
-  addressType: 'FQDN';
+  addressType: 'FQDN' | 'IPv4' | 'IPv6';
   endpoints?: Endpoint[];
   ports?: EndpointPort[];
 };
