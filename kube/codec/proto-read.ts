@@ -1,11 +1,12 @@
 import type { Json, JsonObject } from '../meta/json.ts';
+import { formatDuration } from '../meta/time.ts';
 import { base64Of } from './base64.ts';
-import { parseJson } from './json.ts';
+import { JsonError, parseJson } from './json.ts';
 import { ProtoError } from './proto-error.ts';
 import type { Plan, PlanField } from './proto-plan.ts';
 import * as op from './proto-plan.ts';
 import type { Reader } from './proto-reader.ts';
-import { printDuration, printTime, ZERO_TIME_SECONDS } from './time.ts';
+import { printTime, ZERO_TIME_SECONDS } from './timestamp.ts';
 
 /** Messages inside messages; the deepest real shape (a schema in a CRD) stays far below, and a JavaScript stack holds this many. */
 export const NESTING_MAX = 500;
@@ -137,7 +138,7 @@ function readSpecial(r: Reader, p: PlanField, end: number, depth: number): Json 
     case op.QUANTITY:
       return readOne(r, end, 10, () => r.string(r.limit(end))) ?? '0';
     case op.DURATION:
-      return printDuration(BigInt(readOne(r, end, 8, () => r.int64(end)) ?? 0));
+      return formatDuration(BigInt(readOne(r, end, 8, () => r.int64(end)) ?? 0));
     case op.INT_OR_STRING:
       return readIntOrString(r, end);
     case op.RAW:
@@ -199,10 +200,15 @@ function readIntOrString(r: Reader, end: number): string | number {
   return type === 1 ? text : int;
 }
 
-/** JSON inside protobuf. Protobuf inside RawExtension has no meaning without a scheme and is refused. */
+/** JSON inside protobuf. Protobuf inside RawExtension, which no client sends, is refused as any other text that isn't JSON. */
 function readRaw(r: Reader, end: number): Json {
   const text = readOne(r, end, 10, () => r.string(r.limit(end)));
-  return text === undefined || text === '' ? null : parseJson(text);
+  if (text === undefined || text === '') return null;
+  try {
+    return parseJson(text);
+  } catch (e) {
+    throw e instanceof JsonError ? new ProtoError(e.message) : e;
+  }
 }
 
 function readUnion(r: Reader, p: PlanField, end: number, depth: number): Json {
@@ -232,6 +238,7 @@ function zeroValue(p: PlanField): Json {
     case op.BOOL:
       return false;
     case op.STRING:
+    case op.BYTES:
       return '';
     case op.QUANTITY:
       return '0';

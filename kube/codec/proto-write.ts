@@ -1,11 +1,12 @@
 import type { Json, JsonObject } from '../meta/json.ts';
+import { parseDuration } from '../meta/time.ts';
 import { bytesOfBase64 } from './base64.ts';
 import { printJson } from './json.ts';
 import { BackBuffer } from './proto-buffer.ts';
 import { ProtoError } from './proto-error.ts';
 import type { Plan, PlanField } from './proto-plan.ts';
 import * as op from './proto-plan.ts';
-import { parseDuration, parseTime, ZERO_TIME_SECONDS } from './time.ts';
+import { parseTime, ZERO_TIME_SECONDS } from './timestamp.ts';
 
 const NOTHING: JsonObject = {};
 const EMPTY = new Uint8Array(0);

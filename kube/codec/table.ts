@@ -2,7 +2,7 @@ import type { Json, JsonObject } from '../meta/json.ts';
 import type { KubeObject } from '../meta/object.ts';
 import { badRequest, failure, type StatusError } from '../meta/status.ts';
 import { humanDuration } from './human-duration.ts';
-import { parseTime } from './time.ts';
+import { parseTime } from './timestamp.ts';
 
 /** One column of `kubectl get`. Cells of a number, date or string as metav1.Table has them; priority 0 is always shown, others with -o wide. */
 export interface Column<T extends KubeObject = KubeObject> {
