@@ -2,7 +2,7 @@ import { equalJson, type Json, type JsonObject } from '../meta/json.ts';
 import { asMember, EMPTY_SET, type FieldSet, LEAF, union } from './fieldset.ts';
 import type { PathElement } from './path-element.ts';
 import type { ListPlan, MapPlan, Plan } from './plan.ts';
-import { asList, asMap, atomOf, goField, hasNoKeys, itemElement, member, TypedError } from './typed-view.ts';
+import { asList, asMap, atomOf, goField, goView, hasNoKeys, itemElement, member, TypedError } from './typed-view.ts';
 
 /** What differs between two objects of one type. No path is in more than one of the sets. */
 export interface Comparison {
@@ -69,17 +69,22 @@ function compareBoth(out: Differences, plan: Plan, before: Json, after: Json): v
 }
 
 function compareAtom(out: Differences, plan: Plan, before: Json, after: Json): void {
-  if (plan.map !== undefined) compareMaps(out, plan.map, before, after);
-  else if (plan.list !== undefined && plan.scalar === undefined) compareLists(out, plan.list, before, after);
+  if (plan.map !== undefined) compareMaps(out, plan, plan.map, before, after);
+  else if (plan.list !== undefined && plan.scalar === undefined) compareLists(out, plan, plan.list, before, after);
   else if (!equalJson(before, after)) out.modify();
 }
 
-function compareMaps(out: Differences, plan: MapPlan, before: Json, after: Json): void {
+/** Equality of values with one owner: as sent, or else as Go structs would hold them. */
+function sameWhole(plan: Plan, before: Json, after: Json): boolean {
+  return equalJson(before, after) || equalJson(goView(plan, before), goView(plan, after));
+}
+
+function compareMaps(out: Differences, whole: Plan, plan: MapPlan, before: Json, after: Json): void {
   const old = asMap(before);
   const now = asMap(after);
   const bothEmpty = (old === null || hasNoKeys(old)) && (now === null || hasNoKeys(now));
   if (plan.atomic || (bothEmpty && !plan.native)) {
-    if (!equalJson(before, after)) out.modify();
+    if (!sameWhole(whole, before, after)) out.modify();
   } else if (plan.native) compareNative(out, plan, old ?? EMPTY_SET, now ?? EMPTY_SET);
   else compareKeys(out, plan, old ?? EMPTY_SET, now ?? EMPTY_SET);
 }
@@ -173,12 +178,12 @@ export function elementsOf(plan: ListPlan, list: readonly Json[]): PathElement[]
   return out;
 }
 
-function compareLists(out: Differences, plan: ListPlan, before: Json, after: Json): void {
+function compareLists(out: Differences, whole: Plan, plan: ListPlan, before: Json, after: Json): void {
   const old = asList(before);
   const now = asList(after);
   const bothEmpty = (old === null || old.length === 0) && (now === null || now.length === 0);
   if (plan.atomic || bothEmpty) {
-    if (!equalJson(before, after)) out.modify();
+    if (!sameWhole(whole, before, after)) out.modify();
     return;
   }
   const items = plan.items();
@@ -200,7 +205,10 @@ function compareLists(out: Differences, plan: ListPlan, before: Json, after: Jso
 function sameElements(a: readonly PathElement[], b: readonly PathElement[]): boolean {
   if (a.length !== b.length) return false;
   for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
-  return a.length < 2 || new Set(a).size === a.length;
+  // Most lists are short; a Set pays only for long ones.
+  if (a.length > 16) return new Set(a).size === a.length;
+  for (let i = 1; i < a.length; i++) for (let j = 0; j < i; j++) if (a[i] === a[j]) return false;
+  return true;
 }
 
 function grouped(elements: readonly PathElement[], list: readonly Json[]): Map<PathElement, Json[]> {

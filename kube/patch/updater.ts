@@ -83,7 +83,9 @@ export function applyTo(
   let set = fieldSetOf(config.plan, config.value);
   if (rules.filter !== null) set = rules.filter(set);
   current.set(manager, { set, apiVersion: config.apiVersion, applied: true });
-  const object = prune(rules, merged, current, config.apiVersion, last);
+  // Who applies at least what they did before leaves nothing to prune.
+  const kept = last?.apiVersion === config.apiVersion && isEmptySet(difference(last.set, set));
+  const object = kept ? merged : prune(rules, merged, current, config.apiVersion, last);
   settle(rules, live, object, current, manager, force);
   return { object: equalJson(live.value, object.value) ? null : object.value, owners: current };
 }
