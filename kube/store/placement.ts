@@ -12,3 +12,16 @@ const TABLE: Readonly<Record<string, Placement>> = {
 export function placement(resource: string, _namespace: string): Placement {
   return TABLE[resource] ?? 'main';
 }
+
+/** Name of the object that holds a part of a cluster. A cluster's id has no slash. */
+export function storeName(cluster: string, part: Placement): string {
+  return part === 'main' ? cluster : `${cluster}/${part}`;
+}
+
+/** The cluster and part of an object's name. */
+export function parseStoreName(name: string): { cluster: string; part: Placement } {
+  const slash = name.indexOf('/');
+  return slash < 0
+    ? { cluster: name, part: 'main' }
+    : { cluster: name.slice(0, slash), part: name.slice(slash + 1) as Placement };
+}

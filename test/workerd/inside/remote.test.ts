@@ -1,0 +1,211 @@
+import { env } from 'cloudflare:workers';
+import assert from 'node:assert/strict';
+import { it } from 'node:test';
+import { storeSuite } from '../../../kube/store/suite.ts';
+import { get, podKey, pods, put, putPod, Tap, throwsCode, won } from '../../../kube/store/suite-kit.ts';
+import { world } from '../../../workers/env.ts';
+import { RemoteStore, type StoreStub } from '../../../workers/tenant/remote.ts';
+import { type TestTenant, wakes } from './objects.ts';
+
+const objects = (env as unknown as { TENANT: DurableObjectNamespace<TestTenant> }).TENANT;
+const stubOf = (name: string) => objects.getByName(name) as unknown as StoreStub & TestTenant;
+
+async function newCluster(): Promise<string> {
+  const id = `c${crypto.randomUUID()}`;
+  await stubOf(id).create({ base: '', uidPrefix: '', createdMs: 0 });
+  return id;
+}
+
+type Fault = 'none' | 'lost-call' | 'lost-reply' | 'crash';
+
+/** A stub whose calls fail as `next` says, before they reach the object or after. */
+function faulty(id: string, next: () => Fault): () => StoreStub {
+  const wrap =
+    (method: 'read' | 'commit' | 'confirm' | 'compact' | 'grant' | 'release' | 'related' | 'info') =>
+    async (...args: unknown[]): Promise<never> => {
+      const fault = next();
+      if (fault === 'lost-call') throw new Error('Network connection lost.');
+      if (fault === 'crash') await Promise.resolve(stubOf(id).crash()).catch(() => {});
+      const answer = await (stubOf(id)[method] as (...a: unknown[]) => Promise<never>)(...args);
+      if (fault === 'lost-reply') throw new Error('Network connection lost.');
+      return answer;
+    };
+  return () =>
+    ({
+      read: wrap('read'),
+      commit: wrap('commit'),
+      confirm: wrap('confirm'),
+      compact: wrap('compact'),
+      grant: wrap('grant'),
+      release: wrap('release'),
+      related: wrap('related'),
+      info: wrap('info'),
+      fetch: (url: string, init: { headers: Record<string, string> }) => stubOf(id).fetch(url, init),
+    }) as unknown as StoreStub;
+}
+
+/** A repeatable sequence of numbers in [0, 1) (mulberry32). */
+function seeded(seed: number): () => number {
+  let a = seed;
+  return () => {
+    a = (a + 0x6d2b79f5) | 0;
+    let t = Math.imul(a ^ (a >>> 15), 1 | a);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
+  };
+}
+
+storeSuite('RemoteStore', async () => {
+  const id = await newCluster();
+  return { store: new RemoteStore(() => stubOf(id), world), advance: (ms) => stubOf(id).advance(ms) as Promise<void> };
+});
+
+storeSuite('RemoteStore whose calls and answers get lost', async () => {
+  const id = await newCluster();
+  const random = seeded(7);
+  let quiet = 0;
+  const connect = faulty(id, () => {
+    // Never more in a row than the store repeats.
+    if (quiet > 0 || random() > 0.3) {
+      quiet = Math.max(0, quiet - 1);
+      return 'none';
+    }
+    quiet = 2;
+    return random() < 0.5 ? 'lost-call' : 'lost-reply';
+  });
+  return { store: new RemoteStore(connect, world), advance: (ms) => stubOf(id).advance(ms) as Promise<void> };
+});
+
+it('a commit whose answer is lost is made once', async () => {
+  const id = await newCluster();
+  const faults: Fault[] = ['lost-reply', 'lost-reply'];
+  const store = new RemoteStore(
+    faulty(id, () => faults.shift() ?? 'none'),
+    world,
+  );
+  const commit = await won(store, [putPod('a', {}, 0), { charge: 'x', by: 1 }]);
+  assert.deepEqual([commit.repeated, commit.revision], [true, 1]);
+  assert.equal((await store.commit([{ charge: 'x', by: 1, limit: 2 }])).ok, true);
+});
+
+it('a commit that can not be settled says so', async () => {
+  const id = await newCluster();
+  const store = new RemoteStore(
+    faulty(id, () => 'lost-reply'),
+    world,
+  );
+  await throwsCode('unknown-outcome', () => store.commit([putPod('a', {}, 0)]));
+  assert.ok(await get(new RemoteStore(() => stubOf(id), world), podKey('a')));
+});
+
+it('what an overloaded object refuses is not repeated', async () => {
+  let calls = 0;
+  const stub = {
+    commit: async () => {
+      calls++;
+      throw Object.assign(new Error('Durable Object is overloaded.'), { overloaded: true });
+    },
+  } as unknown as StoreStub;
+  await throwsCode('overloaded', () => new RemoteStore(() => stub, world).commit([putPod('a')]));
+  assert.equal(calls, 1);
+});
+
+it('an object killed between commits has lost nothing, and watches go on', async () => {
+  const id = await newCluster();
+  const store = new RemoteStore(() => stubOf(id), world);
+  const start = await put(store, 'a');
+  const tap = new Tap(store.watch(pods(), start));
+  await tap.upTo(start);
+  const expected: string[] = [];
+  for (let i = 0; i < 10; i++) {
+    if (i % 3 === 1) await Promise.resolve(stubOf(id).crash()).catch(() => {});
+    expected.push(`ADDED p${i}@${await put(store, `p${i}`)}`);
+  }
+  assert.deepEqual(await tap.take(10), expected);
+  await tap.stop();
+});
+
+it('an object without a cluster refuses everything but creation, a deleted one that too', async () => {
+  const id = `c${crypto.randomUUID()}`;
+  const store = new RemoteStore(() => stubOf(id), world);
+  const refusedAll = async () => {
+    await throwsCode('no-cluster', () => store.read(pods()));
+    await throwsCode('no-cluster', () => store.commit([putPod('a')]));
+    await throwsCode('no-cluster', () => store.info());
+    await throwsCode('no-cluster', () => new Tap(store.watch(pods(), 0)).step());
+  };
+  await refusedAll();
+  await throwsCode('no-cluster', () => new RemoteStore(() => stubOf(`${id}/events`), world).info());
+  await stubOf(id).create({ base: '', uidPrefix: '', createdMs: 0 });
+  await put(store, 'a');
+  const tap = new Tap(store.watch(pods(), 1));
+  await tap.upTo(1);
+  await stubOf(id).destroy();
+  await refusedAll();
+  await throwsCode('no-cluster', () => tap.take(1));
+  await assert.rejects(async () => stubOf(id).create({ base: '', uidPrefix: '', createdMs: 0 }), /no-cluster/);
+});
+
+it('a sibling knows a new policy revision before its writer is answered', async () => {
+  const id = await newCluster();
+  const main = new RemoteStore(() => stubOf(id), world);
+  const events = new RemoteStore(() => stubOf(`${id}/events`), world);
+  const first = await put(main, 'role', { policy: 'A' });
+  await put(events, 'e');
+  assert.equal((await events.confirm({ policy: first })).ok, true);
+  const second = await put(main, 'role', { policy: 'B' });
+  const stale = await events.commit([putPod('e2')], { assume: { policy: first } });
+  assert.ok('stale' in stale);
+  assert.deepEqual([stale.policy, stale.changes], [second, []]);
+  assert.equal((await events.commit([putPod('e2')], { assume: { policy: second } })).ok, true);
+  assert.equal((await events.info()).policy, second);
+});
+
+it('a loop is woken once per mark, again while it is not cleared, and reads what changed', async () => {
+  const id = await newCluster();
+  const stub = stubOf(id);
+  const store = new RemoteStore(() => stubOf(id), world);
+  const mine = () => wakes.filter((w) => w.startsWith(id)).map((w) => w.slice(id.length + 1));
+  await stub.register('scheduler', ['pods', 'nodes']);
+  const r1 = await put(store, 'a');
+  await put(store, 'b');
+  await won(store, [{ ...putPod('x'), key: 'configmaps/default/x' }]);
+  assert.deepEqual(mine(), [`scheduler ${r1}`]);
+  await stub.advance(5_001);
+  assert.equal(mine().length, 2);
+  const last = (await won(store, [{ key: podKey('a'), expect: undefined, value: null }])).revision;
+  const changes = await stub.changes(['pods'], r1);
+  assert.deepEqual(
+    changes.rows.map((r) => [r.key, r.revision, r.entry === null]),
+    [
+      [podKey('b'), r1 + 1, false],
+      [podKey('a'), last, true],
+    ],
+  );
+  assert.deepEqual([changes.revision, changes.whole, changes.more], [last, false, false]);
+  assert.equal(await stub.cleared('scheduler', r1), false);
+  assert.equal(await stub.cleared('scheduler', last), true);
+  await stub.advance(5_001);
+  assert.equal(mine().length, 2);
+  const r2 = await put(store, 'c');
+  assert.equal(mine().at(-1), `scheduler ${r2}`);
+  await store.compact(r2);
+  assert.equal((await stub.changes(['pods'], r1)).whole, true);
+});
+
+it('equal watches share one encoding and each sees all', async () => {
+  const id = await newCluster();
+  const store = new RemoteStore(() => stubOf(id), world);
+  const start = await put(store, 'a');
+  const taps = Array.from({ length: 20 }, () => new Tap(store.watch(pods(), start)));
+  for (const tap of taps) await tap.upTo(start);
+  const all = await Promise.all(Array.from({ length: 40 }, (_, i) => put(store, `p${i}`)));
+  for (const tap of taps) {
+    const seen = await tap.take(40);
+    assert.deepEqual(
+      seen.map((e) => Number(e.split('@')[1])),
+      [...all].sort((a, b) => a - b),
+    );
+    await tap.stop();
+  }
+});

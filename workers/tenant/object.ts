@@ -1,0 +1,269 @@
+import { DurableObject } from 'cloudflare:workers';
+import type { Env } from '../../kube/meta/env.ts';
+import { type Placement, parseStoreName, storeName } from '../../kube/store/placement.ts';
+import {
+  type Assume,
+  type Commit,
+  type CommitOptions,
+  type Confirmed,
+  type Entry,
+  type Grant,
+  type Op,
+  type Page,
+  type Range,
+  type ReadOptions,
+  type Revision,
+  type Stale,
+  type Store,
+  StoreError,
+  type StoreInfo,
+} from '../../kube/store/store.ts';
+import { REPLAY_MS, TRAVEL_MS } from '../../kube/store/window.ts';
+import { world } from '../env.ts';
+import type { BaseLayer } from './base.ts';
+import type { Changes } from './outbox.ts';
+import { getMeta, setMeta } from './schema.ts';
+import { Sockets } from './sockets.ts';
+import { type Sql, sqlOf } from './sql.ts';
+import { SqliteStore } from './sqlite.ts';
+import { type ClusterSpec, createCluster, deleteCluster } from './state.ts';
+import { PING, PONG, PROGRESS, parseWatch, refusal } from './watch-wire.ts';
+
+/** What the composition root gives the class; `E` is its bindings. */
+export interface TenantOptions<E> {
+  /** Objects of this class, for siblings to find each other. */
+  objects(env: E): { getByName(name: string): SiblingStub };
+  /** The base layers of this release, by hash. */
+  layer?(hash: string): BaseLayer | undefined;
+  /** Wakes a loop of a cluster. A failure is made up for by an alarm. */
+  wake?(env: E, cluster: string, loop: string, revision: Revision): Promise<void>;
+  /** The world; tests bring a clock that can be moved. */
+  env?: Env;
+}
+
+/** What store objects of one cluster say to each other. */
+export interface SiblingStub {
+  adopt(part: Placement): Promise<{ createdMs: number; policy: Revision }>;
+  setPolicy(policy: Revision): Promise<void>;
+  destroy(): Promise<void>;
+}
+
+/** Pushing a policy revision to a sibling is tried this often before the writer is told that the outcome is open. */
+const PUSH_TRIES = 3;
+/** A watch's range and selection must fit the platform's limit of a socket's attachment. */
+const ATTACHMENT_BYTES = 16_000;
+
+/** The class of a cluster's store objects: the TenantStore itself, named by the cluster's id, and its siblings for hot resources. */
+export function makeTenantStore<E>(options: TenantOptions<E>) {
+  return class TenantStore extends DurableObject<E> {
+    readonly #sql: Sql;
+    readonly #world: Env;
+    #opened: { store: SqliteStore; sockets: Sockets } | null = null;
+    #opening: Promise<void> | null = null;
+
+    constructor(ctx: DurableObjectState, env: E) {
+      super(ctx, env);
+      this.#sql = sqlOf(ctx.storage as unknown as Parameters<typeof sqlOf>[0]);
+      this.#world = options.env ?? world;
+      ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair(PING, PONG));
+      // Sockets that outlived a sleep must be known before anything is written.
+      if (ctx.getWebSockets().length > 0) this.#open();
+    }
+
+    /** Gives this object a cluster. Throws StoreError 'no-cluster' if it has or had one. */
+    async create(spec: ClusterSpec): Promise<void> {
+      createCluster(this.#sql, spec);
+      await this.ctx.storage.sync();
+    }
+
+    /** Deletes everything but a tombstone, here and in the siblings. */
+    async destroy(): Promise<void> {
+      if (this.#part() === 'main') await Promise.all(this.#siblings().map((s) => s.destroy()));
+      this.#opened?.sockets.closeAll('the cluster has been deleted');
+      this.#opened = null;
+      deleteCluster(this.#sql);
+      await this.ctx.storage.deleteAlarm();
+      await this.ctx.storage.sync();
+    }
+
+    async read(range: Range, o?: ReadOptions): Promise<Page | Stale> {
+      return (await this.#store()).readNow(range, o);
+    }
+    async commit(ops: Op[], o?: CommitOptions): Promise<Commit | Stale> {
+      return (await this.#store()).commit(ops, o);
+    }
+    async confirm(assume: Assume): Promise<Confirmed | Stale> {
+      return (await this.#store()).confirm(assume);
+    }
+    async compact(before: Revision): Promise<void> {
+      return (await this.#store()).compact(before);
+    }
+    async grant(lease: string, holder: string, ttlMs: number): Promise<Grant> {
+      return (await this.#store()).grant(lease, holder, ttlMs);
+    }
+    async release(lease: string, holder: string): Promise<void> {
+      return (await this.#store()).release(lease, holder);
+    }
+    async related(...a: Parameters<Store['related']>): Promise<Entry[]> {
+      return (await this.#store()).related(...a);
+    }
+    async info(): Promise<StoreInfo> {
+      return (await this.#store()).info();
+    }
+
+    /** Sets what a loop is woken for; '*' is everything. */
+    async register(loop: string, resources: string[]): Promise<void> {
+      return (await this.#store()).register(loop, resources);
+    }
+    /** A loop has seen everything up to `revision`; false when more came for it meanwhile: it stays marked. */
+    async cleared(loop: string, revision: Revision): Promise<boolean> {
+      return (await this.#store()).cleared(loop, revision);
+    }
+    /** Rows of some resources (none named: all) that changed after a cursor, paged, deletions included. */
+    async changes(resources: string[], after: Revision): Promise<Changes> {
+      return (await this.#store()).changes(resources, after);
+    }
+
+    /** In a sibling: the main object's policy revision moved. */
+    async setPolicy(policy: Revision): Promise<void> {
+      return (await this.#store()).setPolicy(policy);
+    }
+    /** In the main object: a sibling begins; from here on it is told of policy revisions before writers are. */
+    async adopt(part: Placement): Promise<{ createdMs: number; policy: Revision }> {
+      const { policy } = await (await this.#store()).info();
+      const parts = new Set([...this.#parts(), part]);
+      setMeta(this.#sql, 'siblings', [...parts].join(' '));
+      await this.ctx.storage.sync();
+      return { createdMs: this.#world.now(), policy };
+    }
+
+    /** A watch: an upgrade of `/watch?...` (watch-wire.ts). */
+    override async fetch(request: Request): Promise<Response> {
+      try {
+        const { assume, ...attachment } = parseWatch(request.url);
+        if (JSON.stringify(attachment).length > ATTACHMENT_BYTES)
+          throw new StoreError('too-large', 'the selector is too long');
+        const store = await this.#store();
+        const confirmed = assume ? await store.confirm(assume) : null;
+        if (confirmed && !confirmed.ok) return Response.json(confirmed, { status: 409 });
+        const { revision, compacted } = store.state;
+        const after = attachment.after ?? 0;
+        if (after > revision)
+          throw new StoreError('future', `revision ${after} has not been reached: the newest is ${revision}`);
+        if (after < compacted) throw new StoreError('compacted', `revision ${after} has been compacted`);
+        const { 0: client, 1: server } = new WebSocketPair();
+        this.ctx.acceptWebSocket(server);
+        this.ctx.waitUntil(this.#sockets().open(server, attachment));
+        return new Response(null, { status: 101, webSocket: client });
+      } catch (e) {
+        if (e instanceof StoreError) return refusal(e);
+        throw e;
+      }
+    }
+
+    override webSocketMessage(ws: WebSocket, message: string | ArrayBuffer): void {
+      if (message === PROGRESS) this.#opened?.sockets.progress(ws);
+    }
+    override webSocketClose(ws: WebSocket, code: number): void {
+      this.#opened?.sockets.leave(ws);
+      // 1005 and 1006 say that there was no code; they can't be sent.
+      ws.close(code === 1005 || code === 1006 ? 1000 : code);
+    }
+    override webSocketError(ws: WebSocket): void {
+      this.#opened?.sockets.leave(ws);
+    }
+
+    override async alarm(): Promise<void> {
+      // A late alarm of a deleted cluster finds nothing to do.
+      if (getTombstone(this.#sql)) return;
+      await (await this.#store()).alarm();
+    }
+
+    async #store(): Promise<SqliteStore> {
+      if (this.#opened) return this.#opened.store;
+      if (this.#part() !== 'main' && !exists(this.#sql)) await this.#adopted();
+      return this.#open().store;
+    }
+
+    #sockets(): Sockets {
+      return this.#open().sockets;
+    }
+
+    #open(): { store: SqliteStore; sockets: Sockets } {
+      if (this.#opened) return this.#opened;
+      const part = this.#part();
+      const store = new SqliteStore({
+        sql: this.#sql,
+        env: this.#world,
+        sync: () => this.ctx.storage.sync(),
+        schedule: (at) => this.ctx.waitUntil(this.ctx.storage.setAlarm(at)),
+        layer: (hash) => options.layer?.(hash),
+        sibling: part !== 'main',
+        travelMs: part === 'main' ? TRAVEL_MS : REPLAY_MS,
+        policyMoved: (policy) => this.#push(policy),
+        wake: (loop, revision) => this.#wake(loop, revision),
+      });
+      const sockets = new Sockets(store.source, this.#world);
+      sockets.restore(this.ctx.getWebSockets());
+      this.#opened = { store, sockets };
+      return this.#opened;
+    }
+
+    /** A sibling's first call: the main object says whether the cluster exists, and from then on pushes policy revisions. */
+    #adopted(): Promise<void> {
+      this.#opening ??= (async () => {
+        const { cluster, part } = parseStoreName(this.#name());
+        const { createdMs, policy } = await options.objects(this.env).getByName(cluster).adopt(part);
+        createCluster(this.#sql, { base: '', uidPrefix: '', createdMs });
+        setMeta(this.#sql, 'pushed', policy);
+      })().finally(() => {
+        this.#opening = null;
+      });
+      return this.#opening;
+    }
+
+    #name(): string {
+      return this.ctx.id.name ?? '';
+    }
+    #part(): Placement {
+      return parseStoreName(this.#name()).part;
+    }
+    #parts(): Placement[] {
+      const text = exists(this.#sql) ? getMeta(this.#sql, 'siblings') : null;
+      return typeof text === 'string' && text !== '' ? (text.split(' ') as Placement[]) : [];
+    }
+    #siblings(): SiblingStub[] {
+      const objects = options.objects(this.env);
+      return this.#parts().map((part) => objects.getByName(storeName(this.#name(), part)));
+    }
+
+    async #push(policy: Revision): Promise<void> {
+      for (let tries = 1; ; tries++) {
+        try {
+          await Promise.all(this.#siblings().map((s) => s.setPolicy(policy)));
+          return;
+        } catch (e) {
+          if (tries === PUSH_TRIES) throw e;
+        }
+      }
+    }
+
+    #wake(loop: string, revision: Revision): void {
+      const woken = options.wake?.(this.env, this.#name(), loop, revision);
+      // A wake-up that fails is repeated by the alarm until the loop has cleared its mark.
+      if (woken)
+        this.ctx.waitUntil(woken.catch((e) => this.#world.log('warn', 'store.wake', { loop, error: String(e) })));
+    }
+  };
+}
+
+/** An object of the class. */
+export type TenantStore = InstanceType<ReturnType<typeof makeTenantStore<unknown>>>;
+
+const exists = (sql: Sql): boolean =>
+  sql.all(`SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'meta'`).length > 0;
+
+const getTombstone = (sql: Sql): boolean => {
+  const row = exists(sql) ? getMeta(sql, 'cluster') : null;
+  return typeof row !== 'string' || (JSON.parse(row) as { state?: string }).state !== 'live';
+};

@@ -1,0 +1,177 @@
+import type { Env } from '../../kube/meta/env.ts';
+import { decodeBatch } from '../../kube/store/frames.ts';
+import {
+  type Batch,
+  type Range,
+  type Revision,
+  type Stale,
+  StaleError,
+  StoreError,
+  type WatchOptions,
+} from '../../kube/store/store.ts';
+import type { StoreStub } from './remote.ts';
+import { errorOf, PING, PONG, type WatchRequest, watchUrl } from './watch-wire.ts';
+
+/** The client's end of a watch's WebSocket. */
+export interface ClientSocket {
+  accept(): void;
+  send(text: string): void;
+  close(code?: number, reason?: string): void;
+  addEventListener(type: 'message' | 'close' | 'error', f: (e: { data?: unknown }) => void): void;
+}
+
+/** Text kept for a reader that is behind; past it the socket is closed, and opened again when the reader has caught up. */
+const PENDING_UNITS = 16 * 1024 * 1024;
+/** A link on which nothing came for two of these is dead. The platform answers without waking the object. */
+const PING_MS = 30_000;
+/** Before the first repeat of a failed connection, doubled up to the last; jittered, since a deploy drops all sockets at once. */
+const RECONNECT_MS = 100;
+const RECONNECT_MS_MAX = 10_000;
+
+/** A watch that goes on by revision whenever its socket is lost. */
+export class RemoteWatch implements AsyncIterableIterator<Batch> {
+  readonly #connect: () => StoreStub;
+  readonly #env: Pick<Env, 'after' | 'random'>;
+  readonly #range: Range;
+  readonly #options: WatchOptions;
+  /** Everything up to here has come. */
+  #reached: Revision;
+  #socket: ClientSocket | null = null;
+  #pending: Batch[] = [];
+  #pendingUnits = 0;
+  #ended = false;
+  #failures = 0;
+  #started = false;
+  #heard = true;
+  #wake: (() => void) | null = null;
+
+  constructor(
+    connect: () => StoreStub,
+    env: Pick<Env, 'after' | 'random'>,
+    range: Range,
+    after: Revision,
+    options: WatchOptions,
+  ) {
+    this.#connect = connect;
+    this.#env = env;
+    this.#range = range;
+    this.#reached = after;
+    this.#options = options;
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  async next(): Promise<IteratorResult<Batch>> {
+    while (!this.#ended) {
+      const batch = this.#pending.shift();
+      if (batch) {
+        if (this.#pending.length === 0) this.#pendingUnits = 0;
+        return { done: false, value: batch };
+      }
+      if (!this.#socket) await this.#open();
+      else await this.#wait();
+    }
+    return { done: true, value: undefined };
+  }
+
+  async return(): Promise<IteratorResult<Batch>> {
+    this.#ended = true;
+    this.#pending = [];
+    this.#socket?.close(1000, 'done');
+    this.#socket = null;
+    this.#wake?.();
+    return { done: true, value: undefined };
+  }
+
+  #wait(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#wake = () => {
+        this.#wake = null;
+        resolve();
+      };
+    });
+  }
+
+  async #open(): Promise<void> {
+    if (this.#failures > 0) await this.#pause();
+    if (this.#ended) return;
+    try {
+      const socket = await this.#upgrade();
+      if (this.#ended) socket.close(1000, 'done');
+      else this.#attach(socket);
+    } catch (e) {
+      if (e instanceof StaleError || (e instanceof StoreError && e.code !== 'overloaded')) {
+        this.#ended = true;
+        throw e;
+      }
+      this.#failures++;
+    }
+  }
+
+  #pause(): Promise<void> {
+    const ms = Math.min(RECONNECT_MS * 2 ** (this.#failures - 1), RECONNECT_MS_MAX);
+    return new Promise((resolve) => this.#env.after(ms * (0.5 + this.#env.random()), resolve));
+  }
+
+  async #upgrade(): Promise<ClientSocket> {
+    const { select, assume } = this.#options;
+    const request: WatchRequest = { range: this.#range, after: this.#reached };
+    if (select) request.select = select;
+    // Once the watch is running, what it was opened on may change.
+    if (assume && !this.#started) request.assume = assume;
+    const response = await this.#connect().fetch(watchUrl(request), { headers: { Upgrade: 'websocket' } });
+    if (response.webSocket) return response.webSocket;
+    const text = await response.text();
+    if (response.status === 409) throw new StaleError(JSON.parse(text) as Stale);
+    throw errorOf(text) ?? new Error(`HTTP ${response.status}: ${text}`);
+  }
+
+  #attach(socket: ClientSocket): void {
+    this.#socket = socket;
+    this.#started = true;
+    socket.addEventListener('message', (e) => this.#message(socket, String(e.data)));
+    socket.addEventListener('close', () => this.#lost(socket));
+    socket.addEventListener('error', () => this.#lost(socket));
+    socket.accept();
+    this.#heard = true;
+    this.#ping(socket);
+  }
+
+  #message(socket: ClientSocket, text: string): void {
+    this.#heard = true;
+    if (text === PONG || socket !== this.#socket) return;
+    this.#failures = 0;
+    const batch = decodeBatch(text);
+    this.#reached = batch.revision;
+    this.#pending.push(batch);
+    this.#pendingUnits += text.length;
+    if (this.#pendingUnits > PENDING_UNITS) {
+      this.#socket = null;
+      socket.close(1000, 'behind');
+    }
+    this.#wake?.();
+  }
+
+  #lost(socket: ClientSocket): void {
+    if (socket !== this.#socket) return;
+    this.#socket = null;
+    this.#failures++;
+    this.#wake?.();
+  }
+
+  #ping(socket: ClientSocket): void {
+    this.#env.after(PING_MS, () => {
+      if (socket !== this.#socket) return;
+      if (!this.#heard) {
+        socket.close(1000, 'silent');
+        this.#lost(socket);
+        return;
+      }
+      this.#heard = false;
+      socket.send(PING);
+      this.#ping(socket);
+    });
+  }
+}

@@ -1,0 +1,118 @@
+import type { Env } from '../../kube/meta/env.ts';
+import {
+  type Assume,
+  type Batch,
+  type Commit,
+  type CommitOptions,
+  type Confirmed,
+  type Entry,
+  type Grant,
+  type Op,
+  type Page,
+  type Range,
+  type ReadOptions,
+  type Revision,
+  type Stale,
+  type Store,
+  StoreError,
+  type StoreInfo,
+  type WatchOptions,
+} from '../../kube/store/store.ts';
+import { type ClientSocket, RemoteWatch } from './remote-watch.ts';
+import { errorOf } from './watch-wire.ts';
+
+/** A store object as its stub shows it. */
+export interface StoreStub {
+  read(range: Range, o?: ReadOptions): Promise<Page | Stale>;
+  commit(ops: Op[], o?: CommitOptions): Promise<Commit | Stale>;
+  confirm(assume: Assume): Promise<Confirmed | Stale>;
+  compact(before: Revision): Promise<void>;
+  grant(lease: string, holder: string, ttlMs: number): Promise<Grant>;
+  release(lease: string, holder: string): Promise<void>;
+  related(...a: Parameters<Store['related']>): Promise<Entry[]>;
+  info(): Promise<StoreInfo>;
+  fetch(
+    url: string,
+    init: { headers: Record<string, string> },
+  ): Promise<{ status: number; webSocket: ClientSocket | null; text(): Promise<string> }>;
+}
+
+/** Calls that failed on the way are repeated this often in all, this far apart: longer than an object takes to start anew. */
+const TRIES = 4;
+const RETRY_MS = [20, 100, 400];
+
+/**
+ * The store over an object's stub. What failed on the way is repeated: reads as they are, commits under a request id by which the
+ * object knows its own answer. What an overloaded object refused is never repeated.
+ */
+export class RemoteStore implements Store {
+  readonly #connect: () => StoreStub;
+  readonly #env: Pick<Env, 'uuid' | 'after' | 'random'>;
+
+  /** `connect` gives a fresh stub: one that has failed once stays broken. */
+  constructor(connect: () => StoreStub, env: Pick<Env, 'uuid' | 'after' | 'random'>) {
+    this.#connect = connect;
+    this.#env = env;
+  }
+
+  read(range: Range, o?: ReadOptions): Promise<Page | Stale> {
+    return this.#call((stub) => stub.read(range, o));
+  }
+
+  async commit(ops: Op[], o: CommitOptions = {}): Promise<Commit | Stale> {
+    const options = { ...o, request: o.request ?? this.#env.uuid() };
+    try {
+      return await this.#call((stub) => stub.commit(ops, options));
+    } catch (e) {
+      if (e instanceof StoreError) throw e;
+      throw new StoreError('unknown-outcome', `the write was sent, its answer was lost: ${textOf(e)}`);
+    }
+  }
+
+  confirm(assume: Assume): Promise<Confirmed | Stale> {
+    return this.#call((stub) => stub.confirm(assume));
+  }
+  compact(before: Revision): Promise<void> {
+    return this.#call((stub) => stub.compact(before));
+  }
+  grant(lease: string, holder: string, ttlMs: number): Promise<Grant> {
+    return this.#call((stub) => stub.grant(lease, holder, ttlMs));
+  }
+  release(lease: string, holder: string): Promise<void> {
+    return this.#call((stub) => stub.release(lease, holder));
+  }
+  related(...a: Parameters<Store['related']>): Promise<Entry[]> {
+    return this.#call((stub) => stub.related(...a));
+  }
+  info(): Promise<StoreInfo> {
+    return this.#call((stub) => stub.info());
+  }
+
+  watch(range: Range, after: Revision, o: WatchOptions = {}): AsyncIterable<Batch> {
+    return new RemoteWatch(this.#connect, this.#env, range, after, o);
+  }
+
+  async #call<T>(f: (stub: StoreStub) => Promise<T>): Promise<T> {
+    for (let tries = 0; ; tries++) {
+      try {
+        return await f(this.#connect());
+      } catch (e) {
+        const known = storeErrorOf(e);
+        if (known) throw known;
+        const wait = RETRY_MS[tries];
+        if (wait === undefined || tries + 1 >= TRIES) throw e;
+        await new Promise<void>((next) => this.#env.after(wait * (0.5 + this.#env.random()), next));
+      }
+    }
+  }
+}
+
+/** The object's own answer in an error that crossed RPC; null when the call got lost on the way. */
+export function storeErrorOf(e: unknown): StoreError | null {
+  if (e instanceof StoreError) return e;
+  const { message, overloaded } = e as { message?: unknown; overloaded?: unknown };
+  if (overloaded === true) return new StoreError('overloaded', textOf(e));
+  return errorOf(String(message));
+}
+
+const textOf = (e: unknown): string => (e instanceof Error ? e.message : String(e));

@@ -1,0 +1,49 @@
+import type { Assume, Range, Selection, StoreErrorCode } from '../../kube/store/store.ts';
+import { StoreError } from '../../kube/store/store.ts';
+
+/** The client's sign of life and its answer, which the platform gives without waking the object. */
+export const PING = 'ping';
+export const PONG = 'pong';
+/** Asks for a progress frame. */
+export const PROGRESS = 'progress';
+
+/** A watch as it is asked for. */
+export interface WatchRequest {
+  range: Range;
+  after: number | null;
+  select?: Selection;
+  assume?: Assume;
+}
+
+/** The URL of a watch's upgrade. The host means nothing: the stub says which object. */
+export function watchUrl(w: WatchRequest): string {
+  return `https://store/watch?q=${encodeURIComponent(JSON.stringify(w))}`;
+}
+
+/** The watch of a URL that watchUrl() made. */
+export function parseWatch(url: string): WatchRequest {
+  return JSON.parse(new URL(url).searchParams.get('q') ?? '{}') as WatchRequest;
+}
+
+const STATUS: Readonly<Record<StoreErrorCode, number>> = {
+  compacted: 410,
+  future: 400,
+  'too-large': 413,
+  overloaded: 429,
+  'unknown-outcome': 504,
+  'no-cluster': 404,
+  corrupt: 500,
+};
+
+/** A StoreError as an HTTP answer; errorOf() reads it back from the text. */
+export function refusal(e: StoreError): Response {
+  return new Response(e.message, { status: STATUS[e.code] });
+}
+
+const CODES = new RegExp(`(?:^|: )(${Object.keys(STATUS).join('|')}): ([^]*)$`);
+
+/** The StoreError that a message was made of; RPC keeps an error's message and little else. Null for any other. */
+export function errorOf(message: string): StoreError | null {
+  const m = CODES.exec(message);
+  return m ? new StoreError(m[1] as StoreErrorCode, m[2] ?? '') : null;
+}
