@@ -61,15 +61,20 @@ export function bytesOfBase64(text: string): Uint8Array | number {
   return bad < 0 ? out.subarray(0, o) : bad;
 }
 
-/** -1 when what follows the last digit at `i` is the padding that `rest` digits of a group need. */
+/** -1 when what follows the last digit, from `i` on, is the padding that `rest` digits of a group need; else the offset that Go names. */
 function paddingError(text: string, i: number, rest: number): number {
-  let need = rest === 0 ? 0 : 4 - rest;
-  if (rest === 1) return i < text.length ? i : text.length - 1;
-  for (; i < text.length; i++) {
-    const c = text.charCodeAt(i);
-    if (c === 10 || c === 13) continue;
-    if (c !== PAD || need === 0) return i;
-    need--;
+  if (i === text.length) return rest === 0 ? -1 : text.length - rest;
+  if (rest < 2) return i;
+  let next = afterNewlines(text, i + 1);
+  if (rest === 2) {
+    if (next === text.length) return text.length;
+    if (text.charCodeAt(next) !== PAD) return next - 1;
+    next = afterNewlines(text, next + 1);
   }
-  return need === 0 ? -1 : text.length - rest;
+  return next === text.length ? -1 : next;
+}
+
+function afterNewlines(text: string, i: number): number {
+  while (text.charCodeAt(i) === 10 || text.charCodeAt(i) === 13) i++;
+  return i;
 }
