@@ -74,10 +74,12 @@ export class MemoryReservations {
     const value = space.valueAt(index);
     const owner = owners.get(index);
     if (owner !== undefined) return owner === op.owner ? value : null;
+    const { cursor } = pool;
     owners.set(index, op.owner);
     values.set(value, index);
     if (op.want === undefined) pool.cursor = index;
     undo.push(() => {
+      pool.cursor = cursor;
       owners.delete(index);
       values.delete(value);
     });

@@ -58,27 +58,32 @@ function uidOf(s: State, key: Key): string | undefined {
 }
 
 function since(s: State, known: Revision): Stale['changes'] {
-  const changes: Stale['changes'] = [];
-  for (let r = known + 1; r <= s.base.policy; r++) {
-    const row = s.base.at(r);
-    if (row?.facts.policy !== undefined) changes.push({ key: row.key, policy: row.facts.policy, uid: row.facts.uid });
-  }
-  for (const [key, policy, uid] of s.sql.all('SELECT key, policy, uid FROM policy WHERE revision > ?', known)) {
-    changes.push({ key: String(key), policy: policy === null ? null : String(policy), uid: String(uid) });
-  }
-  return changes;
+  const own = ownSince(s, known);
+  return [...baseRows(s, known + 1, new Set(own.map((c) => c.key))), ...own];
 }
 
 function all(s: State): Stale['changes'] {
-  const own = new Map(since(s, s.base.policy).map((c) => [c.key, c]));
-  const changes: Stale['changes'] = [];
-  for (let r = 1; r <= s.base.policy; r++) {
+  const own = ownSince(s, 0);
+  return [...baseRows(s, 1, new Set(own.map((c) => c.key))), ...own.filter((c) => c.policy !== null)];
+}
+
+function ownSince(s: State, known: Revision): Stale['changes'] {
+  return s.sql.all('SELECT key, policy, uid FROM policy WHERE revision > ?', known).map(([key, policy, uid]) => ({
+    key: String(key),
+    policy: policy === null ? null : String(policy),
+    uid: String(uid),
+  }));
+}
+
+/** Policy rows of the base layer from a revision on that the cluster hasn't replaced. */
+function baseRows(s: State, from: Revision, replaced: ReadonlySet<Key>): Stale['changes'] {
+  const rows: Stale['changes'] = [];
+  for (let r = from; r <= s.base.policy; r++) {
     const row = s.base.at(r);
-    if (row?.facts.policy === undefined || own.has(row.key)) continue;
-    changes.push({ key: row.key, policy: row.facts.policy, uid: row.facts.uid });
+    if (row?.facts.policy === undefined || replaced.has(row.key)) continue;
+    rows.push({ key: row.key, policy: row.facts.policy, uid: row.facts.uid });
   }
-  for (const c of own.values()) if (c.policy !== null) changes.push(c);
-  return changes;
+  return rows;
 }
 
 /** Forgets removals that every View since has learned of; those that hide base rows stay. */
