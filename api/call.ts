@@ -28,10 +28,10 @@ import type {
   Attributes,
   Caller,
   ClusterContext,
-  Decision,
   RequestInfo,
   User,
 } from './attributes.ts';
+import type { Authorize, Verdict } from './authz/authorize.ts';
 import type { Parts } from './parts.ts';
 import type { ParsedRequest } from './request.ts';
 import type { Resources } from './resources.ts';
@@ -40,6 +40,7 @@ import type { Resources } from './resources.ts';
 export interface Call {
   parts: Parts;
   resources: Resources;
+  authorizer: Authorize;
   cluster: ClusterContext;
   request: Request;
   query: URLSearchParams;
@@ -115,19 +116,9 @@ export async function confirm(call: Call): Promise<void> {
 export const storeOf = (call: Call, resource: { key: string }, namespace: string): Store =>
   call.cluster.store(resource.key, namespace);
 
-/** Asks the authorizers in order. */
-export async function authorize(call: Call, user: User, info: RequestInfo): Promise<Decision> {
-  let why = '';
-  for (const a of call.parts.authorizers) {
-    // Most authorizers decide from the View at once; awaiting their plain values would cost a turn each.
-    const asked = a.authorize(user, info, call.cluster.view, call.cluster.store('namespaces', ''));
-    const d = asked instanceof Promise ? await asked : asked;
-    if (d === 'no-opinion') continue;
-    if (d.allow) return d;
-    why = d.reason;
-    return { allow: false, reason: why };
-  }
-  return { allow: false, reason: why };
+/** Whether a user may do something, by the server's authorizers. */
+export function authorize(call: Call, user: User, info: RequestInfo): Verdict | Promise<Verdict> {
+  return call.authorizer(user, info, call.cluster.view, call.cluster.store('namespaces', ''));
 }
 
 /** What admission plugins may ask of a call. */
@@ -136,7 +127,7 @@ export function admissionContext(call: Call): AdmissionContext {
     view: call.cluster.view,
     cluster: call.cluster,
     assume: (exist) => call.exist.push(exist),
-    authorize: (user, info) => authorize(call, user, info),
+    authorize: async (user, info) => authorize(call, user, info),
   };
 }
 export async function mutate(call: Call, a: Attributes, c: AdmissionContext): Promise<void> {

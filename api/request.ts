@@ -5,6 +5,8 @@ import type { RequestInfo } from './attributes.ts';
 // RequestInfo as apiserver pkg/endpoints/request/requestinfo.go, v0.37.1, makes it of a path and a method.
 
 const NAMESPACE_SUBRESOURCES: readonly string[] = ['status', 'finalize'];
+/** Verbs that may be allowed for what a field selector leaves. */
+const SELECTS: readonly string[] = ['list', 'watch', 'deletecollection'];
 const VERBS: Readonly<Record<string, string>> = {
   POST: 'create',
   GET: 'get',
@@ -66,6 +68,11 @@ export function parseRequest(method: string, path: string, query: URLSearchParam
     if (parts.length > 3) info.rest = parts.slice(3);
   } else info.rest = parts.slice(2);
   if (info.name === '') nameless(info, query);
+  if (!info.viaPath && SELECTS.includes(info.verb)) {
+    const selector = query.get('fieldSelector');
+    const parsed = selector ? parseFieldSelector(selector) : null;
+    if (parsed?.ok && parsed.requirements.length > 0) info.fields = parsed.requirements;
+  }
   return info;
 }
 

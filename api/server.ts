@@ -1,6 +1,9 @@
 import { CUSTOM_RESOURCE, negotiate, negotiateWatch, PLAIN, RESOURCE, wantsPretty } from '../kube/codec/negotiate.ts';
 import { failure, methodNotSupported, StatusError, unauthorized } from '../kube/meta/status.ts';
 import type { Caller, ClusterContext, User } from './attributes.ts';
+import { bearerToken, socketToken } from './authn/authenticate.ts';
+import { ANONYMOUS } from './authn/users.ts';
+import { type Authorize, chain } from './authz/authorize.ts';
 import { Again, authorize, type BodyCache, type Call, confirm } from './call.ts';
 import { denied } from './forbidden.ts';
 import type { Parts, Resource } from './parts.ts';
@@ -8,6 +11,7 @@ import { paths } from './paths.ts';
 import { parseRequest } from './request.ts';
 import { indexResources, type Resources } from './resources.ts';
 import { plainText, respondError, unknownResource } from './respond.ts';
+import { act, isVirtual } from './verbs/action.ts';
 import { create } from './verbs/create.ts';
 import { remove } from './verbs/delete.ts';
 import { removeCollection } from './verbs/deletecollection.ts';
@@ -31,7 +35,12 @@ export interface Api {
 
 /** Makes the server. Keep it for the isolate's life: it holds what is compiled of the parts. */
 export function createApi(parts: Parts): Api {
-  const server: Server = { parts, resources: indexResources(parts), other: paths(parts) };
+  const server: Server = {
+    parts,
+    resources: indexResources(parts),
+    authorizer: chain(parts.authorizers),
+    other: paths(parts),
+  };
   const api = (request: Request, cluster: ClusterContext) => serve(server, request, cluster, undefined);
   return Object.assign(api, {
     handle: (request: Request, cluster: ClusterContext, caller: Caller) => serve(server, request, cluster, caller),
@@ -41,6 +50,7 @@ export function createApi(parts: Parts): Api {
 interface Server {
   parts: Parts;
   resources: Resources;
+  authorizer: Authorize;
   other: ReturnType<typeof paths>;
 }
 
@@ -94,7 +104,7 @@ function auditIdOf(request: Request): string | undefined {
 }
 
 function begin(
-  { parts, resources }: Server,
+  { parts, resources, authorizer }: Server,
   request: Request,
   cluster: ClusterContext,
   caller: Caller | undefined,
@@ -105,11 +115,12 @@ function begin(
   return {
     parts,
     resources,
+    authorizer,
     cluster,
     request,
     query,
     info: parseRequest(request.method, decodePath(url.pathname), query),
-    user: caller?.user ?? NOBODY,
+    user: caller?.user ?? ANONYMOUS,
     caller,
     out: DEFAULT_OUT,
     pretty: false,
@@ -124,7 +135,6 @@ function begin(
   };
 }
 const DEFAULT_OUT = negotiate(null, PLAIN);
-const NOBODY: User = { name: 'system:anonymous', groups: ['system:unauthenticated'] };
 
 function decodePath(path: string): string {
   if (!path.includes('%')) return path;
@@ -142,46 +152,28 @@ async function answer(server: Server, call: Call): Promise<Response> {
   return dispatch(server, call);
 }
 
-/** Bearer tokens; in a browser's WebSocket they come as a subprotocol. */
-const BEARER_PROTOCOL = 'base64url.bearer.authorization.k8s.io.';
 async function authenticate(call: Call): Promise<User> {
-  const token = tokenOf(call.request);
-  if (token === undefined) return NOBODY;
+  const { headers } = call.request;
+  const authorization = headers.get('authorization');
+  let token = authorization === null ? null : bearerToken(authorization);
+  if (token === null) {
+    const socket = socketToken(headers);
+    if (socket === 'bad') throw unauthorized();
+    if (socket === null) return ANONYMOUS;
+    token = socket.token;
+  }
   for (const a of call.parts.authenticators) {
     const user = await a.authenticate(token, call.cluster);
-    if (!user) continue;
-    return user.groups.includes('system:authenticated') || user.groups.includes('system:unauthenticated')
-      ? user
-      : { ...user, groups: [...user.groups, 'system:authenticated'] };
+    if (user) return user;
   }
   throw unauthorized();
 }
-function tokenOf(request: Request): string | undefined {
-  const header = request.headers.get('authorization');
-  if (header) {
-    const space = header.indexOf(' ');
-    if (space > 0 && header.slice(0, space).toLowerCase() === 'bearer')
-      return header.slice(space + 1).trim() || undefined;
-    return undefined;
-  }
-  const protocols = request.headers.get('sec-websocket-protocol');
-  const carried = protocols
-    ?.split(',')
-    .map((p) => p.trim())
-    .find((p) => p.startsWith(BEARER_PROTOCOL));
-  if (carried === undefined) return undefined;
-  const text = carried.slice(BEARER_PROTOCOL.length).replace(/-/g, '+').replace(/_/g, '/');
-  try {
-    return atob(text);
-  } catch {
-    throw unauthorized();
-  }
-}
 
 async function checkAllowed(call: Call): Promise<void> {
-  const d = await authorize(call, call.user, call.info);
-  if (d !== 'no-opinion' && d.allow) return;
-  throw denied(call.user, call.info, d === 'no-opinion' ? '' : d.reason);
+  const asked = authorize(call, call.user, call.info);
+  // Most are decided from the View at once: awaiting a plain value would cost a turn.
+  const verdict = asked instanceof Promise ? await asked : asked;
+  if (!verdict.allow) throw denied(call.user, call.info, verdict.reason);
 }
 
 const VERBS: Readonly<Record<string, (call: Call, resource: Resource) => Promise<Response>>> = {
@@ -214,6 +206,7 @@ async function dispatch(server: Server, call: Call): Promise<Response> {
   const verb = VERBS[info.verb];
   if (!verb || !resource.kind.verbs.includes(info.verb))
     throw methodNotSupported(resource.name, info.verb || call.request.method);
+  if (info.verb === 'create' && isVirtual(resource)) return act(call, resource, resource.ref);
   return verb(call, resource);
 }
 

@@ -94,6 +94,17 @@ export function generatedName(base: string, random: () => number): string {
   return name;
 }
 
+/** Defaults that depend on other fields, in place; the unconditional ones came with decoding. */
+export function applyKindDefaults(
+  call: Call,
+  resource: Resource,
+  next: KubeObject,
+  prev: KubeObject | null,
+  dryRun: boolean,
+): void {
+  resource.kind.default?.(next, prev, contextOf(call, resource, prev ? 'update' : 'create', dryRun));
+}
+
 /** rest.BeforeCreate: in place; throws the 422. The name, uid and time have been filled in by fillSystemFields. */
 export function beforeCreate(call: Call, resource: Resource, object: KubeObject, c: Context): void {
   const { kind } = resource;

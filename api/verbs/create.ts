@@ -12,6 +12,7 @@ import { put } from '../put.ts';
 import { managerOf, writeOptions } from '../query.ts';
 import { copy } from '../row.ts';
 import {
+  applyKindDefaults,
   beforeCreate,
   contextOf,
   dedupOwners,
@@ -33,6 +34,7 @@ export async function create(call: Call, resource: Resource): Promise<Response> 
   // A Namespace is its own namespace for whoever decides about it.
   if (resource.key === 'namespaces') call.info.namespace = name;
   const dryRun = isDryRun(options);
+  applyKindDefaults(call, resource, object, null, dryRun);
   wipeSystemFields(object.metadata);
   ensureNamespace(object.metadata, resource.kind, call.info.namespace);
   dedupOwners(call, object.metadata, false);

@@ -24,7 +24,7 @@ import type { Resource } from '../parts.ts';
 import { managerOf, type WriteOptions, writeOptions } from '../query.ts';
 import { copy } from '../row.ts';
 import { asTarget } from '../target.ts';
-import { checkName, ensureNamespace, isDryRun } from '../write.ts';
+import { applyKindDefaults, checkName, ensureNamespace, isDryRun } from '../write.ts';
 import { type As, answerWritten, reviseObject, writeView } from './update.ts';
 
 /** A patch as it came, read once; applied anew after each lost race. */
@@ -47,6 +47,7 @@ export async function patch(call: Call, resource: Resource): Promise<Response> {
   const as = view?.is === 'view' ? view.as : undefined;
   const manager = managerOf(options, call.request.headers.get('user-agent'));
   const target: Target = as ? asTarget(call, as.ref) : resource;
+  const dryRun = isDryRun(options);
   const revise = (prev: KubeObject): KubeObject => {
     if (as) return writeView(as, prev, patched(call, target, p, as.read(prev)));
     return kind === 'apply' ? applied(call, resource, p, prev, options) : merged(call, resource, p, prev, manager);
@@ -56,7 +57,7 @@ export async function patch(call: Call, resource: Resource): Promise<Response> {
     ...(kind === 'apply' && info.subresource === ''
       ? { make: () => checked(call, resource, withoutUid(call, resource, applied(call, resource, p, null, options))) }
       : {}),
-    dryRun: isDryRun(options),
+    dryRun,
     options: options as JsonObject,
   });
   return answerWritten(call, resource, done, as as As | undefined);
@@ -101,6 +102,7 @@ function withoutUid(call: Call, resource: Resource, next: KubeObject): KubeObjec
 
 function merged(call: Call, resource: Resource, p: Patch, prev: KubeObject, manager: string): KubeObject {
   const next = patched(call, resource, p, prev);
+  applyKindDefaults(call, resource, next, prev, false);
   manageUpdate(call, resource, prev, next, manager);
   return next;
 }
@@ -171,6 +173,7 @@ function applied(call: Call, resource: Resource, p: Patch, prev: KubeObject | nu
   if (!done.object) throw applyConflict(done.conflicts);
   const { object: next, error } = settle(resource, copy(done.object as JsonObject));
   if (error !== '') throw failure('', error);
+  applyKindDefaults(call, resource, next, prev, false);
   if (p.strict.length > 0 && p.directive !== 'Ignore') {
     const text = `error converting YAML to JSON: ${p.strict.join(', ')}`;
     if (p.directive === 'Strict') throw badRequest(`error strict decoding patch: ${text}`);

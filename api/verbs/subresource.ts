@@ -2,6 +2,8 @@ import { methodNotSupported } from '../../kube/meta/status.ts';
 import type { Call } from '../call.ts';
 import type { Resource } from '../parts.ts';
 import { unknownResource } from '../respond.ts';
+import { act } from './action.ts';
+import { connect } from './connect.ts';
 import { get } from './get.ts';
 import { patch } from './patch.ts';
 import { update } from './update.ts';
@@ -16,5 +18,9 @@ export async function subresource(call: Call, resource: Resource): Promise<Respo
     if (info.verb === 'get') return get(call, resource);
     return info.verb === 'update' ? update(call, resource) : patch(call, resource);
   }
-  throw unknownResource();
+  if (sub.is === 'action') {
+    if (info.verb !== 'create') throw methodNotSupported(resource.name, info.verb);
+    return act(call, resource, sub.ref);
+  }
+  return connect(call, resource, sub);
 }

@@ -15,6 +15,7 @@ import { managerOf, writeOptions } from '../query.ts';
 import { copy, objectOf } from '../row.ts';
 import { asTarget } from '../target.ts';
 import {
+  applyKindDefaults,
   beforeUpdate,
   checkName,
   contextOf,
@@ -53,11 +54,13 @@ export async function update(call: Call, resource: Resource): Promise<Response> 
   ensureNamespace(body.metadata, resource.kind, info.namespace);
   checkName(body.metadata, info.name, info.namespace);
   dedupOwners(call, body.metadata, false);
+  const dryRun = isDryRun(options);
   const manager = managerOf(options, call.request.headers.get('user-agent'));
   const done = await reviseObject(call, resource, {
     revise: (prev) => {
       if (as) return writeView(as, prev, body);
       const next = copy(body);
+      applyKindDefaults(call, resource, next, prev, dryRun);
       manageUpdate(call, resource, prev, next, manager);
       return next;
     },
@@ -66,12 +69,13 @@ export async function update(call: Call, resource: Resource): Promise<Response> 
           make: () => {
             const next = copy(body);
             wipeSystemFields(next.metadata);
+            applyKindDefaults(call, resource, next, null, dryRun);
             manageUpdate(call, resource, null, next, manager);
             return next;
           },
         }
       : {}),
-    dryRun: isDryRun(options),
+    dryRun,
     options: options as JsonObject,
     uid: body.metadata.uid || undefined,
   });
@@ -136,7 +140,7 @@ async function createInstead(call: Call, resource: Resource, u: Update): Promise
   const object = u.make();
   const creates = { ...info, verb: 'create' };
   const d = await authorize(call, call.user, creates);
-  if (d === 'no-opinion' || !d.allow) throw denied(call.user, creates, d === 'no-opinion' ? '' : d.reason);
+  if (!d.allow) throw denied(call.user, creates, d.reason);
   return createObject(call, resource, object, { name: info.name, dryRun: u.dryRun, options: u.options });
 }
 

@@ -29,7 +29,7 @@ export async function watch(call: Call, resource: Resource): Promise<Response> {
     feed.start(batches, from);
   } catch (e) {
     const status = storeStatus(e) ?? (e instanceof StatusError ? e : undefined);
-    if (!status || status.code !== 410) throw status ?? e;
+    if (status?.code !== 410) throw status ?? e;
     feed.fail(status);
   }
   return respond(call, 200, feed.stream, encode.type);

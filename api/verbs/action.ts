@@ -1,0 +1,39 @@
+import type { JsonObject } from '../../kube/meta/json.ts';
+import { methodNotSupported } from '../../kube/meta/status.ts';
+import type { SchemaRef } from '../../kube/schema/schema.ts';
+import { actions } from '../actions/index.ts';
+import { answerObject } from '../answer.ts';
+import { admissionContext, admit, attributes, type Call, mutate } from '../call.ts';
+import { decodeBody, directiveOf } from '../decode.ts';
+import type { Resource } from '../parts.ts';
+import { writeOptions } from '../query.ts';
+import { asTarget } from '../target.ts';
+import { ensureNamespace, isDryRun } from '../write.ts';
+
+/** POST of something that acts instead of being stored: a review, a binding, an eviction, a token request. */
+export async function act(call: Call, resource: Resource, ref: SchemaRef): Promise<Response> {
+  const { info } = call;
+  const name = info.subresource === '' ? resource.key : `${resource.key}/${info.subresource}`;
+  const action = call.parts.actions?.[name] ?? actions[name];
+  if (!action) throw methodNotSupported(resource.name, 'create');
+  const options = writeOptions(call.query, 'CreateOptions');
+  const target = asTarget(call, ref);
+  const body = await decodeBody(call, target, directiveOf(options));
+  ensureNamespace(body.metadata, resource.kind, info.namespace);
+  const context = admissionContext(call);
+  const a = attributes(call, resource.kind, 'CREATE', {
+    name: info.name || (body.metadata.name ?? ''),
+    object: body,
+    oldObject: null,
+    options: options as JsonObject,
+    dryRun: isDryRun(options),
+  });
+  await mutate(call, a, context);
+  await admit(call, a, context);
+  const { object, code } = await action.run(call, resource, a.object ?? body);
+  return answerObject(call, resource, code ?? 201, object, target.struct);
+}
+
+/** A kind whose objects are never stored: it can be created and nothing else. */
+export const isVirtual = (resource: Resource): boolean =>
+  resource.kind.verbs.length === 1 && resource.kind.verbs[0] === 'create';

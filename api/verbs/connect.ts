@@ -1,0 +1,138 @@
+import type { ConnectSubresource } from '../../kube/kinds/kind.ts';
+import { isObject, type Json, type JsonObject } from '../../kube/meta/json.ts';
+import { at, type KubeObject } from '../../kube/meta/object.ts';
+import { badRequest, failure, methodNotSupported } from '../../kube/meta/status.ts';
+import type { ConnectRequest } from '../attributes.ts';
+import { admissionContext, admit, attributes, type Call, mutate } from '../call.ts';
+import type { Resource } from '../parts.ts';
+import { respond } from '../respond.ts';
+import { objectOf } from '../row.ts';
+import { readRow } from './get.ts';
+
+/** log, exec, attach, portforward and proxy: the request goes on to the pod's node, and its answer comes back as it is. */
+export async function connect(call: Call, resource: Resource, sub: ConnectSubresource): Promise<Response> {
+  const { info } = call;
+  const isGet = info.subresource === 'log';
+  if (!isGet && !sub.verbs.includes(info.verb)) throw methodNotSupported(resource.name, info.verb);
+  if (!isGet && call.query.has('dryRun')) throw badRequest('dryRun is not supported');
+  const object = objectOf(resource, await readRow(call, resource, targetName(call)));
+  const options = optionsOf(call, info.subresource);
+  if (!isGet) await admitConnect(call, resource, object, options);
+  const where = whereOf(resource, object);
+  const kind = KINDS[info.subresource];
+  if (!kind) throw methodNotSupported(resource.name, info.verb);
+  if (kind !== 'proxy') chooseContainer(object, options, kind);
+  if (where.node === '') {
+    // A pod without a node has said nothing yet.
+    if (kind === 'log') return respond(call, 200, '', 'text/plain');
+    throw badRequest(`pod ${object.metadata.name ?? ''} does not have a host assigned`);
+  }
+  if (!call.cluster.connect) throw failure('ServiceUnavailable', 'no node can be reached from here');
+  const request: ConnectRequest = {
+    kind,
+    namespace: object.metadata.namespace ?? '',
+    pod: where.pod,
+    uid: object.metadata.uid ?? '',
+    options,
+    request: call.request,
+  };
+  return call.cluster.connect(where.node, request);
+}
+
+const KINDS: Readonly<Record<string, ConnectRequest['kind']>> = {
+  log: 'log',
+  exec: 'exec',
+  attach: 'attach',
+  portforward: 'portforward',
+  proxy: 'proxy',
+};
+
+/** `http:name:8080` names a scheme and a port with the object: proxy only. */
+function targetName(call: Call): string {
+  const { name, subresource } = call.info;
+  if (subresource !== 'proxy') return name;
+  const parts = name.split(':');
+  return parts.length === 3 ? (parts[1] ?? '') : (parts[0] ?? '');
+}
+
+function whereOf(resource: Resource, object: KubeObject): { node: string; pod: string } {
+  const name = object.metadata.name ?? '';
+  if (resource.key === 'nodes') return { node: name, pod: '' };
+  return { node: String(at(object, 'spec.nodeName') ?? ''), pod: name };
+}
+
+/** Parameters by how they are read: PodLogOptions, PodExecOptions, PodAttachOptions, PodPortForwardOptions. */
+const BOOLEANS = new Set([
+  'follow',
+  'previous',
+  'timestamps',
+  'insecureSkipTLSVerifyBackend',
+  'stdin',
+  'stdout',
+  'stderr',
+  'tty',
+]);
+const NUMBERS = new Set(['sinceSeconds', 'tailLines', 'limitBytes']);
+const LISTS = new Set(['command', 'ports']);
+
+function optionsOf(call: Call, subresource: string): JsonObject {
+  const o: JsonObject = {};
+  if (subresource === 'proxy') {
+    o.path = `/${call.info.rest.join('/')}`;
+    o.target = call.info.name;
+    o.query = call.query.toString();
+    return o;
+  }
+  for (const name of new Set(call.query.keys())) {
+    const values = call.query.getAll(name);
+    const [first = ''] = values;
+    if (LISTS.has(name)) o[name] = name === 'ports' ? values.flatMap((v) => v.split(',')).map(Number) : values;
+    else if (BOOLEANS.has(name)) o[name] = first !== '0' && first.toLowerCase() !== 'false';
+    else if (NUMBERS.has(name)) o[name] = numberOf(first);
+    else if (name === 'container' || name === 'sinceTime' || name === 'stream') o[name] = first;
+  }
+  return o;
+}
+function numberOf(text: string): number {
+  if (!/^[-+]?\d+$/.test(text)) throw badRequest(`strconv.ParseInt: parsing ${JSON.stringify(text)}: invalid syntax`);
+  return Number(text);
+}
+
+async function admitConnect(call: Call, resource: Resource, object: KubeObject, options: JsonObject): Promise<void> {
+  const context = admissionContext(call);
+  const a = attributes(call, resource.kind, 'CONNECT', {
+    name: object.metadata.name ?? '',
+    object: null,
+    oldObject: object,
+    options,
+    dryRun: false,
+  });
+  await mutate(call, a, context);
+  await admit(call, a, context);
+}
+
+/** The container that is meant, checked: pkg/registry/core/pod strategy's podutil. Port forwarding is the whole pod's. */
+function chooseContainer(pod: KubeObject, options: JsonObject, kind: ConnectRequest['kind']): void {
+  if (kind === 'portforward') return;
+  const names = ['containers', 'initContainers', 'ephemeralContainers'].map((m) => namesOf(at(pod, `spec.${m}`)));
+  const [containers = [], init = [], ephemeral = []] = names;
+  const name = pod.metadata.name ?? '';
+  const asked = typeof options.container === 'string' ? options.container : '';
+  if (asked !== '') {
+    if (![...containers, ...init, ...ephemeral].includes(asked)) {
+      throw badRequest(`container ${asked} is not valid for pod ${name}`);
+    }
+    return;
+  }
+  const [only] = containers;
+  if (containers.length === 1 && only !== undefined) {
+    options.container = only;
+    return;
+  }
+  if (containers.length === 0) throw badRequest(`a container name must be specified for pod ${name}`);
+  const choose = `a container name must be specified for pod ${name}, choose one of: [${containers.join(' ')}]`;
+  throw badRequest(init.length > 0 ? `${choose} or one of the init containers: [${init.join(' ')}]` : choose);
+}
+function namesOf(list: Json | undefined): string[] {
+  return Array.isArray(list) ? list.filter(isObject).map((c) => String(c.name ?? '')) : [];
+}
