@@ -29,7 +29,7 @@ export class Relay extends DurableObject<Bindings> {
   }
 
   async #client(request: Request): Promise<Response> {
-    const opening = JSON.parse(request.headers.get('coracle-opening') ?? 'null') as Opening;
+    const opening = JSON.parse(decodeURIComponent(request.headers.get('coracle-opening') ?? 'null')) as Opening;
     this.#ticket = world.uuid();
     const arrival = new Promise<Arrival | null>((resolve) => {
       this.#arrive = resolve;

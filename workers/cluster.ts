@@ -1,0 +1,153 @@
+import type { ClusterContext, ClusterKeys, ConnectRequest, PolicyView, User } from '../api/attributes.ts';
+import { createPolicyView, sharedRows } from '../api/policy.ts';
+import { kindByStorage } from '../kube/kinds/index.ts';
+import { parseApiVersion } from '../kube/meta/object.ts';
+import { schemas } from '../kube/schema/schemas.ts';
+import { baseLayer as bundledLayer } from '../kube/store/base/base.ts';
+import { parseKey } from '../kube/store/key.ts';
+import { placement, storeName } from '../kube/store/placement.ts';
+import type { Store } from '../kube/store/store.ts';
+import type { Bindings } from './bindings.ts';
+import { world } from './env.ts';
+import type { BaseLayer } from './tenant/base.ts';
+import { RemoteStore, type StoreStub } from './tenant/remote.ts';
+import type { Opening } from './tunnel/relay.ts';
+
+// Main.ts joins api and workers; this file is a part of it: everything that makes a ClusterContext of a cluster's id.
+
+/** Row of the cluster's keys and rows of its static tokens: deciding parts, so they reach every View and leave it at once when they change. Not served by any kind. */
+export const KEYS_RESOURCE = 'clusterkeys.coracle.dev';
+export const TOKENS_RESOURCE = 'statictokens.coracle.dev';
+
+/** The deciding part of the keys' row. */
+export interface StoredKeys {
+  issuer: string;
+  signing: JsonWebKey[];
+  ca: string;
+  caKey: JsonWebKey;
+}
+
+/** Views of clusters that an isolate keeps; the least recently used goes first. */
+const VIEWS_MAX = 2_000;
+const views = new Map<string, PolicyView>();
+const shared = sharedRows(
+  bundledLayer().rows.flatMap((r) =>
+    r.facts.policy === undefined ? [] : [{ key: r.key, uid: r.facts.uid, text: r.facts.policy }],
+  ),
+);
+
+/** The isolate's View of a cluster, empty at first. */
+function viewOf(cluster: string): PolicyView {
+  const known = views.get(cluster);
+  if (known) {
+    views.delete(cluster);
+    views.set(cluster, known);
+    return known;
+  }
+  if (views.size >= VIEWS_MAX) for (const oldest of views.keys()) if (views.delete(oldest)) break;
+  const made = createPolicyView(shared);
+  views.set(cluster, made);
+  return made;
+}
+/** Forgets what the isolate knows of a cluster: it is gone. */
+export function forgetCluster(cluster: string): void {
+  views.delete(cluster);
+}
+
+/** The bundle's base layer as the store objects take it. */
+export function baseLayer(hash: string): BaseLayer | undefined {
+  const layer = bundledLayer();
+  if (hash !== layer.hash) return undefined;
+  stored ??= {
+    hash,
+    rows: layer.rows.map((r) => {
+      const gv = parseApiVersion(r.version) ?? { group: '', version: 'v1' };
+      const kind = kindByStorage(parseKey(r.key).resource)?.kind ?? '';
+      return { ...r, schema: schemas.hash({ ...gv, kind }) };
+    }),
+  };
+  return stored;
+}
+let stored: BaseLayer | undefined;
+export const currentLayer = () => bundledLayer().hash;
+
+/** A fresh stub of a store object by name. */
+export const storeStub = (b: Bindings, name: string) => b.TENANTS.getByName(name);
+
+/** What the request and the object that ask for a context have to give. */
+export interface Around {
+  waitUntil(p: Promise<unknown>): void;
+}
+
+/** The context of one request to a cluster. Makes no call; the View fills at the first store call. */
+export function clusterContext(b: Bindings, around: Around, id: string, url: string): ClusterContext {
+  const view = viewOf(id);
+  const stores = new Map<string, Store>();
+  return {
+    id,
+    env: world,
+    view,
+    url,
+    store(resource, namespace) {
+      const name = storeName(id, placement(resource, namespace));
+      let store = stores.get(name);
+      if (store === undefined) {
+        store = new RemoteStore(() => storeStub(b, name) as unknown as StoreStub, world);
+        stores.set(name, store);
+      }
+      return store;
+    },
+    get keys(): ClusterKeys {
+      return view.compiled('keys', keysOf);
+    },
+    connect: (node, request) => connect(b, id, node, request),
+    waitUntil: (p) => around.waitUntil(p),
+  };
+}
+
+const NO_KEYS: ClusterKeys = { issuer: '', signing: [], ca: '', tokens: {} };
+function keysOf(view: PolicyView): ClusterKeys {
+  const row = view.get(`${KEYS_RESOURCE}/main`);
+  if (row === undefined) return NO_KEYS;
+  const keys = row.data as unknown as StoredKeys;
+  const tokens: Record<string, User> = {};
+  for (const t of view.list(TOKENS_RESOURCE)) tokens[parseKey(t.key).name] = t.data as unknown as User;
+  return { issuer: keys.issuer, signing: keys.signing, ca: keys.ca, tokens };
+}
+
+/** Fills an empty View. Throws StoreError 'no-cluster' where there is none. */
+export async function fillView(c: ClusterContext): Promise<void> {
+  if (c.view.revision > 0) return;
+  const answer = await c.store('namespaces', '').confirm({ policy: 0 });
+  if (!answer.ok) c.view.apply(answer);
+}
+
+/** Opens a relay to a node and hands it the client's request. */
+async function connect(b: Bindings, cluster: string, node: string, c: ConnectRequest): Promise<Response> {
+  const id = b.RELAYS.newUniqueId();
+  const opening: Opening = {
+    cluster,
+    node,
+    dial: {
+      stream: id.toString(),
+      path: `/.coracle/v1/streams/${id}`,
+      kind: c.kind,
+      namespace: c.namespace,
+      pod: c.pod,
+      uid: c.uid,
+      options: c.options as Record<string, unknown>,
+    },
+  };
+  const headers = new Headers({ 'coracle-opening': encodeURIComponent(JSON.stringify(opening)) });
+  for (const name of [
+    'upgrade',
+    'connection',
+    'sec-websocket-protocol',
+    'sec-websocket-version',
+    'sec-websocket-key',
+  ]) {
+    const value = c.request.headers.get(name);
+    if (value !== null) headers.set(name, value);
+  }
+  return b.RELAYS.get(id).fetch('https://relay.invalid/client', { headers });
+}

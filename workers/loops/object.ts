@@ -1,0 +1,174 @@
+import { DurableObject } from 'cloudflare:workers';
+import type { Env } from '../../kube/meta/env.ts';
+import type { Controller } from '../../kube/reconcile/controller.ts';
+import {
+  type ChangeSource,
+  type Changes,
+  type Client,
+  createRunner,
+  type Runner,
+} from '../../kube/reconcile/runner.ts';
+import type { Entry, Fence, Grant, Key, Revision } from '../../kube/store/store.ts';
+import { SqlProjection } from './projection.ts';
+
+/** One wake-up does at most this much, then gives way to other objects of the process. */
+const BUDGET = { writes: 500, ms: 5_000 };
+/** A lease outlives the longest budget; a dead holder is replaced after it. */
+const LEASE_MS = 15_000;
+/** A standby that finds the lease held looks again after the holder's time is over. */
+const STANDBY_MS = LEASE_MS + 1_000;
+
+/** The store of a cluster as its loops use it. */
+export interface LoopStore {
+  grant(lease: string, holder: string, ttlMs: number): Promise<Grant>;
+  release(lease: string, holder: string): Promise<void>;
+  register(loop: string, resources: readonly string[]): Promise<void>;
+  /** False when more has come for the loop since that revision. */
+  cleared(loop: string, revision: Revision): Promise<boolean>;
+  changes(
+    resources: readonly string[],
+    after: Revision,
+  ): Promise<{
+    revision: Revision;
+    whole: boolean;
+    more: boolean;
+    rows: { key: Key; revision: Revision; entry: Entry | null }[];
+  }>;
+  /** Everything of a resource as it is now, with the revision of the oldest page. */
+  snapshot(resource: string): Promise<{ revision: Revision; entries: Entry[] }>;
+}
+
+/** What a loop object is given of the platform. */
+export interface LoopPlatform {
+  env: Env;
+  /** By loop name. */
+  loops: Readonly<Record<string, readonly Controller[]>>;
+  store(cluster: string): LoopStore;
+  /** Writes under this fence; made anew for each grant. */
+  client(cluster: string, fence: Fence, holder: string): Promise<Client>;
+}
+
+/** Which loop of which cluster an object is; told at each wake-up, remembered for its alarm. */
+export interface LoopName {
+  cluster: string;
+  loop: string;
+  replica: number;
+}
+
+/** A class of loop objects: woken by a commit or by their alarm, they take the lease, work through what changed, and sleep. */
+export function makeLoop<B>(platform: (bindings: B) => LoopPlatform) {
+  return class Loop extends DurableObject<B> {
+    readonly #platform = platform(this.env);
+    readonly #projection = new SqlProjection({
+      exec: (query, ...bindings) => this.ctx.storage.sql.exec(query, ...bindings) as Iterable<Record<string, unknown>>,
+      transaction: (f) => this.ctx.storage.transactionSync(f),
+    });
+    #holder = '';
+    #running: Promise<void> | undefined;
+    #again = false;
+
+    /** There is work. Returns at once; that the work gets done is the store's mark's business. */
+    async wake(name: LoopName): Promise<void> {
+      this.#projection.setMeta('name', JSON.stringify(name));
+      this.#start(name);
+    }
+
+    override async alarm(): Promise<void> {
+      const name = this.#projection.meta('name');
+      if (name === undefined) return;
+      this.#start(JSON.parse(name) as LoopName);
+      await this.#running;
+    }
+
+    #start(name: LoopName): void {
+      this.#again = true;
+      this.#running ??= this.#run(name).finally(() => {
+        this.#running = undefined;
+      });
+      this.ctx.waitUntil(this.#running);
+    }
+
+    async #run(name: LoopName): Promise<void> {
+      const { env } = this.#platform;
+      while (this.#again) {
+        this.#again = false;
+        try {
+          await this.#work(name);
+        } catch (error) {
+          env.log('error', 'loop.failed', {
+            ...name,
+            error: error instanceof Error ? (error.stack ?? error.message) : String(error),
+          });
+          await this.#alarmIn(1_000);
+        }
+      }
+    }
+
+    async #work(name: LoopName): Promise<void> {
+      const { env, loops } = this.#platform;
+      const controllers = loops[name.loop];
+      if (!controllers) return;
+      const store = this.#platform.store(name.cluster);
+      const lease = `loop/${name.loop}`;
+      // A holder is one life of one replica: whoever restarts must take the lease anew, at a higher epoch.
+      this.#holder ||= `${name.loop}-${name.replica}-${env.uuid()}`;
+      const grant = await store.grant(lease, this.#holder, LEASE_MS);
+      if (!grant.held) return this.#alarmIn(STANDBY_MS);
+      const client = await this.#platform.client(name.cluster, { lease, epoch: grant.epoch }, this.#holder);
+      const runner = createRunner(
+        controllers,
+        this.#projection,
+        sourceOf(store, () => this.#projection.cursor()),
+        client,
+        env,
+      );
+      await this.#register(name.loop, runner, store);
+      const outcome = await runner.round(BUDGET);
+      if (outcome.deposed) return this.#alarmIn(STANDBY_MS);
+      const quiet = await store.cleared(name.loop, outcome.revision);
+      if (!quiet) this.#again = true;
+      else if (outcome.again !== undefined) {
+        if (outcome.again === 0) this.#again = true;
+        else await this.#alarmIn(outcome.again);
+      }
+      if (!this.#again) await store.release(lease, this.#holder);
+    }
+
+    /** A release whose controllers look at other resources tells the store, and reads everything anew. */
+    async #register(loop: string, runner: Runner, store: LoopStore): Promise<void> {
+      const resources = JSON.stringify(runner.resources);
+      if (this.#projection.meta('resources') === resources) return;
+      await store.register(loop, runner.resources);
+      this.#projection.reset();
+      this.#projection.setMeta('resources', resources);
+    }
+
+    async #alarmIn(ms: number): Promise<void> {
+      const at = this.#platform.env.now() + ms;
+      const set = await this.ctx.storage.getAlarm();
+      if (set === null || set > at) await this.ctx.storage.setAlarm(at);
+    }
+  };
+}
+
+/** Changes of a store; a cursor that is too old is answered with a snapshot. */
+export function sourceOf(store: LoopStore, cursor: () => Revision): ChangeSource {
+  return {
+    async changes(after, resources): Promise<Changes> {
+      const first = cursor() === 0;
+      if (!first) {
+        const c = await store.changes(resources, after);
+        if (!c.whole) return { revision: c.revision, rows: c.rows, more: c.more };
+      }
+      const rows: Changes['rows'] = [];
+      let revision = Number.POSITIVE_INFINITY;
+      for (const resource of resources) {
+        const page = await store.snapshot(resource);
+        revision = Math.min(revision, page.revision);
+        for (const entry of page.entries) rows.push({ key: entry.key, revision: entry.revision, entry });
+      }
+      // What changed while the pages were read comes again: rows are states, so that does no harm.
+      return { revision, rows, more: false, restart: true };
+    },
+  };
+}

@@ -1,0 +1,110 @@
+import { Hono } from 'hono';
+import { chain } from '../api/admission/index.ts';
+import { authenticateRequest, createAuthenticator } from '../api/authn/authenticate.ts';
+import { nodeOf } from '../api/authn/users.ts';
+import { createAuthorizer } from '../api/authz/index.ts';
+import { createApi } from '../api/server.ts';
+import { kinds } from '../kube/kinds/index.ts';
+import { forbidden, notFound, StatusError } from '../kube/meta/status.ts';
+import { schemas } from '../kube/schema/schemas.ts';
+import { StoreError } from '../kube/store/store.ts';
+import { clusterUrl, tenancy } from './accounts/clusters.ts';
+import { type Bindings, tunnelName } from './bindings.ts';
+import { baseLayer, clusterContext, fillView } from './cluster.ts';
+import { world } from './env.ts';
+import { makeLoop } from './loops/object.ts';
+import { maker, wakeLoop } from './maker.ts';
+import { loopPlatform } from './platform.ts';
+import { makeTenantStore } from './tenant/object.ts';
+
+export { Directory } from './accounts/directory.ts';
+export { NodeTunnel } from './tunnel/node.ts';
+export { Relay } from './tunnel/relay.ts';
+
+// The composition root: api and workers meet here and nowhere else.
+
+const api = createApi({
+  kinds,
+  schemas,
+  authenticators: [createAuthenticator()],
+  authorizers: [createAuthorizer()],
+  admission: chain,
+});
+
+export const TenantStore = makeTenantStore<Bindings>({
+  objects: (b) => b.TENANTS as never,
+  layer: baseLayer,
+  wake: (b, cluster, loop) => wakeLoop(b, cluster, loop),
+});
+export const Loop = makeLoop<Bindings>((b) => loopPlatform(api, b));
+
+const app = new Hono<{ Bindings: Bindings }>();
+for (const path of ['/healthz', '/livez', '/readyz']) app.get(path, (c) => c.text('ok'));
+app.route('/', tenancy(maker));
+
+/** Paths of a cluster that are ours, not Kubernetes': what agents dial. */
+const OWN = '/.coracle/v1/';
+
+export default {
+  async fetch(request: Request, b: Bindings, ctx: ExecutionContext): Promise<Response> {
+    const url = new URL(request.url);
+    if (!url.pathname.startsWith('/clusters/')) return app.fetch(request, b, ctx);
+    const slash = url.pathname.indexOf('/', '/clusters/'.length);
+    const id = url.pathname.slice('/clusters/'.length, slash < 0 ? undefined : slash);
+    const context = clusterContext(b, ctx, id, clusterUrl(request, b, id));
+    url.pathname = slash < 0 ? '/' : url.pathname.slice(slash);
+    try {
+      await fillView(context);
+      if (url.pathname.startsWith(OWN)) return await own(request, url, b, context);
+    } catch (error) {
+      return refused(error, id);
+    }
+    return api(new Request(url, request), context);
+  },
+} satisfies ExportedHandler<Bindings>;
+
+/** The agent's control channel and streams. */
+async function own(
+  request: Request,
+  url: URL,
+  b: Bindings,
+  context: ReturnType<typeof clusterContext>,
+): Promise<Response> {
+  const { user } = await authenticateRequest(request.headers, context);
+  const node = nodeOf(user);
+  if (node === null) throw forbidden({ group: '', resource: '' }, '', 'only nodes may do this');
+  if (user.bound) {
+    const sure = await context.store('nodes', '').confirm({ exist: [...user.bound] });
+    if (!sure.ok) throw forbidden({ group: '', resource: '' }, '', 'the node is gone');
+  }
+  const [what, stream] = url.pathname.slice(OWN.length).split('/');
+  if (what === 'tunnel' && request.headers.get('upgrade') === 'websocket') {
+    const target = `https://tunnel.invalid/?cluster=${context.id}&node=${encodeURIComponent(node)}`;
+    return b.TUNNELS.getByName(tunnelName(context.id, node)).fetch(target, request);
+  }
+  if (what === 'streams' && stream !== undefined && /^[0-9a-f]{64}$/.test(stream)) {
+    return b.RELAYS.get(b.RELAYS.idFromString(stream)).fetch(`https://relay.invalid/agent${url.search}`, request);
+  }
+  throw notFound({ group: '', resource: 'streams' }, stream ?? '');
+}
+
+function refused(error: unknown, id: string): Response {
+  const gone = error instanceof StoreError && error.code === 'no-cluster';
+  if (gone) error = notFound({ group: 'tenancy.coracle.dev', resource: 'clusters' }, id);
+  if (error instanceof StatusError) return Response.json(error.status, { status: error.code });
+  world.log('error', 'request.failed', {
+    error: error instanceof Error ? (error.stack ?? error.message) : String(error),
+  });
+  return Response.json(
+    {
+      kind: 'Status',
+      apiVersion: 'v1',
+      metadata: {},
+      status: 'Failure',
+      message: 'Internal error occurred',
+      reason: 'InternalError',
+      code: 500,
+    },
+    { status: 500 },
+  );
+}

@@ -1,0 +1,108 @@
+import type { User } from '../api/attributes.ts';
+import { GROUPS, serviceAccountGroups, serviceAccountName } from '../api/authn/users.ts';
+import type { Api } from '../api/server.ts';
+import { rangeOf } from '../kube/store/key.ts';
+import { placement } from '../kube/store/placement.ts';
+import type { CommitOptions, Entry, Fence, Op, Store } from '../kube/store/store.ts';
+import type { Bindings } from './bindings.ts';
+import { clusterContext, fillView, storeStub } from './cluster.ts';
+import { world } from './env.ts';
+import { createClient } from './loops/client.ts';
+import { loopEffects } from './loops/effects.ts';
+import { LOOPS } from './loops/list.ts';
+import type { LoopPlatform, LoopStore } from './loops/object.ts';
+import { RemoteStore, type StoreStub } from './tenant/remote.ts';
+
+/** A lease of a sibling store lives as long as the main one's. */
+const LEASE_MS = 15_000;
+
+/** Upstream runs the scheduler as a user of its own, controllers as ServiceAccounts of kube-system. */
+export function identity(controller: string): User {
+  if (controller === 'kube-scheduler') return { name: 'system:kube-scheduler', groups: [GROUPS.authenticated] };
+  return {
+    name: serviceAccountName('kube-system', controller),
+    groups: [...serviceAccountGroups('kube-system'), GROUPS.authenticated],
+  };
+}
+
+/** What loop objects get of the platform: the API in this process, and their cluster's store. */
+export function loopPlatform(api: Api, b: Bindings): LoopPlatform {
+  return {
+    env: world,
+    loops: LOOPS,
+    store: (cluster) => loopStore(b, cluster),
+    async client(cluster, fence, holder) {
+      const context = clusterContext(b, { waitUntil: () => undefined }, cluster, '');
+      await fillView(context);
+      const fenced = new Map<Store, Store>();
+      const guarded = {
+        ...context,
+        get keys() {
+          return context.keys;
+        },
+        store(resource: string, namespace: string): Store {
+          const store = context.store(resource, namespace);
+          if (placement(resource, namespace) === 'main') return store;
+          let guard = fenced.get(store);
+          if (guard === undefined) {
+            guard = siblingFence(store, fence.lease, holder);
+            fenced.set(store, guard);
+          }
+          return guard;
+        },
+      };
+      const send = (controller: string, request: Request) =>
+        api.handle(request, guarded, { user: identity(controller), fence });
+      return createClient(
+        send,
+        loopEffects(() => context.keys.ca, world),
+        world,
+      );
+    },
+  };
+}
+
+/** Epochs are each store's own: before the first write to a sibling its lease is taken there too, which deposes an older holder. */
+function siblingFence(store: Store, lease: string, holder: string): Store {
+  let granted: { fence: Fence; untilMs: number } | undefined;
+  const commit = async (ops: Op[], o: CommitOptions = {}) => {
+    if (granted === undefined || granted.untilMs - world.now() < LEASE_MS / 3) {
+      const g = await store.grant(lease, holder, LEASE_MS);
+      if (!g.held) return { ok: false, lost: 'fence' } as const;
+      granted = { fence: { lease, epoch: g.epoch }, untilMs: g.expiresMs };
+    }
+    return store.commit(ops, { ...o, fence: granted.fence });
+  };
+  return new Proxy(store, {
+    get: (target, name) => {
+      if (name === 'commit') return commit;
+      const member: unknown = Reflect.get(target, name, target);
+      return typeof member === 'function' ? member.bind(target) : member;
+    },
+  });
+}
+
+function loopStore(b: Bindings, cluster: string): LoopStore {
+  const remote = new RemoteStore(() => storeStub(b, cluster) as unknown as StoreStub, world);
+  return {
+    grant: (...a) => remote.grant(...a),
+    release: (...a) => remote.release(...a),
+    register: (loop, resources) => storeStub(b, cluster).register(loop, [...resources]),
+    cleared: (loop, revision) => storeStub(b, cluster).cleared(loop, revision),
+    changes: (resources, after) => storeStub(b, cluster).changes([...resources], after),
+    async snapshot(resource) {
+      const [plural = '', ...group] = resource.split('.');
+      const range = rangeOf(group.join('.'), plural);
+      const entries: Entry[] = [];
+      let revision = Number.POSITIVE_INFINITY;
+      for (let after: string | undefined; ; ) {
+        const page = await remote.read(range, after === undefined ? {} : { after });
+        if (!page.ok) throw new Error('a read without assumptions was called stale');
+        entries.push(...page.entries);
+        revision = Math.min(revision, page.revision);
+        after = page.next;
+        if (after === undefined) return { revision, entries };
+      }
+    },
+  };
+}
