@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { SpdyError, SpdySession } from './spdy/session.ts';
-import type { SpdyStream } from './spdy/stream.ts';
+import { SpdySession } from './spdy/session.ts';
+import { SpdyError, type SpdyStream } from './spdy/stream.ts';
 import { upgrade } from './upgrade.ts';
 
 /** The subprotocol inside SPDY, and the WebSocket subprotocol of a tunnel that carries such SPDY bytes (KEP-4006). */
@@ -37,7 +37,6 @@ export async function portForwardStream(url: string, port: number, local: Duplex
     const stream = (streamtype: string) => session.open({ streamtype, port: String(port), requestid: '0' });
     const [error, data] = await Promise.all([stream('error'), stream('data')]);
     error.end();
-    data.on('error', () => undefined); // join() sees it
     const failed = readText(error).then((text) => {
       if (text) throw new SpdyError(text);
     });

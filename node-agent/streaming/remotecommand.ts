@@ -2,8 +2,8 @@ import { once } from 'node:events';
 import type { Readable, Writable } from 'node:stream';
 import { isObject } from '../../kube/meta/json.ts';
 import { failure, internal, type Status, success } from '../../kube/meta/status.ts';
-import { SpdyError, SpdySession } from './spdy/session.ts';
-import type { SpdyStream } from './spdy/stream.ts';
+import { SpdySession } from './spdy/session.ts';
+import { SpdyError, type SpdyStream } from './spdy/stream.ts';
 import { upgrade } from './upgrade.ts';
 
 /** A terminal's size in characters; the keys are remotecommand's own. */
@@ -77,12 +77,9 @@ async function converse(session: SpdySession, io: CommandStreams): Promise<Statu
     open('resize', io.tty),
   ]);
   if (stdin && io.stdin) {
-    // The command may end, or close its input, before all of it is sent: that is no failure.
-    stdin.on('error', () => undefined);
     stdin.resume();
     io.stdin.pipe(stdin);
   }
-  resize?.on('error', () => undefined);
   resize?.resume();
   if (resize) void sendSizes(resize, io.resize).catch(() => resize.destroy());
   error.end();

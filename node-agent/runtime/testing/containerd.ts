@@ -15,6 +15,9 @@ import { type Registry, startRegistry } from './registry.ts';
 export const BUSYBOX = 'registry.test/busybox:1';
 export const BUSYBOX_NOBODY = 'registry.test/nobody/busybox:1';
 
+/** A test run that is told to end still takes its containerd away. */
+const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
+
 export interface TestContainerd {
   runtime: Runtime;
   images: ImageStore;
@@ -58,7 +61,9 @@ export async function startTestContainerd(subnet: number): Promise<TestContainer
   try {
     const prepared = await prepare({ ...dirs, network, mirrors });
     const { runtime, images } = connectCri(prepared.containerd.socket);
+    const interrupted = () => void close().finally(() => process.exit(1));
     const close = async () => {
+      for (const signal of SIGNALS) process.off(signal, interrupted);
       runtime.close();
       try {
         await removeContainerd(prepared.containerd, dirs, network);
@@ -67,6 +72,7 @@ export async function startTestContainerd(subnet: number): Promise<TestContainer
         await rm(dir, { recursive: true, force: true });
       }
     };
+    for (const signal of SIGNALS) process.on(signal, interrupted);
     return { runtime, images, prepared, registry, network, dir, close };
   } catch (e) {
     await registry.close();

@@ -11,6 +11,8 @@ const WINDOW_BYTES = 32 << 10;
 /** A stored deflate block's largest content. */
 const STORED_BYTES_MAX = 0xffff;
 const ZLIB_FDICT = 0x20;
+/** An empty stored block: what a sync flush ends with. Go's reader gives out what it has only when it sees one. */
+const FLUSH = Buffer.from([0x00, 0x00, 0x00, 0xff, 0xff]);
 
 /** A broken header block: the connection can't go on, for all blocks are one compressed stream. */
 export class HeaderError extends Error {}
@@ -54,7 +56,7 @@ function parse(b: Buffer): Headers {
 }
 
 /**
- * Writes header blocks as one zlib stream of stored blocks: valid for every reader, needs no state and no flush, and
+ * Writes header blocks as one zlib stream of stored blocks: valid for every reader, needs no state, and
  * costs a few bytes more on a few frames per connection.
  */
 export class HeaderWriter {
@@ -68,7 +70,7 @@ export class HeaderWriter {
     block.writeUInt16LE(~plain.length & 0xffff, 3);
     const start = this.#started ? [] : [Buffer.from([0x78, 0x01])]; // deflate, 32 KiB window, no dictionary
     this.#started = true;
-    return Buffer.concat([...start, block, plain]);
+    return Buffer.concat([...start, block, plain, FLUSH]);
   }
 }
 

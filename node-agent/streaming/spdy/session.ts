@@ -1,13 +1,10 @@
 import type { Duplex } from 'node:stream';
 import { DATA_BYTES_MAX, dataHeader, type Frame, FrameReader, FrameWriter, RESET } from './frames.ts';
 import type { Headers } from './headers.ts';
-import { SpdyStream, type StreamOwner } from './stream.ts';
+import { SpdyError, SpdyStream, type StreamOwner } from './stream.ts';
 
 /** Streams at a time: a port-forward has two per connection, an exec has five. */
 const STREAMS_MAX = 1_000;
-
-/** Why a stream or a connection ended before its time. */
-export class SpdyError extends Error {}
 
 interface Opening {
   stream: SpdyStream;
@@ -176,7 +173,6 @@ export class SpdySession {
     this.#lastPeerId = id;
     const stream = new SpdyStream(id, headers, this.#owner);
     this.#streams.set(id, stream);
-    stream.on('error', () => undefined); // whoever takes it listens too; a refused one has nobody
     if (!this.#accept?.(stream)) {
       stream.destroy();
       return;
@@ -188,12 +184,10 @@ export class SpdySession {
   #wasReset(id: number, status: number): void {
     const stream = this.#streams.get(id);
     this.#streams.delete(id);
-    const error = new SpdyError(`stream was reset (${status})`);
+    stream?.reset();
     const opening = this.#opening.get(id);
     this.#opening.delete(id);
-    opening?.reject(error);
-    if (opening) stream?.on('error', () => undefined);
-    stream?.destroy(opening ? undefined : error);
+    opening?.reject(new SpdyError(`stream was refused (${status})`));
   }
 
   #fail(error: Error | null): void {

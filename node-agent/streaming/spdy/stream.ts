@@ -1,6 +1,9 @@
 import { Duplex } from 'node:stream';
 import type { Headers } from './headers.ts';
 
+/** Why a stream or a connection ended before its time. */
+export class SpdyError extends Error {}
+
 /** Bytes that a stream holds for a reader that is behind before its connection stops reading. */
 const UNREAD_BYTES_MAX = 64 << 10;
 /** Bytes that a writer may be ahead of the connection. */
@@ -25,6 +28,7 @@ export class SpdyStream extends Duplex {
   readonly #owner: StreamOwner;
   #localEnd = false;
   #remoteEnd = false;
+  #wasReset = false;
 
   constructor(id: number, headers: Headers, owner: StreamOwner) {
     super({
@@ -36,6 +40,8 @@ export class SpdyStream extends Duplex {
     this.id = id;
     this.headers = headers;
     this.#owner = owner;
+    // Whoever reads or writes sees an error there; a stream that nobody uses any more must not end the process.
+    this.on('error', () => undefined);
   }
 
   /** Data from the peer. */
@@ -47,22 +53,30 @@ export class SpdyStream extends Duplex {
     this.push(null);
   }
 
+  /** The peer is done with it altogether. Go's spdystream ends its streams so: what came before counts as complete. */
+  reset(): void {
+    this.#wasReset = true;
+    this.received(Buffer.alloc(0), true);
+  }
+
   override _read(): void {
     this.#owner.behind(this, false);
   }
 
   override _write(chunk: Buffer, _: BufferEncoding, done: (e?: Error | null) => void): void {
-    this.#owner.send(this.id, chunk, false, done);
+    if (this.#wasReset) done(new SpdyError('stream was reset'));
+    else this.#owner.send(this.id, chunk, false, done);
   }
 
   override _final(done: (e?: Error | null) => void): void {
     this.#localEnd = true;
-    this.#owner.send(this.id, Buffer.alloc(0), true, done);
+    if (this.#wasReset) done();
+    else this.#owner.send(this.id, Buffer.alloc(0), true, done);
   }
 
   override _destroy(error: Error | null, done: (e?: Error | null) => void): void {
     this.#owner.behind(this, false);
-    if (!(this.#localEnd && this.#remoteEnd)) this.#owner.reset(this.id);
+    if (!this.#wasReset && !(this.#localEnd && this.#remoteEnd)) this.#owner.reset(this.id);
     this.#owner.forget(this.id);
     done(error);
   }
