@@ -126,7 +126,8 @@ function compile(made: Made, type: Type): Plan {
     case 'boolean':
       return BOOLEAN;
     case 'any':
-      return DEDUCED;
+      // RawExtension has one owner; other JSON is granular.
+      return type.embedded === true ? ATOMIC : DEDUCED;
     case 'list':
       return { list: listPlan(made, type), deduced: false };
     case 'map':

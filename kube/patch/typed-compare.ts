@@ -85,18 +85,21 @@ function compareMaps(out: Differences, whole: Plan, plan: MapPlan, before: Json,
   const bothEmpty = (old === null || hasNoKeys(old)) && (now === null || hasNoKeys(now));
   if (plan.atomic || (bothEmpty && !plan.native)) {
     if (!sameWhole(whole, before, after)) out.modify();
-  } else if (plan.native) compareNative(out, plan, old ?? EMPTY_SET, now ?? EMPTY_SET);
+  } else if (plan.native) compareNative(out, plan, old, now);
   else compareKeys(out, plan, old ?? EMPTY_SET, now ?? EMPTY_SET);
 }
 
-function compareNative(out: Differences, plan: MapPlan, old: JsonObject, now: JsonObject): void {
+/** A null is a nil pointer, whose fields are absent; an empty struct has those that Go always writes. */
+function compareNative(out: Differences, plan: MapPlan, old: JsonObject | null, now: JsonObject | null): void {
   const { sorted } = plan;
   for (let i = 0; i < sorted.length; i++) {
     const field = sorted[i] as (typeof sorted)[number];
-    const a = old[field.name];
-    const b = now[field.name];
-    if (a === b) continue;
-    compareMember(out, field.element, field.plan(), goField(field, a), goField(field, b));
+    const a = old?.[field.name];
+    const b = now?.[field.name];
+    if (a === b && old !== null && now !== null) continue;
+    const was = old === null ? undefined : goField(field, a);
+    const is = now === null ? undefined : goField(field, b);
+    compareMember(out, field.element, field.plan(), was, is);
   }
 }
 

@@ -112,6 +112,11 @@ function runStep(v: ApplyVector, step: Step, live: KubeObject | null, time: stri
   }
   const next = nextObject(step, live);
   const managed = updateManagedFields({ ...write, live, next });
+  // What upstream can't track is written with the live object's entries; our sequences go on without the write.
+  if (step.error !== undefined) {
+    assert.deepEqual(managed, live?.metadata.managedFields, `${label}: ${step.error}`);
+    return live;
+  }
   assert.deepEqual(managed, step.managed, `${label}: managedFields`);
   assert.equal(JSON.stringify(managed), JSON.stringify(step.managed && inOrder(step.managed)), `${label}: order`);
   return withUid(withManagedFields(next, managed));

@@ -91,7 +91,7 @@ func untyped(o runtime.Object) any_ {
 	return u
 }
 
-func loadTypes(dir string) managedfields.TypeConverter {
+func loadTypes(dir string) (managedfields.TypeConverter, map[schema.GroupVersionKind]bool) {
 	definitions := map[string]*spec.Schema{}
 	read := func(data []byte) {
 		var doc struct {
@@ -104,8 +104,10 @@ func loadTypes(dir string) managedfields.TypeConverter {
 			definitions[name] = s
 		}
 	}
-	for _, file := range []string{"api__v1", "apis__apps__v1"} {
-		data, err := os.ReadFile(filepath.Join(dir, file+"_openapi.json"))
+	files, err := filepath.Glob(filepath.Join(dir, "*__v*_openapi.json"))
+	must(err)
+	for _, file := range files {
+		data, err := os.ReadFile(file)
 		must(err)
 		read(data)
 	}
@@ -114,14 +116,30 @@ func loadTypes(dir string) managedfields.TypeConverter {
 	read(data)
 	converter, err := managedfields.NewTypeConverter(definitions, false)
 	must(err)
-	return converter
+	return converter, kindsOf(definitions)
+}
+
+func kindsOf(definitions map[string]*spec.Schema) map[schema.GroupVersionKind]bool {
+	out := map[schema.GroupVersionKind]bool{}
+	for _, s := range definitions {
+		list, _ := s.Extensions["x-kubernetes-group-version-kind"].([]any)
+		if len(list) != 1 {
+			continue
+		}
+		gvk := list[0].(any_)
+		out[schema.GroupVersionKind{Group: gvk["group"].(string), Version: gvk["version"].(string), Kind: gvk["kind"].(string)}] = true
+	}
+	return out
 }
 
 func applyVectors(dir string) []any {
-	types := loadTypes(dir)
+	types, kinds := loadTypes(dir)
 	var cases []applyCase
 	readCases("apply.yaml", &cases)
 	cases = append(cases, randomApplies(33**times)...)
+	if *fuzzed > 0 {
+		cases = fuzzedApplies(servedKinds(kinds), *fuzzed)
+	}
 	var out []any
 	for _, c := range cases {
 		out = append(out, runApply(types, c))

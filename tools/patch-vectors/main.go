@@ -40,6 +40,7 @@ func encode(v any) string {
 }
 
 var times = flag.Int("times", 1, "how many times as many random cases")
+var fuzzed = flag.Int("fuzz", 0, "so many sequences of randomly filled objects for every kind, in place of the others")
 
 func main() {
 	openapi := flag.String("openapi", "", "directory of OpenAPI v3 files")
