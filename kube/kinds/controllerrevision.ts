@@ -1,9 +1,9 @@
 import { required } from '../meta/issues.ts';
 import { isObject } from '../meta/json.ts';
+import { nameIsDnsSubdomain } from '../meta/names.ts';
 import type { Behaviour } from './behaviour.ts';
 import { immutable, validateObjectMeta } from './objectmeta.ts';
 import { notNegative } from './podspec/checks.ts';
-import { nameIsDnsSubdomain } from '../meta/names.ts';
 
 export const CONTROLLERREVISION: Behaviour = {
   validate(next, prev) {

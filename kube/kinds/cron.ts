@@ -40,7 +40,9 @@ export function cronProblem(schedule: string): string {
 function descriptor(spec: string): string {
   if (DESCRIPTORS.has(spec)) return '';
   if (spec.startsWith('@every ')) {
-    return /^([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+$/.test(spec.slice(7)) ? '' : `failed to parse duration ${spec}: time: invalid duration ${quote(spec.slice(7))}`;
+    return /^([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+$/.test(spec.slice(7))
+      ? ''
+      : `failed to parse duration ${spec}: time: invalid duration ${quote(spec.slice(7))}`;
   }
   return `unrecognized descriptor: ${spec}`;
 }

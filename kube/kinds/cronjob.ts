@@ -34,7 +34,8 @@ export const CRONJOB: Behaviour = {
     if (schedule === '') issues.push(required('spec.schedule'));
     else issues.push(...scheduleIssues(schedule, has(spec.timeZone), str(old?.schedule).includes('TZ')));
     issues.push(...notNegative('spec.startingDeadlineSeconds', spec.startingDeadlineSeconds));
-    if (!old || old.timeZone !== spec.timeZone) issues.push(...timeZone('spec.timeZone', spec.timeZone as string | undefined));
+    if (!old || old.timeZone !== spec.timeZone)
+      issues.push(...timeZone('spec.timeZone', spec.timeZone as string | undefined));
     issues.push(...oneOf('spec.concurrencyPolicy', spec.concurrencyPolicy, ['Allow', 'Forbid', 'Replace']));
     const job = obj(obj(spec.jobTemplate).spec);
     issues.push(...validateJobSpec('spec.jobTemplate.spec', job));

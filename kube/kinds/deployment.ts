@@ -61,7 +61,16 @@ export const DEPLOYMENT: Behaviour = {
       validate: (next, prev) => [
         ...validateCounters(
           obj(next.status),
-          ['observedGeneration', 'replicas', 'updatedReplicas', 'readyReplicas', 'availableReplicas', 'unavailableReplicas', 'terminatingReplicas', 'collisionCount'],
+          [
+            'observedGeneration',
+            'replicas',
+            'updatedReplicas',
+            'readyReplicas',
+            'availableReplicas',
+            'unavailableReplicas',
+            'terminatingReplicas',
+            'collisionCount',
+          ],
           ['updatedReplicas', 'readyReplicas', 'availableReplicas'],
           'readyReplicas',
         ),

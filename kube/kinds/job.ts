@@ -129,7 +129,15 @@ function nameAllowsCompletions(job: KubeObject): Issue[] {
     : [invalid('metadata.name', name, `will not able to create pod with invalid DNS label: ${hostname}`)];
 }
 
-const COUNTS = ['parallelism', 'completions', 'activeDeadlineSeconds', 'backoffLimit', 'ttlSecondsAfterFinished', 'backoffLimitPerIndex', 'maxFailedIndexes'];
+const COUNTS = [
+  'parallelism',
+  'completions',
+  'activeDeadlineSeconds',
+  'backoffLimit',
+  'ttlSecondsAfterFinished',
+  'backoffLimitPerIndex',
+  'maxFailedIndexes',
+];
 /** A Job's spec without its selector, which a CronJob's template doesn't have. */
 export function validateJobSpec(path: string, spec: JsonObject): Issue[] {
   const issues = COUNTS.flatMap((m) => notNegative(`${path}.${m}`, spec[m]));
@@ -254,7 +262,8 @@ function exitCodes(path: string, r: JsonObject, names: ReadonlySet<string>): Iss
     if (r.operator === 'In' && v === 0) {
       issues.push(invalid(`${path}.values[${i}]`, 0, 'must not be 0 for the In operator'));
     }
-    if (seen.has(v)) issues.push({ type: 'FieldValueDuplicate', field: `${path}.values[${i}]`, message: `Duplicate value: ${v}` });
+    if (seen.has(v))
+      issues.push({ type: 'FieldValueDuplicate', field: `${path}.values[${i}]`, message: `Duplicate value: ${v}` });
     seen.add(v);
   }
   if (values.some((v, i) => i > 0 && v < (values[i - 1] ?? v))) {
@@ -267,7 +276,11 @@ function changes(spec: JsonObject, prev: JsonObject, old: KubeObject): Issue[] {
   const issues: Issue[] = [];
   if (spec.completionMode !== 'Indexed') {
     issues.push(...immutable('spec.completions', spec.completions, prev.completions));
-  } else if (has(spec.completions) && !equalJson(spec.completions, prev.completions) && !equalJson(spec.completions, spec.parallelism)) {
+  } else if (
+    has(spec.completions) &&
+    !equalJson(spec.completions, prev.completions) &&
+    !equalJson(spec.completions, spec.parallelism)
+  ) {
     issues.push(invalid('spec.completions', spec.completions, 'can only be modified in tandem with spec.parallelism'));
   }
   issues.push(...immutable('spec.selector', spec.selector, prev.selector));

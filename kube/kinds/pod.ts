@@ -54,7 +54,11 @@ export const POD: Behaviour = {
   },
   validate(next, prev) {
     if (!prev) return [...metadataAndSpec(next), ...createOnly(next)];
-    return [...validateObjectMeta(next.metadata, true, nameIsDnsSubdomain), ...metadataAndSpec(next), ...updateOnly(next, prev)];
+    return [
+      ...validateObjectMeta(next.metadata, true, nameIsDnsSubdomain),
+      ...metadataAndSpec(next),
+      ...updateOnly(next, prev),
+    ];
   },
   warn(next, prev) {
     if (prev) return [];
@@ -103,7 +107,8 @@ export const POD: Behaviour = {
         onlyStatus(next, prev);
         delete next.metadata.deletionTimestamp;
         put(next.metadata, 'ownerReferences', prev.metadata.ownerReferences);
-        if (has(prev.metadata.deletionTimestamp)) next.metadata.deletionTimestamp = str(prev.metadata.deletionTimestamp);
+        if (has(prev.metadata.deletionTimestamp))
+          next.metadata.deletionTimestamp = str(prev.metadata.deletionTimestamp);
         keepStatusMembers(make(next, 'status'), status(prev));
       },
       validate: (next, prev) => [...updateMeta(next, prev, true), ...validatePodStatus(next, prev)],
@@ -119,7 +124,11 @@ export const POD: Behaviour = {
         put(make(next, 'spec'), 'ephemeralContainers', added);
         bump(next, prev);
       },
-      validate: (next, prev) => [...updateMeta(next, prev, true), ...metadataFirst(next), ...ephemeralUpdate(next, prev)],
+      validate: (next, prev) => [
+        ...updateMeta(next, prev, true),
+        ...metadataFirst(next),
+        ...ephemeralUpdate(next, prev),
+      ],
     },
     resize: {
       is: 'view',
@@ -130,7 +139,11 @@ export const POD: Behaviour = {
         keepMetaForStatus(next, prev);
         bump(next, prev);
       },
-      validate: (next, prev) => [...updateMeta(next, prev, true), ...metadataFirst(next), ...validateResize(next, prev)],
+      validate: (next, prev) => [
+        ...updateMeta(next, prev, true),
+        ...metadataFirst(next),
+        ...validateResize(next, prev),
+      ],
     },
     binding: {
       is: 'action',
@@ -338,7 +351,8 @@ function validatePodStatus(next: KubeObject, prev: KubeObject): Issue[] {
     if (num(c.observedGeneration) < 0) {
       issues.push(invalid(`${at}.observedGeneration`, num(c.observedGeneration), 'must be a non-negative integer'));
     }
-    if (!SYSTEM_CONDITIONS.has(str(c.type))) issues.push(...each(`${at}.Type`, str(c.type), qualifiedName(str(c.type))));
+    if (!SYSTEM_CONDITIONS.has(str(c.type)))
+      issues.push(...each(`${at}.Type`, str(c.type), qualifiedName(str(c.type))));
   }
   const nominated = str(s.nominatedNodeName);
   if (nominated !== '' && nominated !== str(status(prev).nominatedNodeName)) {
@@ -368,9 +382,7 @@ function addresses(path: string, s: JsonObject, plural: string, singular: string
   }
   const one = str(s[singular]);
   if ((one !== '') !== ips.length > 0) {
-    issues.push(
-      invalid(path, s[plural] ?? null, `${singular} and ${plural} must either both be set or both be unset`),
-    );
+    issues.push(invalid(path, s[plural] ?? null, `${singular} and ${plural} must either both be set or both be unset`));
   } else if (ips.length > 0 && ips[0] !== one) {
     issues.push(invalid(`${path}[0].ip`, ips[0], `must be equal to \`${singular}\``));
   }
@@ -389,8 +401,12 @@ function transitions(next: KubeObject, prev: KubeObject): Issue[] {
       const ended = obj(obj(was.state).terminated);
       if (!has(obj(was.state).terminated)) return [];
       const c = objs(spec(prev)[containers]).find((x) => x.name === was.name);
-      const own = str(c?.restartPolicy) || (containers === 'initContainers' && policy === 'Always' ? 'OnFailure' : policy);
-      const restarts = own === 'Always' || (own === 'OnFailure' && num(ended.exitCode) !== 0) || list(c?.restartPolicyRules).length > 0;
+      const own =
+        str(c?.restartPolicy) || (containers === 'initContainers' && policy === 'Always' ? 'OnFailure' : policy);
+      const restarts =
+        own === 'Always' ||
+        (own === 'OnFailure' && num(ended.exitCode) !== 0) ||
+        list(c?.restartPolicyRules).length > 0;
       if (containers !== '' && restarts) return [];
       const now = objs(status(next)[member]).find((x) => x.name === was.name);
       if (!now || has(obj(now.state).terminated)) return [];
@@ -434,7 +450,10 @@ function podFacts(pod: KubeObject): { node?: string; refs?: string[] } {
   }
   for (const c of objs(s.resourceClaims)) add('resourceclaims.resource.k8s.io', c.resourceClaimName);
   for (const c of objs(status(pod).resourceClaimStatuses)) add('resourceclaims.resource.k8s.io', c.resourceClaimName);
-  return { ...(str(s.nodeName) === '' ? {} : { node: str(s.nodeName) }), ...(refs.size === 0 ? {} : { refs: [...refs] }) };
+  return {
+    ...(str(s.nodeName) === '' ? {} : { node: str(s.nodeName) }),
+    ...(refs.size === 0 ? {} : { refs: [...refs] }),
+  };
 }
 const SECRET_REFS = ['azureFile', 'cephfs', 'flexVolume', 'iscsi', 'rbd', 'scaleIO', 'storageos', 'cinder'];
 function volumeRefs(v: JsonObject, pod: string, add: (resource: string, v: Json | undefined) => void): void {

@@ -21,7 +21,13 @@ const DECIDING: Readonly<Record<string, (o: KubeObject) => JsonObject>> = {
     automount: o.automountServiceAccountToken,
     enforceMountable: annotation(o, 'kubernetes.io/enforce-mountable-secrets'),
   }),
-  nodes: (o) => ({ name: o.metadata.name, uid: o.metadata.uid }),
+  // Zone and region: admission copies them to the pods that are bound to the node.
+  nodes: (o) => ({
+    name: o.metadata.name,
+    uid: o.metadata.uid,
+    zone: o.metadata.labels?.['topology.kubernetes.io/zone'],
+    region: o.metadata.labels?.['topology.kubernetes.io/region'],
+  }),
   'roles.rbac.authorization.k8s.io': (o) => ({ rules: o.rules }),
   // Labels: aggregation rules select ClusterRoles by them.
   'clusterroles.rbac.authorization.k8s.io': (o) => ({

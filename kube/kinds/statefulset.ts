@@ -61,7 +61,15 @@ export const STATEFULSET: Behaviour = {
       validate: (next, prev) => [
         ...validateCounters(
           obj(next.status),
-          ['replicas', 'readyReplicas', 'currentReplicas', 'updatedReplicas', 'availableReplicas', 'observedGeneration', 'collisionCount'],
+          [
+            'replicas',
+            'readyReplicas',
+            'currentReplicas',
+            'updatedReplicas',
+            'availableReplicas',
+            'observedGeneration',
+            'collisionCount',
+          ],
           ['readyReplicas', 'currentReplicas', 'updatedReplicas', 'availableReplicas'],
           'status.readyReplicas',
         ),
@@ -101,7 +109,10 @@ function specIssues(spec: JsonObject): Issue[] {
   if (parsed !== null && !parsed.ok) issues.push(invalid('spec.selector', spec.selector, ''));
   else {
     const labels = obj(obj(spec.template).metadata).labels;
-    issues.push(...templateMatches('spec.template', spec.selector, labels), ...validateTemplate('spec.template', judged(spec)));
+    issues.push(
+      ...templateMatches('spec.template', spec.selector, labels),
+      ...validateTemplate('spec.template', judged(spec)),
+    );
   }
   return [...issues, ...alwaysRestarts('spec.template', spec.template, 'StatefulSet')];
 }

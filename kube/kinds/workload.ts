@@ -40,15 +40,17 @@ export function alwaysRestarts(path: string, template: Json | undefined, kind: s
     issues.push(notSupported(`${path}.spec.restartPolicy`, str(spec.restartPolicy), ['Always']));
   }
   if (has(spec.activeDeadlineSeconds)) {
-    issues.push(
-      forbidden(`${path}.spec.activeDeadlineSeconds`, `activeDeadlineSeconds in ${kind} is not Supported`),
-    );
+    issues.push(forbidden(`${path}.spec.activeDeadlineSeconds`, `activeDeadlineSeconds in ${kind} is not Supported`));
   }
   return issues;
 }
 /** Selector and template of Deployment and ReplicaSet, which upstream words alike. */
 export function validateSelectorAndTemplate(path: string, spec: JsonObject): Issue[] {
-  const issues = validateWorkloadSelector(`${path}.selector`, spec.selector, 'empty selector is invalid for deployment');
+  const issues = validateWorkloadSelector(
+    `${path}.selector`,
+    spec.selector,
+    'empty selector is invalid for deployment',
+  );
   const parsed = selectorRequirements(spec.selector);
   if (parsed !== null && !parsed.ok) {
     return [...issues, invalid(`${path}.selector`, spec.selector, 'invalid label selector')];
@@ -60,10 +62,16 @@ export function validateSelectorAndTemplate(path: string, spec: JsonObject): Iss
   ];
 }
 /** Counters of a status: none negative, none above `replicas`. */
-export function validateCounters(s: JsonObject, all: readonly string[], bounded: readonly string[], ready: string): Issue[] {
+export function validateCounters(
+  s: JsonObject,
+  all: readonly string[],
+  bounded: readonly string[],
+  ready: string,
+): Issue[] {
   const issues = all.flatMap((m) => notNegative(`status.${m}`, s[m]));
   for (const m of bounded) {
-    if (num(s[m]) > num(s.replicas)) issues.push(invalid(`status.${m}`, num(s[m]), 'cannot be greater than status.replicas'));
+    if (num(s[m]) > num(s.replicas))
+      issues.push(invalid(`status.${m}`, num(s[m]), 'cannot be greater than status.replicas'));
   }
   if (num(s.availableReplicas) > num(s.readyReplicas)) {
     issues.push(invalid('status.availableReplicas', num(s.availableReplicas), `cannot be greater than ${ready}`));

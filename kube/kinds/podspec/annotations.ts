@@ -36,8 +36,7 @@ export function validatePodAnnotations(path: string, a: Record<string, string>, 
   return issues;
 }
 /** Upstream takes no leading plus or zeros. */
-const isCost = (v: string) =>
-  /^(0|-?[1-9][0-9]*)$/.test(v) && Number(v) <= MAX_COST && Number(v) >= -MAX_COST - 1;
+const isCost = (v: string) => /^(0|-?[1-9][0-9]*)$/.test(v) && Number(v) <= MAX_COST && Number(v) >= -MAX_COST - 1;
 function seccomp(path: string, profile: string): Issue[] {
   if (['runtime/default', 'docker/default', 'unconfined'].includes(profile)) return [];
   if (profile.startsWith('localhost/')) return descending(path, profile.slice('localhost/'.length));

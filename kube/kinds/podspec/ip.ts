@@ -110,3 +110,51 @@ export function warnIP(path: string, value: string): string[] {
       ]
     : [];
 }
+
+/** A CIDR in a field older than the strict rules: IsValidCIDRForLegacyField. */
+export function validateLegacyCIDR(path: string, value: string, old: readonly string[] = []): Issue[] {
+  if (old.includes(value)) return [];
+  const slash = value.indexOf('/');
+  const a = slash < 0 ? null : parseAddress(value.slice(0, slash));
+  const bits = value.slice(slash + 1);
+  const length = a === null ? 0 : a.family === 4 && !a.mapped ? 32 : 128;
+  if (a === null || !/^[0-9]{1,3}$/.test(bits) || Number(bits) > length) {
+    return [invalid(path, value, 'must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)')];
+  }
+  if (a.mapped) return [invalid(path, value, 'must not have an IPv4-mapped IPv6 address')];
+  if (a.zeros || (bits.length > 1 && bits.startsWith('0'))) {
+    return [invalid(path, value, 'must not have leading 0s in IP or prefix length')];
+  }
+  const masked = a.bytes.map((b, i) => b & (0xff00 >> Math.min(8, Math.max(0, Number(bits) - 8 * i))) & 0xff);
+  if (masked.some((b, i) => b !== a.bytes[i])) {
+    const network = `${printAddress({ ...a, bytes: masked })}/${bits}`;
+    return [
+      invalid(
+        path,
+        value,
+        `must not have bits set beyond the prefix length (did you mean ${JSON.stringify(network)}?)`,
+      ),
+    ];
+  }
+  return [];
+}
+/** A unicast address that an endpoint may have: ValidateEndpointIP. */
+export function validateEndpointIP(path: string, value: string): Issue[] {
+  const a = parseAddress(value);
+  if (!a) return [invalid(path, value, 'must be a valid IP address')];
+  const b = a.bytes;
+  const v4 = a.family === 4;
+  const only = (last: number) => b.slice(0, -1).every((x) => x === 0) && b[b.length - 1] === last;
+  const issues: Issue[] = [];
+  if (only(0)) issues.push(invalid(path, value, `may not be unspecified (${value})`));
+  if (v4 ? b[0] === 127 : only(1)) {
+    issues.push(invalid(path, value, 'may not be in the loopback range (127.0.0.0/8, ::1/128)'));
+  }
+  if (v4 ? b[0] === 169 && b[1] === 254 : b[0] === 0xfe && ((b[1] ?? 0) & 0xc0) === 0x80) {
+    issues.push(invalid(path, value, 'may not be in the link-local range (169.254.0.0/16, fe80::/10)'));
+  }
+  if (v4 ? b[0] === 224 && b[1] === 0 && b[2] === 0 : b[0] === 0xff && ((b[1] ?? 0) & 0x0f) === 2) {
+    issues.push(invalid(path, value, 'may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)'));
+  }
+  return issues;
+}

@@ -36,7 +36,9 @@ export function validateResize(next: KubeObject, prev: KubeObject): Issue[] {
   const issues: Issue[] = [];
   const qos = str(obj(prev.status).qosClass) || podQOS(old);
   if (qos !== podQOS(now)) {
-    issues.push(invalid('spec', str(obj(next.status).qosClass), 'Pod QOS Class may not change as a result of resizing'));
+    issues.push(
+      invalid('spec', str(obj(next.status).qosClass), 'Pod QOS Class may not change as a result of resizing'),
+    );
   }
   const order = ordering(now, old);
   if (order.length > 0) return [...issues, ...order];

@@ -144,7 +144,12 @@ function resourceClaims(path: string, claims: readonly JsonObject[]): Issue[] {
     const name = str(c.name);
     const issues: Issue[] = [];
     if (name === '') issues.push(required(`${at}.name`));
-    else if (seen.has(name)) issues.push({ type: 'FieldValueDuplicate', field: `${at}.name`, message: `Duplicate value: ${JSON.stringify(name)}` });
+    else if (seen.has(name))
+      issues.push({
+        type: 'FieldValueDuplicate',
+        field: `${at}.name`,
+        message: `Duplicate value: ${JSON.stringify(name)}`,
+      });
     else {
       issues.push(...label(`${at}.name`, name));
       seen.add(name);
@@ -245,7 +250,9 @@ function dnsConfig(path: string, spec: JsonObject): Issue[] {
   const issues: Issue[] = [];
   const searches = list(config.searches).map(str);
   if (servers.length > MAX_NAMESERVERS) {
-    issues.push(invalid(`${path}.nameservers`, config.nameservers, `must not have more than ${MAX_NAMESERVERS} nameservers`));
+    issues.push(
+      invalid(`${path}.nameservers`, config.nameservers, `must not have more than ${MAX_NAMESERVERS} nameservers`),
+    );
   }
   issues.push(...servers.flatMap((s, i) => validateLegacyIP(index(`${path}.nameservers`, i), str(s))));
   if (searches.length > MAX_SEARCHES) {

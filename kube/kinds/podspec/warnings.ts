@@ -12,9 +12,14 @@ const OLD_LABELS: Readonly<Record<string, string>> = {
   'beta.kubernetes.io/os': 'kubernetes.io/os',
   'beta.kubernetes.io/arch': 'kubernetes.io/arch',
 };
-const SINCE: Readonly<Record<string, string>> = { 'beta.kubernetes.io/os': 'v1.14', 'beta.kubernetes.io/arch': 'v1.14' };
+const SINCE: Readonly<Record<string, string>> = {
+  'beta.kubernetes.io/os': 'v1.14',
+  'beta.kubernetes.io/arch': 'v1.14',
+};
 const oldLabel = (k: string): string | undefined =>
-  OLD_LABELS[k] === undefined ? undefined : `deprecated since ${SINCE[k] ?? 'v1.17'}; use ${quote(OLD_LABELS[k] ?? '')} instead`;
+  OLD_LABELS[k] === undefined
+    ? undefined
+    : `deprecated since ${SINCE[k] ?? 'v1.17'}; use ${quote(OLD_LABELS[k] ?? '')} instead`;
 
 const OLD_VOLUMES: Readonly<Record<string, string>> = {
   photonPersistentDisk: 'deprecated in v1.11, non-functional in v1.16+',
