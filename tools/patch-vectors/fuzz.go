@@ -11,18 +11,19 @@ import (
 	metafuzzer "k8s.io/apimachinery/pkg/apis/meta/fuzzer"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
+	"k8s.io/apimachinery/pkg/util/strategicpatch"
 	"k8s.io/client-go/kubernetes/scheme"
 )
 
-// fuzzedApplies makes n sequences for every kind of the served types, of objects filled at random.
-func fuzzedApplies(kinds []schema.GroupVersionKind, n int) []applyCase {
+// filler makes objects of a kind filled at random; nil for lists.
+func filler() func(schema.GroupVersionKind) any_ {
 	codecs := serializer.NewCodecFactory(scheme.Scheme)
 	fill := fuzzer.FuzzerFor(metafuzzer.Funcs, rand.NewSource(7), codecs)
-	object := func(gvk schema.GroupVersionKind) any_ {
+	return func(gvk schema.GroupVersionKind) any_ {
 		o, err := scheme.Scheme.New(gvk)
 		must(err)
 		if _, err := meta.Accessor(o); err != nil {
-			return nil // a list
+			return nil
 		}
 		fill.NumElements(1, 3).NilChance(0.6).Fill(o)
 		o.GetObjectKind().SetGroupVersionKind(gvk)
@@ -37,6 +38,41 @@ func fuzzedApplies(kinds []schema.GroupVersionKind, n int) []applyCase {
 		}
 		return out
 	}
+}
+
+// fuzzedStrategic makes n patches for every kind: the difference of two objects, given to the first or to a third.
+func fuzzedStrategic(n int) []patchCase {
+	object := filler()
+	var cases []patchCase
+	for gvk := range scheme.Scheme.AllKnownTypes() {
+		for i := 0; i < n; i++ {
+			from, to, other := object(gvk), object(gvk), object(gvk)
+			if from == nil {
+				break
+			}
+			o, err := scheme.Scheme.New(gvk)
+			must(err)
+			kind := gvk.GroupVersion().String() + "/" + gvk.Kind
+			strategicKinds[kind] = o
+			patch, err := strategicpatch.CreateTwoWayMergePatch([]byte(encode(from)), []byte(encode(to)), o)
+			if err != nil {
+				continue
+			}
+			var p any_
+			must(json.Unmarshal(patch, &p))
+			doc := from
+			if i%2 == 1 {
+				doc = other
+			}
+			cases = append(cases, patchCase{Name: fmt.Sprint("filled ", i), Kind: kind, Doc: doc, Patch: p})
+		}
+	}
+	return cases
+}
+
+// fuzzedApplies makes n sequences for every kind of the served types, of objects filled at random.
+func fuzzedApplies(kinds []schema.GroupVersionKind, n int) []applyCase {
+	object := filler()
 	var cases []applyCase
 	for _, gvk := range kinds {
 		for i := 0; i < n; i++ {

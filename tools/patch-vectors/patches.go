@@ -71,6 +71,9 @@ func strategicVectors() []any {
 	var cases []patchCase
 	readCases("strategic.yaml", &cases)
 	cases = append(cases, randomStrategic(10**times)...)
+	if *fuzzed > 0 {
+		cases = fuzzedStrategic(*fuzzed)
+	}
 	var out []any
 	for _, c := range cases {
 		out = append(out, runStrategic(c))
