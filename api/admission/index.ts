@@ -8,6 +8,8 @@ import {
 import { limitRanger } from './limitranger.ts';
 import { namespaceLifecycle } from './namespacelifecycle.ts';
 import { nodeRestriction } from './noderestriction.ts';
+import { podSecurity } from './podsecurity.ts';
+import { podTopologyLabels } from './podtopologylabels.ts';
 import { priority } from './priority.ts';
 import { rbacEscalation } from './rbacescalation.ts';
 import { runtimeClass } from './runtimeclass.ts';
@@ -25,7 +27,7 @@ import { defaultTolerationSeconds, taintNodesByCondition } from './tolerations.t
  * Upstream's order (pkg/kubeapiserver/options/plugins.go), its default set and NodeRestriction. `mutate` runs for all of it, then
  * `validate` for all of it; a mutating webhook that changes the object makes `mutate` run once more for those that come before it
  * (reinvocation), which is why every `mutate` here gives the same result when it runs twice.
- * Still to come, at their places: PodTopologyLabels, NodeDeclaredFeatureValidator, PodResizeValidator,
+ * Still to come, at their places: NodeDeclaredFeatureValidator, PodResizeValidator,
  * MutatingAdmissionPolicy, MutatingAdmissionWebhook, ValidatingAdmissionPolicy, ValidatingAdmissionWebhook, ResourceQuota (last: charges counters).
  */
 export const chain: readonly Admission[] = [
@@ -34,6 +36,7 @@ export const chain: readonly Admission[] = [
   serviceAccount,
   nodeRestriction,
   taintNodesByCondition,
+  podSecurity,
   priority,
   defaultTolerationSeconds,
   defaultStorageClass,
@@ -46,5 +49,6 @@ export const chain: readonly Admission[] = [
   clusterTrustBundleAttest,
   certificateSubjectRestriction,
   defaultIngressClass,
+  podTopologyLabels,
   rbacEscalation,
 ];
