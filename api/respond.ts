@@ -61,6 +61,7 @@ export function respondError(
   const response = new Response(body as BodyInit, { status: status.code, headers: baseHeaders(at.auditId, type) });
   const after = status.details?.retryAfterSeconds;
   if (after !== undefined && after > 0) response.headers.set('retry-after', String(after));
+  if (e instanceof NotAllowed) response.headers.set('allow', e.allow);
   if (status.code === 401) response.headers.set('www-authenticate', 'Bearer');
   if (at.call && at.call.warnings.length > 0) addWarnings(at.call, response.headers);
   return response;
@@ -69,6 +70,32 @@ type Log = (level: 'error', event: string, fields: Record<string, unknown>) => v
 /** Text that is no Status: `ok`, `404 page not found`. */
 export const plainText = (call: Call, code: number, text: string): Response =>
   respond(call, code, text, 'text/plain; charset=utf-8');
+/** 405 with the methods that would do. */
+class NotAllowed extends StatusError {
+  readonly allow: string;
+  constructor(allow: string) {
+    const text = 'the server does not allow this method on the requested resource';
+    super(failure('MethodNotAllowed', text, {}).status);
+    this.allow = allow;
+  }
+}
+const METHODS: Readonly<Record<string, string>> = {
+  get: 'GET',
+  list: 'GET',
+  watch: 'GET',
+  update: 'PUT',
+  patch: 'PATCH',
+  create: 'POST',
+  delete: 'DELETE',
+  deletecollection: 'DELETE',
+};
+const ON_COLLECTION: readonly string[] = ['list', 'watch', 'create', 'deletecollection'];
+/** apiserver's 405 of a path that exists: `verbs` are those of the resource, on the collection or on one object of it. */
+export function methodNotAllowed(verbs: readonly string[], collection: boolean | undefined): StatusError {
+  const own = verbs.filter((v) => collection === undefined || ON_COLLECTION.includes(v) === collection);
+  return new NotAllowed([...new Set(own.map((v) => METHODS[v] ?? ''))].filter((m) => m !== '').join(', '));
+}
+
 /** apiserver's 404 for a path below a served version that names nothing. */
 export const unknownResource = (): StatusError =>
   failure('NotFound', 'the server could not find the requested resource', {});

@@ -1,5 +1,5 @@
 import { CUSTOM_RESOURCE, negotiate, negotiateWatch, PLAIN, RESOURCE, wantsPretty } from '../kube/codec/negotiate.ts';
-import { failure, methodNotSupported, StatusError, unauthorized } from '../kube/meta/status.ts';
+import { failure, StatusError, unauthorized } from '../kube/meta/status.ts';
 import type { Caller, ClusterContext, User } from './attributes.ts';
 import { bearerToken, socketToken } from './authn/authenticate.ts';
 import { ANONYMOUS } from './authn/users.ts';
@@ -10,7 +10,7 @@ import type { Parts, Resource } from './parts.ts';
 import { paths } from './paths.ts';
 import { parseRequest } from './request.ts';
 import { indexResources, type Resources } from './resources.ts';
-import { plainText, respondError, unknownResource } from './respond.ts';
+import { methodNotAllowed, plainText, respondError, unknownResource } from './respond.ts';
 import { act, isVirtual } from './verbs/action.ts';
 import { create } from './verbs/create.ts';
 import { remove } from './verbs/delete.ts';
@@ -204,11 +204,13 @@ async function dispatch(server: Server, call: Call): Promise<Response> {
   if (info.subresource !== '') return subresource(call, resource);
   // A name in the selector narrows a list; in the path it makes a watch of one object.
   const verb = VERBS[info.verb];
-  if (!verb || !resource.kind.verbs.includes(info.verb))
-    throw methodNotSupported(resource.name, info.verb || call.request.method);
+  if (!verb || !resource.kind.verbs.includes(info.verb)) throw methodNotAllowed(resource.kind.verbs, !hasName(call));
   if (info.verb === 'create' && isVirtual(resource)) return act(call, resource, resource.ref);
   return verb(call, resource);
 }
+
+/** True when the path ends in a name; a selector's name doesn't count. */
+const hasName = ({ info }: Call): boolean => info.name !== '' && info.path.endsWith(`/${info.name}`);
 
 function isKnownVersion(server: Server, call: Call): boolean {
   for (const r of server.resources.all(call.cluster.view)) {

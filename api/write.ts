@@ -3,9 +3,9 @@ import { equalJson, type JsonObject } from '../kube/meta/json.ts';
 import type { KubeObject, ObjectMeta, OwnerReference } from '../kube/meta/object.ts';
 import { alreadyExists, badRequest, failure, type Issue, invalid, type StatusError } from '../kube/meta/status.ts';
 import { formatTime } from '../kube/meta/time.ts';
+import { mergeIssues, validate } from '../kube/schema/validate.ts';
 import { type Call, warn } from './call.ts';
 import type { Resource } from './parts.ts';
-import { validateStruct } from './validate.ts';
 
 // The parts that create, update, patch and delete share: rest.BeforeCreate, rest.BeforeUpdate and what the handlers do around them.
 
@@ -110,8 +110,7 @@ export function beforeCreate(call: Call, resource: Resource, object: KubeObject,
   const { kind } = resource;
   ensureNamespace(object.metadata, kind, call.info.namespace);
   kind.prepare?.(object, null, c);
-  const issues = kind.validate?.(object, null, c) ?? [];
-  validateStruct(resource.struct, object, null, issues);
+  const issues = mergeIssues(kind.validate?.(object, null, c) ?? [], validate(resource.struct, object, null));
   if (issues.length > 0) throw invalidObject(resource, object, issues);
   const warnings = kind.warn?.(object, null);
   if (warnings) for (const w of warnings) warn(call, w);
@@ -136,9 +135,8 @@ export function beforeUpdate(call: Call, resource: Resource, next: KubeObject, p
   if (view?.is === 'view') (view.prepare ?? onlyStatus)(next, prev, c);
   else kind.prepare?.(next, prev, c);
   keepSystemFields(meta, prev.metadata);
-  const issues =
-    (view?.is === 'view' && view.validate ? view.validate(next, prev, c) : kind.validate?.(next, prev, c)) ?? [];
-  validateStruct(resource.struct, next, prev, issues);
+  const own = view?.is === 'view' && view.validate ? view.validate(next, prev, c) : kind.validate?.(next, prev, c);
+  const issues = mergeIssues(own ?? [], validate(resource.struct, next, prev));
   if (issues.length > 0) throw invalidObject(resource, next, issues);
   const warnings = kind.warn?.(next, prev);
   if (warnings) for (const w of warnings) warn(call, w);

@@ -1,11 +1,11 @@
 import type { ConnectSubresource } from '../../kube/kinds/kind.ts';
 import { isObject, type Json, type JsonObject } from '../../kube/meta/json.ts';
 import { at, type KubeObject } from '../../kube/meta/object.ts';
-import { badRequest, failure, methodNotSupported } from '../../kube/meta/status.ts';
+import { badRequest, failure } from '../../kube/meta/status.ts';
 import type { ConnectRequest } from '../attributes.ts';
 import { admissionContext, admit, attributes, type Call, mutate } from '../call.ts';
 import type { Resource } from '../parts.ts';
-import { respond } from '../respond.ts';
+import { methodNotAllowed, respond } from '../respond.ts';
 import { objectOf } from '../row.ts';
 import { readRow } from './get.ts';
 
@@ -13,14 +13,14 @@ import { readRow } from './get.ts';
 export async function connect(call: Call, resource: Resource, sub: ConnectSubresource): Promise<Response> {
   const { info } = call;
   const isGet = info.subresource === 'log';
-  if (!isGet && !sub.verbs.includes(info.verb)) throw methodNotSupported(resource.name, info.verb);
+  if (!isGet && !sub.verbs.includes(info.verb)) throw methodNotAllowed(sub.verbs, undefined);
   if (!isGet && call.query.has('dryRun')) throw badRequest('dryRun is not supported');
   const object = objectOf(resource, await readRow(call, resource, targetName(call)));
   const options = optionsOf(call, info.subresource);
   if (!isGet) await admitConnect(call, resource, object, options);
   const where = whereOf(resource, object);
   const kind = KINDS[info.subresource];
-  if (!kind) throw methodNotSupported(resource.name, info.verb);
+  if (!kind) throw methodNotAllowed(sub.verbs, undefined);
   if (kind !== 'proxy') chooseContainer(object, options, kind);
   if (where.node === '') {
     // A pod without a node has said nothing yet.

@@ -1,7 +1,6 @@
-import { methodNotSupported } from '../../kube/meta/status.ts';
 import type { Call } from '../call.ts';
 import type { Resource } from '../parts.ts';
-import { unknownResource } from '../respond.ts';
+import { methodNotAllowed, unknownResource } from '../respond.ts';
 import { act } from './action.ts';
 import { connect } from './connect.ts';
 import { get } from './get.ts';
@@ -14,12 +13,12 @@ export async function subresource(call: Call, resource: Resource): Promise<Respo
   const sub = resource.kind.subresources?.[info.subresource];
   if (!sub) throw unknownResource();
   if (sub.is === 'view') {
-    if (!(sub.verbs as readonly string[]).includes(info.verb)) throw methodNotSupported(resource.name, info.verb);
+    if (!(sub.verbs as readonly string[]).includes(info.verb)) throw methodNotAllowed(sub.verbs, undefined);
     if (info.verb === 'get') return get(call, resource);
     return info.verb === 'update' ? update(call, resource) : patch(call, resource);
   }
   if (sub.is === 'action') {
-    if (info.verb !== 'create') throw methodNotSupported(resource.name, info.verb);
+    if (info.verb !== 'create') throw methodNotAllowed(sub.verbs, undefined);
     return act(call, resource, sub.ref);
   }
   return connect(call, resource, sub);
