@@ -2,7 +2,7 @@
 
 /**
  * A type as text or object. Texts: s string, i int32, l int64, d number, b boolean, t Time, m MicroTime, D Duration, q quantity,
- * x int-or-string, y bytes, a any, ar RawExtension-like, ae the same with kind and apiVersion inside, `a:NAME` a union of apiextensions,
+ * x int-or-string, y bytes, a any, ar JSON, af FieldsV1, ae RawExtension, `a:NAME` a union of apiextensions,
  * `@NAME` a struct of the same package, `@@NAME` one by its full name without `io.k8s.`.
  */
 export type TypeCode = string | StringCode | IntegerCode | ListCode | MapCode | StructCode;
@@ -79,6 +79,8 @@ export interface UnionCode {
 export interface PackageCode {
   fields: Record<string, FieldCode[]>;
   unions?: Record<string, UnionCode[]>;
+  /** Structs that server-side apply treats as one wherever they stand. */
+  atomic?: string[];
   /** Types that are another package's struct: full names without `io.k8s.`. */
   same?: Record<string, string>;
 }

@@ -151,6 +151,8 @@ export interface Struct {
     values?: readonly string[];
     required?: boolean;
   }[];
+  /** The type itself is one owner wherever it stands (x-kubernetes-map-type: atomic); StructType.atomic repeats it. */
+  atomic?: boolean;
   /** Unknown fields stay (x-kubernetes-preserve-unknown-fields). */
   open?: boolean;
 }

@@ -56,7 +56,7 @@ function find(short: string): Struct | undefined {
   const same = pkg?.same?.[name];
   if (same !== undefined) return find(same);
   const fields = pkg?.fields[name];
-  const struct = fields ? build(home, name, fields, pkg?.unions?.[name]) : null;
+  const struct = fields ? build(home, name, fields, pkg) : null;
   structs.set(short, struct);
   return struct ?? undefined;
 }
@@ -67,7 +67,8 @@ function must(short: string): Struct {
   return s;
 }
 
-function build(home: string, name: string, codes: code.FieldCode[], unions: code.UnionCode[] | undefined): Struct {
+function build(home: string, name: string, codes: code.FieldCode[], pkg: code.PackageCode | undefined): Struct {
+  const unions = pkg?.unions?.[name];
   const fields = new Map<string, Field>();
   const numbered: Field[] = [];
   for (const c of codes) {
@@ -87,6 +88,7 @@ function build(home: string, name: string, codes: code.FieldCode[], unions: code
     fields,
     numbers: new Map(numbered.map((f) => [f.number, f])),
   };
+  if (pkg?.atomic?.includes(name)) struct.atomic = true;
   if (unions) {
     struct.unions = unions.map((u) => ({
       members: u.m,
@@ -127,7 +129,8 @@ const PLAIN: Record<string, Type> = {
   x: { is: 'string', format: 'int-or-string' },
   y: { is: 'string', format: 'byte' },
   a: { is: 'any' },
-  ar: { is: 'any', proto: 'raw' },
+  ar: { is: 'any', proto: 'raw', go: 'v1.JSON' },
+  af: { is: 'any', proto: 'raw', go: 'v1.FieldsV1' },
   ae: { is: 'any', proto: 'raw', embedded: true },
   'a:JSONSchemaPropsOrArray': { is: 'any', proto: 'JSONSchemaPropsOrArray' },
   'a:JSONSchemaPropsOrBool': { is: 'any', proto: 'JSONSchemaPropsOrBool' },
@@ -192,7 +195,9 @@ function packageName(group: string, version: string): string {
 
 function kind({ group, version, kind: name }: GroupVersionKind): Struct | undefined {
   const own = find(`${packageName(group, version)}.${name}`);
-  if (own?.fields.has('kind') && own.fields.has('apiVersion')) return own;
+  // Only TypeMeta's kind has no protobuf number; references have a kind of their own.
+  const typed = own?.fields.get('kind');
+  if (typed?.number === 0 && typed.via === undefined) return own;
   const meta = EVERYWHERE.has(name) || (group === '' && version === 'v1' && UNVERSIONED.has(name));
   return meta ? find(`${META}.${name}`) : undefined;
 }

@@ -19,6 +19,7 @@ export class Encoder {
     const fields: Record<string, code.FieldCode[]> = {};
     const unions: Record<string, code.UnionCode[]> = {};
     const same: Record<string, string> = {};
+    const atomic: string[] = [];
     for (const type of [...pkg.types.values()].sort((a, b) => (a.name < b.name ? -1 : 1))) {
       const target = type.is === 'struct' ? {} : this.resolve(pkg, type.name);
       if (
@@ -33,12 +34,14 @@ export class Encoder {
       if (!/^[A-Z]/.test(type.name)) continue;
       if (type.fields.length === 0 && type.name !== 'Patch' && !/Mode$|Policy$|Status$|Spec$/.test(type.name)) continue;
       fields[type.name] = type.fields.map((f) => this.field(pkg, f)).filter((f) => f !== null);
+      if (this.atomicType(type)) atomic.push(type.name);
       const found = this.unions(type);
       if (found.length > 0) unions[type.name] = found;
     }
     return {
       fields,
       ...(Object.keys(unions).length > 0 ? { unions } : {}),
+      ...(atomic.length > 0 ? { atomic } : {}),
       ...(Object.keys(same).length > 0 ? { same } : {}),
     };
   }
@@ -124,7 +127,9 @@ export class Encoder {
     };
     const underlying = BASIC[type.is];
     if (underlying === 's' && (own.enum || own.documentedEnum)) {
-      const values = home.consts.filter((c) => c.type === type.name && !this.excluded(c.tags)).map((c) => this.constant(home, c));
+      const values = home.consts
+        .filter((c) => c.type === type.name && !this.excluded(c.tags))
+        .map((c) => this.constant(home, c));
       const out: code.StringCode = { s: 1, e: [...new Set(values)].sort() };
       if (!own.enum) out.h = 1;
       out.g = goName(home, type);
@@ -268,7 +273,7 @@ const SPECIAL: Record<string, { code: code.TypeCode; struct: boolean }> = {
   [`${META}.Time`]: { code: 't', struct: true },
   [`${META}.MicroTime`]: { code: 'm', struct: true },
   [`${META}.Duration`]: { code: 'D', struct: true },
-  [`${META}.FieldsV1`]: { code: 'ar', struct: true },
+  [`${META}.FieldsV1`]: { code: 'af', struct: true },
   'k8s.io/apimachinery/pkg/api/resource.Quantity': { code: 'q', struct: true },
   'k8s.io/apimachinery/pkg/util/intstr.IntOrString': { code: 'x', struct: true },
   'k8s.io/apimachinery/pkg/runtime.RawExtension': { code: 'ae', struct: true },
