@@ -125,6 +125,7 @@ export async function fillView(c: ClusterContext): Promise<void> {
 /** Opens a relay to a node and hands it the client's request. */
 async function connect(b: Bindings, cluster: string, node: string, c: ConnectRequest): Promise<Response> {
   const id = b.RELAYS.newUniqueId();
+  const protocols = c.request.headers.get('sec-websocket-protocol');
   const opening: Opening = {
     cluster,
     node,
@@ -136,6 +137,7 @@ async function connect(b: Bindings, cluster: string, node: string, c: ConnectReq
       pod: c.pod,
       uid: c.uid,
       options: c.options as Record<string, unknown>,
+      ...(protocols === null ? {} : { protocols: protocols.split(',').map((p) => p.trim()) }),
     },
   };
   const headers = new Headers({ 'coracle-opening': encodeURIComponent(JSON.stringify(opening)) });

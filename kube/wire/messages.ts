@@ -36,6 +36,8 @@ export const Dial = v.object({
   namespace: v.string(),
   pod: v.string(),
   uid: v.string(),
+  /** WebSocket subprotocols that the client offers, in its order; absent for plain requests. */
+  protocols: v.optional(v.array(v.string())),
   /** Options of the subresource as JSON. */
   options: v.record(v.string(), v.unknown()),
 });

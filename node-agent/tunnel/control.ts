@@ -40,7 +40,11 @@ export async function keepControl(
     const wait = Math.min(RETRY_MS * 2 ** failures, RETRY_MS_MAX) * (0.5 + env.random() / 2);
     await new Promise<void>((resolve) => {
       const cancel = env.after(wait, resolve);
-      signal.addEventListener('abort', () => (cancel(), resolve()), { once: true });
+      const stop = () => {
+        cancel();
+        resolve();
+      };
+      signal.addEventListener('abort', stop, { once: true });
     });
   }
 }
@@ -59,7 +63,7 @@ function connectOnce(api: Api, node: string, handler: ControlHandler, env: Env, 
     });
     let welcomed = false;
     let heard = env.now();
-    let cancel = () => undefined as void;
+    let cancel: () => void = () => undefined;
     const beat = () => {
       if (env.now() - heard > DEAD_MS) return socket.terminate();
       socket.send(PING);

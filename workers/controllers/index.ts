@@ -1,8 +1,9 @@
 import type { Controller } from '../../kube/reconcile/controller.ts';
 import { namespace } from './namespace.ts';
+import { nodelifecycle } from './nodelifecycle.ts';
 import { replicaset } from './replicaset.ts';
 import { rootca } from './rootca.ts';
 import { serviceaccount } from './serviceaccount.ts';
 
 /** Every controller of kube-controller-manager that this release has. */
-export const controllers: readonly Controller[] = [namespace, serviceaccount, rootca, replicaset];
+export const controllers: readonly Controller[] = [namespace, serviceaccount, rootca, nodelifecycle, replicaset];

@@ -1,0 +1,113 @@
+import { Readable, Writable } from 'node:stream';
+import type WebSocket from 'ws';
+import { printJson } from '../../kube/codec/json.ts';
+import type { Json } from '../../kube/meta/json.ts';
+import type { Status } from '../../kube/meta/status.ts';
+import type { TerminalSize } from '../streaming/remotecommand.ts';
+
+/** Channels of `v4.channel.k8s.io` and `v5.channel.k8s.io`: the first byte of each binary message. */
+const CHANNEL = { stdin: 0, stdout: 1, stderr: 2, error: 3, resize: 4, close: 255 } as const;
+/** Subprotocols for exec and attach, best first; v5 adds the message that closes stdin. */
+export const CHANNEL_PROTOCOLS = ['v5.channel.k8s.io', 'v4.channel.k8s.io'] as const;
+/** A message of output is at most this long: what the relay takes, less the channel byte. */
+const CHUNK_BYTES_MAX = 256 * 1024;
+/** Input that the command hasn't read yet; past it the socket is paused and the client waits. */
+const STDIN_BYTES = 256 * 1024;
+/** Terminal sizes that wait: only the newest matters. */
+const SIZES_MAX = 16;
+
+/** The client's side of an exec as streams. */
+export interface Channels {
+  stdin: Readable;
+  stdout: Writable;
+  stderr: Writable;
+  sizes: AsyncIterable<TerminalSize>;
+  /** Sends the command's end on the error channel and closes. */
+  finish(status: Status): void;
+}
+
+/** Takes a client's socket apart into streams, with back-pressure both ways. */
+export function channelsOf(socket: WebSocket): Channels {
+  const stdin = new Readable({ highWaterMark: STDIN_BYTES, read: () => socket.resume() });
+  const sizes: TerminalSize[] = [];
+  let wake: (() => void) | undefined;
+  let over = false;
+  const end = () => {
+    over = true;
+    wake?.();
+    if (!stdin.readableEnded && !stdin.destroyed) stdin.push(null);
+  };
+  let closed = false;
+  socket.on('message', (data: Buffer) => {
+    const body = data.subarray(1);
+    if (data[0] === CHANNEL.stdin && !closed) {
+      if (body.length > 0 && !stdin.push(body)) socket.pause();
+    } else if (data[0] === CHANNEL.close && body[0] === CHANNEL.stdin && !closed) {
+      closed = true;
+      stdin.push(null);
+    } else if (data[0] === CHANNEL.resize) {
+      const size = sizeOf(body.toString());
+      if (size) sizes.push(size);
+      if (sizes.length > SIZES_MAX) sizes.shift();
+      wake?.();
+    }
+  });
+  socket.on('close', () => {
+    if (!closed) end();
+    else {
+      over = true;
+      wake?.();
+    }
+    closed = true;
+  });
+  socket.on('error', () => socket.terminate());
+  const writer = (channel: number) =>
+    new Writable({
+      highWaterMark: CHUNK_BYTES_MAX,
+      write(chunk: Buffer, _, done) {
+        send(socket, channel, chunk, done);
+      },
+    });
+  async function* resizes(): AsyncIterable<TerminalSize> {
+    for (;;) {
+      const size = sizes.shift();
+      if (size) yield size;
+      else if (over) return;
+      else await new Promise<void>((r) => (wake = r));
+    }
+  }
+  // Tells the client that the stream is there before the command says anything, as the kubelet does.
+  send(socket, CHANNEL.stdout, Buffer.alloc(0), () => undefined);
+  return {
+    stdin,
+    stdout: writer(CHANNEL.stdout),
+    stderr: writer(CHANNEL.stderr),
+    sizes: resizes(),
+    finish(status) {
+      send(socket, CHANNEL.error, Buffer.from(printJson(status as unknown as Json)), () => socket.close(1000));
+    },
+  };
+}
+
+/** Sends a chunk in messages of bounded size; `done` when the last one has left. */
+function send(socket: WebSocket, channel: number, chunk: Buffer, done: (error?: Error) => void): void {
+  if (socket.readyState !== socket.OPEN) {
+    done(new Error('the client is gone'));
+    return;
+  }
+  const part = chunk.subarray(0, CHUNK_BYTES_MAX);
+  const rest = chunk.subarray(CHUNK_BYTES_MAX);
+  socket.send(Buffer.concat([Buffer.of(channel), part]), { binary: true }, (error) => {
+    if (error || rest.length === 0) done(error);
+    else send(socket, channel, rest, done);
+  });
+}
+
+function sizeOf(text: string): TerminalSize | null {
+  try {
+    const { Width, Height } = JSON.parse(text) as Partial<TerminalSize>;
+    return typeof Width === 'number' && typeof Height === 'number' ? { Width, Height } : null;
+  } catch {
+    return null; // a client that sends no JSON here gets no new size
+  }
+}

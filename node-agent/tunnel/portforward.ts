@@ -1,0 +1,32 @@
+import { createWebSocketStream } from 'ws';
+import { badRequest, failure, notFound } from '../../kube/meta/status.ts';
+import type { Dial } from '../../kube/wire/messages.ts';
+import { PORT_FORWARD_TUNNEL_PROTOCOL, relayPortForward } from '../streaming/portforward.ts';
+import { dialRelay, refuse, type StreamParts } from './stream.ts';
+
+/** Serves one port-forward: the client's SPDY bytes, tunnelled in WebSocket messages, go to the runtime as they are. */
+export async function servePortForward(parts: StreamParts, dial: Dial): Promise<void> {
+  const { api, kubelet, runtime } = parts;
+  if (!dial.protocols?.includes(PORT_FORWARD_TUNNEL_PROTOCOL)) {
+    return refuse(
+      api,
+      dial,
+      badRequest(`unable to upgrade: port forwarding is served over ${PORT_FORWARD_TUNNEL_PROTOCOL}`).status,
+    );
+  }
+  const sandbox = kubelet.find(dial.namespace, dial.pod)?.sandboxId;
+  if (sandbox === undefined) return refuse(api, dial, notFound({ group: '', resource: 'pods' }, dial.pod).status);
+  let url: string;
+  try {
+    url = await runtime.portForward(sandbox, []);
+  } catch (error) {
+    return refuse(api, dial, failure('InternalError', error instanceof Error ? error.message : String(error)).status);
+  }
+  const socket = await dialRelay(api, dial, {
+    status: 101,
+    headers: { 'sec-websocket-protocol': PORT_FORWARD_TUNNEL_PROTOCOL },
+  });
+  const abort = new AbortController();
+  socket.on('close', () => abort.abort());
+  await relayPortForward(url, createWebSocketStream(socket), abort.signal);
+}
