@@ -4,6 +4,7 @@ import type { JsonObject } from '../kube/meta/json.ts';
 import type { KubeObject } from '../kube/meta/object.ts';
 import type { FieldRequirement } from '../kube/meta/selectors.ts';
 import type { Assume, Fence, Key, Revision, Stale, Store } from '../kube/store/store.ts';
+import type { OidcIssuer } from './authn/oidc.ts';
 
 /** Who asks: authentication's result, authentication.k8s.io/v1 UserInfo. */
 export interface User {
@@ -115,6 +116,8 @@ export interface ClusterKeys {
   ca: string;
   /** Static tokens by SHA-256 hex of the token (account keys, admin tokens). */
   tokens: Readonly<Record<string, User>>;
+  /** Trusted issuers of ID tokens; none when absent. */
+  oidc?: readonly OidcIssuer[];
 }
 /** What the node is asked, with the client's request for upgrades. */
 export interface ConnectRequest {

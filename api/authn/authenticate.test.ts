@@ -208,17 +208,18 @@ test('an ID token of a trusted issuer gives prefixed names', async () => {
     requiredClaims: { hd: 'example.test' },
     jwks: { keys: [await exportJWK(publicKey)] },
   });
+  const trusting = { ...c, keys: { ...c.keys, oidc: [config] } };
   const issue = (claims: Record<string, unknown>) =>
     new SignJWT({ iss: issuer, sub: 'jane', aud: 'kube', exp: START / 1000 + 60, ...claims })
       .setProtectedHeader({ alg: 'RS256' })
       .sign(privateKey);
   const fine = await issue({ groups: ['dev'], hd: 'example.test' });
-  assert.deepEqual((await authenticateRequest(bearer(fine), c, [config])).user, {
+  assert.deepEqual((await authenticateRequest(bearer(fine), trusting)).user, {
     name: `${issuer}#jane`,
     groups: ['oidc:dev', 'system:authenticated'],
   });
-  await refuses(authenticateRequest(bearer(await issue({ groups: ['dev'] })), c, [config]));
-  await refuses(authenticateRequest(bearer(await issue({ hd: 'example.test', aud: 'x' })), c, [config]));
+  await refuses(authenticateRequest(bearer(await issue({ groups: ['dev'] })), trusting));
+  await refuses(authenticateRequest(bearer(await issue({ hd: 'example.test', aud: 'x' })), trusting));
   await refuses(authenticateRequest(bearer(fine), c));
 });
 

@@ -3,7 +3,7 @@ import type { Authenticator, ClusterContext, User } from '../attributes.ts';
 import { bootstrapTokens } from './bootstrap.ts';
 import { authenticateJwt, type TokenResult } from './jwt.ts';
 import { authenticateLegacy } from './legacy.ts';
-import { authenticateOidc, type OidcIssuer } from './oidc.ts';
+import { authenticateOidc } from './oidc.ts';
 import { base64UrlBytes, sha256Hex, utf8Text } from './text.ts';
 import { ANONYMOUS, authenticated } from './users.ts';
 
@@ -20,24 +20,20 @@ const TOKEN_PROTOCOL = 'base64url.bearer.authorization.k8s.io.';
  * The user of a request's headers: a bearer token, or the WebSocket subprotocol that carries one; without a credential system:anonymous.
  * Throws StatusError 401 `Unauthorized` for a credential that is no good. The user's `bound` joins every store call's assume.
  */
-export async function authenticateRequest(
-  headers: Headers,
-  c: ClusterContext,
-  oidc: readonly OidcIssuer[] = [],
-): Promise<Authenticated> {
+export async function authenticateRequest(headers: Headers, c: ClusterContext): Promise<Authenticated> {
   const bearer = bearerToken(headers.get('authorization') ?? '');
-  if (bearer !== null) return { user: await userOrRefuse(bearer, c, oidc) };
+  if (bearer !== null) return { user: await userOrRefuse(bearer, c) };
   const socket = socketToken(headers);
   if (socket === null) return { user: ANONYMOUS };
   if (socket === 'bad') throw unauthorized();
-  return { user: await userOrRefuse(socket.token, c, oidc), protocols: socket.protocols };
+  return { user: await userOrRefuse(socket.token, c), protocols: socket.protocols };
 }
 
 /** The same answer for every bad credential, so that it teaches nothing. */
 export const refusal = (): StatusError => unauthorized();
 
-async function userOrRefuse(token: string, c: ClusterContext, oidc: readonly OidcIssuer[]): Promise<User> {
-  const result = await authenticateToken(token, c, undefined, oidc);
+async function userOrRefuse(token: string, c: ClusterContext): Promise<User> {
+  const result = await authenticateToken(token, c);
   if ('error' in result) throw refusal();
   return result.user;
 }
@@ -50,11 +46,10 @@ export async function authenticateToken(
   token: string,
   c: ClusterContext,
   audiences: readonly string[] = [c.keys.issuer],
-  oidc: readonly OidcIssuer[] = [],
 ): Promise<Exclude<TokenResult, null>> {
   const errors: string[] = [];
   for (const step of STEPS) {
-    const result = await step(token, c, audiences, oidc);
+    const result = await step(token, c, audiences);
     if (result === null) continue;
     if ('error' in result) errors.push(result.error);
     else return { user: authenticated(result.user), audiences: result.audiences };
@@ -64,16 +59,11 @@ export async function authenticateToken(
 }
 
 /** All of them in one, as composition roots pass it on in Parts.authenticators: throws 401 for a token that none accepts. */
-export function createAuthenticator(oidc: readonly OidcIssuer[] = []): Authenticator {
-  return { name: 'tokens', authenticate: (token, c) => userOrRefuse(token, c, oidc) };
+export function createAuthenticator(): Authenticator {
+  return { name: 'tokens', authenticate: (token, c) => userOrRefuse(token, c) };
 }
 
-type Step = (
-  token: string,
-  c: ClusterContext,
-  audiences: readonly string[],
-  oidc: readonly OidcIssuer[],
-) => Promise<TokenResult>;
+type Step = (token: string, c: ClusterContext, audiences: readonly string[]) => Promise<TokenResult>;
 const STEPS: readonly Step[] = [
   async (token, c, audiences) => {
     // A JWT is never a static token: its hash needn't be taken.
@@ -83,7 +73,7 @@ const STEPS: readonly Step[] = [
   (token, c) => authenticateLegacy(token, c),
   (token, c, audiences) => authenticateJwt(token, c, audiences),
   async (token, c, audiences) => agnostic(await bootstrapTokens.authenticate(token, c), c, audiences),
-  (token, c, _audiences, oidc) => authenticateOidc(token, oidc, c),
+  (token, c) => authenticateOidc(token, c.keys.oidc ?? [], c),
 ];
 /** Account keys and admin tokens are well under this; ServiceAccount tokens well over. */
 const STATIC_TOKEN_MAX = 256;

@@ -4,21 +4,16 @@ import { badRequest } from '../../kube/meta/status.ts';
 import { parseKey } from '../../kube/store/key.ts';
 import type { ClusterContext, User } from '../attributes.ts';
 import { authenticateToken } from './authenticate.ts';
-import type { OidcIssuer } from './oidc.ts';
 
 /** Answers a TokenReview: fills `status` of a copy. Throws 400 without a token. Bound objects are confirmed with the store. */
-export async function reviewToken(
-  review: KubeObject,
-  c: ClusterContext,
-  oidc: readonly OidcIssuer[] = [],
-): Promise<KubeObject> {
+export async function reviewToken(review: KubeObject, c: ClusterContext): Promise<KubeObject> {
   const spec = isObject(review.spec) ? review.spec : {};
   if (typeof spec.token !== 'string' || spec.token === '') {
     throw badRequest('token is required for TokenReview in authentication');
   }
   const asked = Array.isArray(spec.audiences) ? spec.audiences.filter((a) => typeof a === 'string') : [];
   const audiences = asked.length === 0 ? [c.keys.issuer] : asked;
-  const result = await authenticateToken(spec.token, c, audiences, oidc);
+  const result = await authenticateToken(spec.token, c, audiences);
   const problem = 'error' in result ? result.error : await boundProblem(result.user, c);
   if ('error' in result || problem !== '') {
     return { ...review, status: { user: {}, ...(problem === '' ? {} : { error: problem }) } };

@@ -49,6 +49,7 @@ async function rest(
 function note(by: Authorizer, d: Decision, reasons: string[]): boolean {
   if (d === 'no-opinion') return false;
   if (d.allow) return true;
-  if (d.reason !== '') reasons.push(`${by.name.toLowerCase()}: ${d.reason}`);
+  // A chain inside a chain has no name: its reasons are named already.
+  if (d.reason !== '') reasons.push(by.name === '' ? d.reason : `${by.name.toLowerCase()}: ${d.reason}`);
   return false;
 }

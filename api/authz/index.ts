@@ -10,5 +10,5 @@ const SYSTEM_NODE = 'clusterroles.rbac.authorization.k8s.io/system:node';
 export function createAuthorizer(): Authorizer {
   const text = baseLayer().rows.find((r) => r.key === SYSTEM_NODE)?.text ?? '{}';
   const rules = nodeRules((JSON.parse(text) as { rules?: unknown }).rules);
-  return { name: 'kubernetes', authorize: chain([nodeAuthorizer(rules), rbac]) };
+  return { name: '', authorize: chain([nodeAuthorizer(rules), rbac]) };
 }
