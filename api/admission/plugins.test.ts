@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { at } from '../../kube/meta/object.ts';
+import { organizationsOf } from './csr.ts';
 import { chain } from './index.ts';
 import { admitWith, type Request, type World } from './testing.ts';
 
@@ -282,4 +283,46 @@ test('claims, volumes, ingresses and nodes get their defaults', async () => {
   assert.deepEqual(at(await created('nodes', { spec: {} }), 'spec.taints'), [
     { key: 'node.kubernetes.io/not-ready', effect: 'NoSchedule' },
   ]);
+});
+
+/** Made by `openssl req -new -subj "/O=system:masters/O=b/CN=x"`. */
+const CSR =
+  'LS0tLS1CRUdJTiBDRVJUSUZJQ0FURSBSRVFVRVNULS0tLS0KTUlIc01JR1RBZ0VBTURFeEZ6QVZCZ05WQkFvTURuTjVjM1JsYlRwdFlYTjBaWEp6TVFvd0NBWURWUVFLREFGaQpNUW93Q0FZRFZRUUREQUY0TUZrd0V3WUhLb1pJemowQ0FRWUlLb1pJemowREFRY0RRZ0FFSWJTY3RxWSt5ZjRxCktzc2p6TUcrVjRRcGkrUWwzRk4rMHBuTlAwQXp1azRObTNzMmRaM3Vad3ZlWUNVcHRXMlZJMmQxK2NHWXUrODIKYWR0aVNLTG5aS0FBTUFvR0NDcUdTTTQ5QkFNQ0EwZ0FNRVVDSUJ0bVdKVjU3VGdXQVQzU2VTeks3S29sdEVodwpMV05NYjRZbHlKVDR4WWlPQWlFQXNQOFUwZDhNMTV2NnEyL1FyaTBpZjFsV29LYjBnZkRNRExmZmRyUEUwOFE9Ci0tLS0tRU5EIENFUlRJRklDQVRFIFJFUVVFU1QtLS0tLQo=';
+test('a client certificate of system:masters is refused, whatever else the subject says', async () => {
+  assert.deepEqual(organizationsOf(CSR), ['system:masters', 'b']);
+  assert.equal(organizationsOf('bm90IHBlbQ=='), null);
+  const ask = async (signerName: string, request = CSR) => {
+    const object = { metadata: { name: 'r' }, spec: { signerName, request } };
+    return (await admitWith(chain, { what: 'create certificatesigningrequests.certificates.k8s.io', object })).error;
+  };
+  const client = 'kubernetes.io/kube-apiserver-client';
+  assert.equal(
+    await ask(client),
+    `certificatesigningrequests.certificates.k8s.io "r" is forbidden: use of ${client} signer with system:masters group is not allowed`,
+  );
+  assert.equal(await ask('example.com/other'), '');
+  assert.match(await ask(client, ''), /failed to parse CSR/);
+});
+
+test('a pod takes the zone and region of its node, also from a Binding', async () => {
+  const labels = { 'topology.kubernetes.io/zone': 'z', 'topology.kubernetes.io/region': 'r', other: 'x' };
+  const nodes: World = { ...world, 'nodes/n': { metadata: { labels } } };
+  const copied = { 'topology.kubernetes.io/zone': 'z', 'topology.kubernetes.io/region': 'r' };
+  const bound = await admitWith(
+    chain,
+    { what: 'create pods/binding ns/p', object: { target: { kind: 'Node', name: 'n' } } },
+    nodes,
+  );
+  assert.deepEqual(bound.object?.metadata.labels, copied);
+  const created = await admitWith(chain, { what: 'create pods ns', object: pod({ nodeName: 'n' }) }, nodes);
+  assert.deepEqual(created.object?.metadata.labels, copied);
+});
+
+test('roles are guarded against escalation as the last of the chain', async () => {
+  const object = { metadata: { name: 'r' }, rules: [{ verbs: ['*'], apiGroups: ['*'], resources: ['*'] }] };
+  const { error } = await admitWith(chain, { what: 'create roles.rbac.authorization.k8s.io ns', object }, world);
+  assert.equal(
+    error,
+    'roles.rbac.authorization.k8s.io "r" is forbidden: user "ann" (groups=["system:authenticated"]) is attempting to grant RBAC permissions not currently held:\n{APIGroups:["*"], Resources:["*"], Verbs:["*"]}',
+  );
 });
