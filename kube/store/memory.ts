@@ -146,7 +146,7 @@ export class MemoryStore implements Store {
   async related(
     by: 'owner' | 'node' | 'ref',
     value: string,
-    o: { resource?: string; limit?: number; after?: Key } = {},
+    o: { resource?: string; limit?: number; after?: Key; factsOnly?: boolean } = {},
   ): Promise<Entry[]> {
     const found: Entry[] = [];
     for (const key of this.#keys) {
@@ -157,7 +157,7 @@ export class MemoryStore implements Store {
       const { owners, node, refs } = entry.facts;
       if (!(by === 'owner' ? owners?.includes(value) : by === 'node' ? node === value : refs?.includes(value)))
         continue;
-      found.push(entry);
+      found.push(o.factsOnly ? { ...entry, value: '' } : entry);
       if (o.limit && found.length >= o.limit) break;
     }
     return found;

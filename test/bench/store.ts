@@ -18,7 +18,7 @@ async function ask(query: Record<string, string | number>): Promise<Record<strin
 }
 
 async function rate(name: string, query: Record<string, string | number>): Promise<void> {
-  const n = Number(query['n']);
+  const n = Number(query.n);
   const start = performance.now();
   const { size } = await ask(query);
   const ms = performance.now() - start;

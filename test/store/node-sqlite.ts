@@ -39,7 +39,6 @@ export function nodeSql(path = ':memory:'): Sql & { close(): void } {
         depth--;
       }
     },
-    size: () => 0,
     close: () => db.close(),
   };
 }

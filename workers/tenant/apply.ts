@@ -119,6 +119,7 @@ export function writeRow(s: State, op: PutOp, prev: Entry | null, now: number, o
   const { key } = op;
   const revision = ++s.revision;
   const created = prev?.created ?? revision;
+  if (prev && prev.revision > s.base.size) s.pastBytes += prev.value.length;
   let next: Entry | null = null;
   if (op.value !== null) {
     const { text, version, schema, enc } = op.value;

@@ -74,11 +74,16 @@ export function sweep(s: State): boolean {
   const done = rows.length < SWEEP_ROWS ? s.compacted : Number(rows[rows.length - 1]?.[0]);
   s.sql.transaction(() => {
     for (const [revision, prev, deletion, key] of rows) {
-      if (Number(prev) > s.base.size) s.sql.run('DELETE FROM history WHERE revision = ?', Number(prev));
+      if (Number(prev) > s.base.size) {
+        s.pastBytes -= Number(
+          cell(s.sql, 'DELETE FROM history WHERE revision = ? RETURNING length(value)', Number(prev)) ?? 0,
+        );
+      }
       if (deletion === 1 && !s.overlaid.has(String(key)))
         s.sql.run('DELETE FROM history WHERE revision = ?', Number(revision));
     }
     setMeta(s.sql, 'swept', done);
+    setMeta(s.sql, 'past_bytes', s.pastBytes);
     s.swept = done;
   });
   return s.swept < s.compacted;
@@ -89,8 +94,15 @@ export function forgettable(s: State, travelMs: number): Revision {
   const now = s.env.now();
   const replayable = Math.min(s.revision - REPLAY_REVISIONS, newestAt(s, now - REPLAY_MS));
   let target = newestAt(s, now - travelMs);
-  if (s.sql.size() > TRAVEL_BYTES) target = Math.max(target, s.compacted + Math.ceil((s.revision - s.compacted) / 2));
+  if (s.pastBytes > TRAVEL_BYTES) target = Math.max(target, s.compacted + Math.ceil((s.revision - s.compacted) / 2));
   return Math.max(s.compacted, Math.min(target, replayable));
+}
+
+/** When time alone will make more forgettable; null when only new revisions can. */
+export function forgettableFrom(s: State, travelMs: number): number | null {
+  if (s.revision - REPLAY_REVISIONS <= s.compacted) return null;
+  const at = cell(s.sql, 'SELECT at FROM history WHERE revision > ? ORDER BY revision LIMIT 1', s.compacted);
+  return typeof at === 'number' ? at + travelMs : null;
 }
 
 /** The newest revision at or before a time; revisions are in order of time, so it is searched by halves. */

@@ -1,9 +1,10 @@
 import type { Change } from '../../kube/store/fanout.ts';
 import { REQUEST_MEMORY_MS, type Revision } from '../../kube/store/store.ts';
-import { REPLAY_MS, SCRUB_MS } from '../../kube/store/window.ts';
+import { SCRUB_MS } from '../../kube/store/window.ts';
 import { writeRow } from './apply.ts';
-import { forget, forgettable, scrub, sweep } from './history.ts';
+import { forget, forgettable, forgettableFrom, scrub, sweep } from './history.ts';
 import { getRow } from './rows.ts';
+import { setMeta } from './schema.ts';
 import { cell } from './sql.ts';
 import type { Changed, State } from './state.ts';
 import { nextExpiry, type Timer, Timers } from './timers.ts';
@@ -14,8 +15,8 @@ const WAKE_AGAIN_MS = 5_000;
 const PUSH_AGAIN_MS = 1_000;
 /** Rows that one alarm lets expire: some 10 ms. The alarm comes again at once for more. */
 const EXPIRE_ROWS = 200;
-/** A quiet store with history left to forget wakes no more often than this. */
-const COMPACT_EVERY_MS = 3_600_000;
+/** Between two compactions: a busy store writes some 100 MB in it. */
+const COMPACT_EVERY_MS = 600_000;
 /** Request ids forgotten per group of commits: more than a group adds. */
 const FORGET_REQUESTS = 256;
 /** Between two looks for request ids to forget. */
@@ -38,7 +39,7 @@ export class Maintenance {
   after(changes: readonly Change[]): void {
     const s = this.#state;
     const now = s.env.now();
-    if (changes.length > 0) this.#timers.set('compact', now + Math.max(REPLAY_MS, COMPACT_EVERY_MS));
+    if (changes.length > 0) this.#timers.set('compact', now + COMPACT_EVERY_MS);
     if (changes.some((c) => c.next === null && c.key.startsWith('secrets/'))) this.#timers.set('scrub', now + SCRUB_MS);
     if (s.hasTtl) this.#armTtl();
     if (now - this.#forgotRequestsMs < FORGET_EVERY_MS) return;
@@ -96,11 +97,14 @@ export class Maintenance {
     const target: Revision = forgettable(s, this.#travelMs);
     if (target > s.compacted) forget(s, target);
     const now = s.env.now();
-    if (sweep(s)) this.#timers.set('compact', now);
-    // Superseded rows that are still too young: come back when they aren't. None left: sleep until the next commit.
-    else if (cell(s.sql, 'SELECT 1 FROM history WHERE revision > ? LIMIT 1', s.compacted) === 1) {
-      this.#timers.set('compact', now + COMPACT_EVERY_MS);
+    setMeta(s.sql, 'past_bytes', s.pastBytes);
+    if (sweep(s)) {
+      this.#timers.set('compact', now);
+      return;
     }
+    // Nothing that time alone makes forgettable: the store sleeps until the next commit.
+    const next = forgettableFrom(s, this.#travelMs);
+    if (next !== null) this.#timers.set('compact', Math.max(next, now + COMPACT_EVERY_MS));
   }
 
   #scrub(): void {

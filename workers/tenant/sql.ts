@@ -10,15 +10,12 @@ export interface Sql {
   run(query: string, ...args: Cell[]): void;
   /** All or nothing; nests. */
   transaction<T>(f: () => T): T;
-  /** Bytes of the database. */
-  size(): number;
 }
 
 /** The part of DurableObjectStorage that sqlOf() takes. */
 export interface SqlHost {
   sql: {
     exec(query: string, ...args: Cell[]): { raw(): Iterable<unknown[]> & { toArray(): unknown[][] } };
-    readonly databaseSize: number;
   };
   transactionSync<T>(f: () => T): T;
 }
@@ -35,7 +32,6 @@ export function sqlOf(storage: SqlHost): Sql {
     each: (query, ...args) => sql.exec(query, ...args).raw() as Iterable<Cell[]>,
     run: (query, ...args) => void sql.exec(query, ...args),
     transaction: (f) => storage.transactionSync(f),
-    size: () => sql.databaseSize,
   };
 }
 

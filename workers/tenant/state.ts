@@ -31,6 +31,8 @@ export interface State extends Layers {
   policyFloor: Revision;
   /** Any row has a time to live. */
   hasTtl: boolean;
+  /** Length of all superseded bodies; after a crash short by what was written since the last compaction. */
+  pastBytes: number;
   schema: number;
 }
 
@@ -86,6 +88,7 @@ export function openState(sql: Sql, env: State['env'], layer: (hash: string) => 
     policy: 0,
     policyFloor: 0,
     hasTtl: false,
+    pastBytes: 0,
   };
   load(state);
   return state;
@@ -104,5 +107,6 @@ export function load(s: State): void {
   // Compaction may have deleted the newest row, a deletion; it leaves its revision in `compacted`, and a jump leaves one in `revision`.
   s.revision = Math.max(s.base.size, number('revision'), s.compacted, newest('SELECT MAX(revision) FROM history'));
   s.policy = Math.max(s.base.policy, s.policyFloor, number('policy'), newest('SELECT MAX(revision) FROM policy'));
+  s.pastBytes = number('past_bytes');
   s.hasTtl = cell(s.sql, 'SELECT 1 FROM ttl LIMIT 1') === 1;
 }

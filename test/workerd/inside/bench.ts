@@ -19,8 +19,17 @@ function pod(i: number, mark: number): PutOp {
   const labels = { app: `app-${i % 50}`, 'pod-template-hash': `h${i % 100}` };
   const uid = `00000000-0000-4000-8000-${String(i).padStart(12, '0')}`;
   const node = `node-${i % 20}`;
-  const text = JSON.stringify({ metadata: { name, namespace: 'default', uid, labels }, spec: { nodeName: node, mark, PADDING } });
-  const facts = { uid, labels, fields: { 'spec.nodeName': node, 'status.phase': 'Running' }, node, owners: [`rs-${i % 100}`] };
+  const text = JSON.stringify({
+    metadata: { name, namespace: 'default', uid, labels },
+    spec: { nodeName: node, mark, PADDING },
+  });
+  const facts = {
+    uid,
+    labels,
+    fields: { 'spec.nodeName': node, 'status.phase': 'Running' },
+    node,
+    owners: [`rs-${i % 100}`],
+  };
   return { key: keyOf('', 'pods', 'default', name), expect: undefined, value: { text, ...JOIN }, facts };
 }
 
@@ -72,7 +81,10 @@ const watchers = async (env: Bindings, q: URLSearchParams): Promise<unknown> => 
   });
   while (ready < count) await new Promise((r) => setTimeout(r, 10));
   const start = Date.now();
-  await run(env, new URLSearchParams({ cluster: q.get('cluster') ?? 'bench', do: 'update', n: String(n), clients: '32' }));
+  await run(
+    env,
+    new URLSearchParams({ cluster: q.get('cluster') ?? 'bench', do: 'update', n: String(n), clients: '32' }),
+  );
   const written = Date.now() - start;
   await Promise.all(reading);
   return { written, seen: Date.now() - start };

@@ -1,0 +1,30 @@
+import { put } from '../../../kube/store/suite-kit.ts';
+import { world } from '../../../workers/env.ts';
+import { makeTenantStore } from '../../../workers/tenant/object.ts';
+import type { StoreStub } from '../../../workers/tenant/remote.ts';
+import { RemoteStore } from '../../../workers/tenant/remote.ts';
+
+interface Bindings {
+  TENANT: DurableObjectNamespace<Sleeper>;
+}
+let made = 0;
+
+/** Tells how often the platform has made the object. */
+export class Sleeper extends makeTenantStore<Bindings>({ objects: (env) => env.TENANT }) {
+  constructor(ctx: DurableObjectState, env: Bindings) {
+    super(ctx, env);
+    made++;
+  }
+}
+
+export default {
+  async fetch(request: Request, env: Bindings): Promise<Response> {
+    const url = new URL(request.url);
+    const stub = env.TENANT.getByName('sleeper');
+    if (url.pathname === '/watch') return stub.fetch(request);
+    if (url.pathname === '/create') await stub.create({ base: '', uidPrefix: '', createdMs: 0 });
+    const name = url.searchParams.get('put');
+    const revision = name === null ? 0 : await put(new RemoteStore(() => stub as unknown as StoreStub, world), name);
+    return Response.json({ made, revision });
+  },
+};
