@@ -83,6 +83,8 @@ function body(agent: WebSocket): ReadableStream<Uint8Array> {
   return new ReadableStream<Uint8Array>(
     {
       start(controller) {
+        // Newer compatibility dates give Blobs otherwise.
+        agent.binaryType = 'arraybuffer';
         agent.accept();
         agent.addEventListener('message', ({ data }) => {
           if (typeof data !== 'string') {
