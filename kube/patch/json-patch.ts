@@ -305,6 +305,8 @@ function copy(run: Run, op: JsonObject): void {
   if (source === null)
     throw new PatchError(`copy operation does not apply: doc is missing from path: ${from}: ${MISSING}`);
   const value = wrapping(`error in copy for from: '${from}'`, () => getIn(source.at, source.key)) ?? null;
+  // From here on two places show the same value, so neither may be changed in place.
+  disown(run, value);
   const path = pathOf(op, () => `copy operation failed to decode path: ${MISSING}`);
   const place = find(run, path, true);
   if (place === null) {
@@ -316,8 +318,6 @@ function copy(run: Run, op: JsonObject): void {
       `Unable to complete the copy, the accumulated size increase of copy is ${run.copied}, exceeding the limit ${COPY_BYTES_MAX}`,
     );
   }
-  // From here on two places show the same value, so neither may be changed in place.
-  disown(run, value);
   wrapping('error while adding value during copy', () => addIn(place.at, place.key, value));
 }
 

@@ -214,33 +214,3 @@ export function keepTimestamps(live: KubeObject, next: KubeObject): KubeObject {
   if (!equalJson(withoutManagedFields(next), withoutManagedFields(live))) return next;
   return withManagedFields(next, before);
 }
-
-/** What a client is warned of when admission left managedFields that can't be read; they are then put back as they were. */
-export function invalidAfterAdmission(problem: string): string {
-  return `.metadata.managedFields was in an invalid state after admission; this could be caused by an outdated mutating admission controller; please fix your requests: ${problem}`;
-}
-
-/** Why managedFields can't be read, in upstream's words; null when they can. */
-export function managedFieldsProblem(entries: ManagedFieldsEntry[] | undefined): string | null {
-  const decoded = decodeManaged(entries);
-  return typeof decoded === 'string' ? decoded : null;
-}
-
-/** Field managers are at most this many bytes: metav1 validation's FieldManagerMaxLength. */
-export const FIELD_MANAGER_MAX = 128;
-
-/** The field manager of a write that may not name one: the part of the User-Agent before the first slash, printable and cut to the limit. */
-export function managerOrUserAgent(fieldManager: string | undefined, userAgent: string | undefined): string {
-  if (fieldManager !== undefined && fieldManager !== '') return fieldManager;
-  const prefix = (userAgent ?? '').split('/')[0] ?? '';
-  let out = '';
-  let size = 0;
-  for (const c of prefix) {
-    if (!/[\p{L}\p{M}\p{N}\p{P}\p{S} ]/u.test(c)) continue;
-    const code = c.codePointAt(0) ?? 0;
-    size += code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
-    if (size > FIELD_MANAGER_MAX) break;
-    out += c;
-  }
-  return out;
-}
