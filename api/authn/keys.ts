@@ -19,9 +19,21 @@ export interface KeySet {
 /** Clusters whose imported keys an isolate keeps: a key is about 2 KiB. */
 const KEY_SETS_MAX = 2_000;
 const sets = new Map<string, Promise<KeySet>>();
+/** The same array mostly comes again: its key needn't be written out. */
+const byArray = new WeakMap<readonly JsonWebKey[], Promise<KeySet>>();
 
 /** Imports a cluster's private JWKs once per isolate. Ids are upstream's: the SHA-256 of the public key's DER, unless the JWK has a kid. */
 export function keySet(signing: readonly JsonWebKey[]): Promise<KeySet> {
+  let set = byArray.get(signing);
+  if (set === undefined) {
+    set = byContent(signing);
+    byArray.set(signing, set);
+    set.catch(() => byArray.delete(signing));
+  }
+  return set;
+}
+
+function byContent(signing: readonly JsonWebKey[]): Promise<KeySet> {
   const id = signing.map((k) => k.n ?? `${k.x}.${k.y}`).join(' ');
   let set = sets.get(id);
   if (set === undefined) {
