@@ -1,12 +1,7 @@
 import { apiVersionOf, type KubeObject, type ManagedFieldsEntry } from '../kube/meta/object.ts';
 import { formatTime } from '../kube/meta/time.ts';
-import {
-  invalidAfterAdmission,
-  keepTimestamps,
-  managedFieldsProblem,
-  updateManagedFields,
-  type Write,
-} from '../kube/patch/managed.ts';
+import { keepTimestamps, updateManagedFields, type Write } from '../kube/patch/managed.ts';
+import { invalidAfterAdmission, managedFieldsProblem } from '../kube/patch/managed-validate.ts';
 import { type Call, warn } from './call.ts';
 import type { Resource } from './parts.ts';
 

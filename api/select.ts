@@ -107,7 +107,9 @@ export function decodeContinue(token: string): Continue {
   const bad = (why: string) => badRequest(`invalid continue token: ${why}`);
   let value: unknown;
   try {
-    if (/[^A-Za-z0-9_-]/.test(token)) throw new Error('illegal base64 data');
+    const wrong = token.search(/[^A-Za-z0-9_-]/);
+    const at = wrong >= 0 ? wrong : token.length % 4 === 1 ? token.length - 1 : -1;
+    if (at >= 0) throw new Error(`illegal base64 data at input byte ${at}`);
     const binary = atob(token.replace(/-/g, '+').replace(/_/g, '/'));
     value = JSON.parse(new TextDecoder().decode(Uint8Array.from(binary, (c) => c.charCodeAt(0))));
   } catch (e) {

@@ -95,7 +95,7 @@ const REFUSED: [string, string, object | string | undefined, number, string][] =
     `${CONFIGMAPS}?continue=x`,
     undefined,
     400,
-    'invalid continue token: continue key is not valid: illegal base64 data',
+    'invalid continue token: continue key is not valid: illegal base64 data at input byte 0',
   ],
   [
     'GET',

@@ -204,13 +204,16 @@ async function dispatch(server: Server, call: Call): Promise<Response> {
   if (info.subresource !== '') return subresource(call, resource);
   // A name in the selector narrows a list; in the path it makes a watch of one object.
   const verb = VERBS[info.verb];
-  if (!verb || !resource.kind.verbs.includes(info.verb)) throw methodNotAllowed(resource.kind.verbs, !hasName(call));
+  if (!verb || !resource.kind.verbs.includes(info.verb) || isMisplaced(info)) {
+    throw methodNotAllowed(resource.kind.verbs, info.name === '');
+  }
   if (info.verb === 'create' && isVirtual(resource)) return act(call, resource, resource.ref);
   return verb(call, resource);
 }
 
-/** True when the path ends in a name; a selector's name doesn't count. */
-const hasName = ({ info }: Call): boolean => info.name !== '' && info.path.endsWith(`/${info.name}`);
+/** A verb for one object on the collection, or the other way round. */
+const isMisplaced = ({ verb, name }: Call['info']): boolean =>
+  verb === 'create' ? name !== '' : name === '' && (verb === 'update' || verb === 'patch');
 
 function isKnownVersion(server: Server, call: Call): boolean {
   for (const r of server.resources.all(call.cluster.view)) {

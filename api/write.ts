@@ -132,7 +132,9 @@ export function beforeUpdate(call: Call, resource: Resource, next: KubeObject, p
   if (prev.metadata.generation === undefined) delete meta.generation;
   else meta.generation = prev.metadata.generation;
   const view = c.subresource === '' ? undefined : kind.subresources?.[c.subresource];
-  if (view?.is === 'view') (view.prepare ?? onlyStatus)(next, prev, c);
+  if (view?.is === 'view' && view.prepare) view.prepare(next, prev, c);
+  // A view of another kind (Scale) has written what it may; the rest is the main resource's strategy.
+  else if (view?.is === 'view' && !view.as) onlyStatus(next, prev);
   else kind.prepare?.(next, prev, c);
   keepSystemFields(meta, prev.metadata);
   const own = view?.is === 'view' && view.validate ? view.validate(next, prev, c) : kind.validate?.(next, prev, c);

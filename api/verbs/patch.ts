@@ -49,7 +49,11 @@ export async function patch(call: Call, resource: Resource): Promise<Response> {
   const target: Target = as ? asTarget(call, as.ref) : resource;
   const dryRun = isDryRun(options);
   const revise = (prev: KubeObject): KubeObject => {
-    if (as) return writeView(as, prev, patched(call, target, p, as.read(prev)));
+    if (as) {
+      const next = writeView(as, prev, patched(call, target, p, as.read(prev)));
+      manageUpdate(call, resource, prev, next, manager);
+      return next;
+    }
     return kind === 'apply' ? applied(call, resource, p, prev, options) : merged(call, resource, p, prev, manager);
   };
   const done = await reviseObject(call, resource, {

@@ -58,9 +58,8 @@ export async function update(call: Call, resource: Resource): Promise<Response> 
   const manager = managerOf(options, call.request.headers.get('user-agent'));
   const done = await reviseObject(call, resource, {
     revise: (prev) => {
-      if (as) return writeView(as, prev, body);
-      const next = copy(body);
-      applyKindDefaults(call, resource, next, prev, dryRun);
+      const next = as ? writeView(as, prev, body) : copy(body);
+      if (!as) applyKindDefaults(call, resource, next, prev, dryRun);
       manageUpdate(call, resource, prev, next, manager);
       return next;
     },
