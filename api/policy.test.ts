@@ -124,3 +124,10 @@ test('kinds that decide nothing have no policy text', () => {
   assert.equal(policyOf('pods', { metadata: { name: 'p' } }), undefined);
   assert.equal(policyOf('configmaps', { metadata: { name: 'p' } }), undefined);
 });
+
+test('an int64 in a schema keeps its digits', () => {
+  const v = createPolicyView();
+  const key = 'customresourcedefinitions.apiextensions.k8s.io/a';
+  v.apply(stale(1, [{ key, uid: '', policy: '{"spec":{"maximum":9223372036854775807}}' }]));
+  assert.deepEqual(v.get(key)?.data, { spec: { maximum: 9223372036854775807n } });
+});

@@ -1,3 +1,4 @@
+import { parseJson } from '../kube/codec/json.ts';
 import { isObject, type JsonObject } from '../kube/meta/json.ts';
 import { parseKey } from '../kube/store/key.ts';
 import type { Key, Revision, Stale } from '../kube/store/store.ts';
@@ -15,6 +16,8 @@ interface Held {
   uid: string;
   data: JsonObject;
 }
+/** Enough digits to be outside of ±2^53; a match inside of a text costs only the slower reader. */
+const LONG_NUMBER = /\d{16}/;
 /** Only text until somebody asks: most rows of a cluster are never looked at in an isolate. */
 class Row implements Held {
   readonly key: Key;
@@ -28,7 +31,8 @@ class Row implements Held {
   }
   get data(): JsonObject {
     if (this.#data === undefined) {
-      const parsed: unknown = JSON.parse(this.text);
+      // Only a schema's limits have numbers that JSON.parse would round.
+      const parsed: unknown = LONG_NUMBER.test(this.text) ? parseJson(this.text) : JSON.parse(this.text);
       this.#data = isObject(parsed) ? parsed : {};
     }
     return this.#data;

@@ -8,6 +8,7 @@ import {
 import { limitRanger } from './limitranger.ts';
 import { namespaceLifecycle } from './namespacelifecycle.ts';
 import { nodeRestriction } from './noderestriction.ts';
+import { podResizeValidator } from './podresize.ts';
 import { podSecurity } from './podsecurity.ts';
 import { podTopologyLabels } from './podtopologylabels.ts';
 import { priority } from './priority.ts';
@@ -27,7 +28,7 @@ import { defaultTolerationSeconds, taintNodesByCondition } from './tolerations.t
  * Upstream's order (pkg/kubeapiserver/options/plugins.go), its default set and NodeRestriction. `mutate` runs for all of it, then
  * `validate` for all of it; a mutating webhook that changes the object makes `mutate` run once more for those that come before it
  * (reinvocation), which is why every `mutate` here gives the same result when it runs twice.
- * Still to come, at their places: NodeDeclaredFeatureValidator, PodResizeValidator,
+ * Still to come, at their places: NodeDeclaredFeatureValidator,
  * MutatingAdmissionPolicy, MutatingAdmissionWebhook, ValidatingAdmissionPolicy, ValidatingAdmissionWebhook, ResourceQuota (last: charges counters).
  */
 export const chain: readonly Admission[] = [
@@ -50,5 +51,6 @@ export const chain: readonly Admission[] = [
   certificateSubjectRestriction,
   defaultIngressClass,
   podTopologyLabels,
+  podResizeValidator,
   rbacEscalation,
 ];

@@ -326,3 +326,24 @@ test('roles are guarded against escalation as the last of the chain', async () =
     'roles.rbac.authorization.k8s.io "r" is forbidden: user "ann" (groups=["system:authenticated"]) is attempting to grant RBAC permissions not currently held:\n{APIGroups:["*"], Resources:["*"], Verbs:["*"]}',
   );
 });
+
+test('a resize stays within the node', async () => {
+  const sized = (cpu: string, generation: number) => ({
+    metadata: { name: 'p', generation },
+    spec: { nodeName: 'n', overhead: { cpu: '100m' }, containers: [{ name: 'c', resources: { requests: { cpu } } }] },
+  });
+  const resize = async (cpu: string, labels: Record<string, string> = {}) => {
+    const nodes = { 'nodes/n': { metadata: { labels }, status: { allocatable: { cpu: '1', memory: '1Gi' } } } };
+    const request = { what: 'update pods/resize ns/p', object: sized(cpu, 2), old: sized('100m', 1) };
+    return (await admitWith(chain, request, nodes)).error;
+  };
+  assert.equal(await resize('900m'), '');
+  assert.equal(
+    await resize('901m'),
+    'pods "p" is forbidden: node didn\'t have enough allocatable resources: cpu, requested: 1001, allocatable: 1000',
+  );
+  assert.match(
+    await resize('1', { 'kubernetes.io/os': 'windows' }),
+    /only supported on linux nodes, node "n" is "windows"/,
+  );
+});
