@@ -1,4 +1,3 @@
-import { put } from '../../../kube/store/suite-kit.ts';
 import { world } from '../../../workers/env.ts';
 import { makeTenantStore } from '../../../workers/tenant/object.ts';
 import type { StoreStub } from '../../../workers/tenant/remote.ts';
@@ -24,7 +23,9 @@ export default {
     if (url.pathname === '/watch') return stub.fetch(request);
     if (url.pathname === '/create') await stub.create({ base: '', uidPrefix: '', createdMs: 0 });
     const name = url.searchParams.get('put');
-    const revision = name === null ? 0 : await put(new RemoteStore(() => stub as unknown as StoreStub, world), name);
-    return Response.json({ made, revision });
+    const store = new RemoteStore(() => stub as unknown as StoreStub, world);
+    const value = { text: `{"metadata":{"name":"${name}"}}`, version: 'v1', schema: 's1' };
+    const op = { key: `pods/default/${name}`, expect: undefined, value, facts: { uid: '' } };
+    return Response.json({ ...(name === null ? {} : await store.commit([op])), made });
   },
 };
