@@ -1,7 +1,6 @@
-import { appendFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { mkdir, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { Env } from '../../kube/meta/env.ts';
-import type { Mount } from '../runtime/messages.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 import { type Action, graceOf, podActions, type Verdicts } from './actions.ts';
 import { actualOf, type PodActual, type Relist } from './actual.ts';
@@ -16,6 +15,7 @@ import {
 import { ConfigError, type Downward, environment, type References } from './env.ts';
 import type { ImagePuller } from './images.ts';
 import { lastLines } from './logs.ts';
+import { containerMounts, messageFile } from './mounts.ts';
 import { allContainers, type Container, type Pod, type PodStatus, uidOf } from './pod.ts';
 import { runHandler } from './probe.ts';
 import { Prober } from './prober.ts';
@@ -89,6 +89,16 @@ export class PodWorker {
   }
   attempt(name: string, previous = false): number | undefined {
     return (previous ? this.#last?.previous : this.#last?.containers)?.get(name)?.attempt;
+  }
+  /** That very run of the container still goes on. */
+  isRunning(name: string, attempt: number): boolean {
+    const a = this.#last?.containers.get(name);
+    return !this.#stopped && a?.attempt === attempt && a.state === 'running';
+  }
+  /** Why a container hasn't started, as its status says. */
+  waitingReason(name: string): string {
+    const all = [...(this.pod.status?.initContainerStatuses ?? []), ...(this.pod.status?.containerStatuses ?? [])];
+    return all.find((s) => s.name === name)?.state.waiting?.reason ?? 'ContainerCreating';
   }
   get sandboxId(): string | undefined {
     return this.#last?.sandbox?.ready ? this.#last.sandbox.id : undefined;
@@ -207,7 +217,16 @@ export class PodWorker {
         down,
         this.#parts.services(this.pod.metadata.namespace ?? ''),
       );
-      const mounts = await this.#mounts(c, attempt, down, envs, actual);
+      const mounts = await containerMounts(this.pod, c, {
+        attempt,
+        down,
+        envs,
+        podIPs: actual.podIPs,
+        root: this.#parts.root,
+        refs: this.#parts.refs,
+        token: this.#parts.token,
+        volumes: this.#volumes,
+      });
       const imageUser = { name: image.username, ...(image.uid === undefined ? {} : { uid: image.uid }) };
       const id = await runtime.createContainer(
         sandbox.id,
@@ -246,69 +265,6 @@ export class PodWorker {
       hostIPs: this.#parts.hostIPs,
       allocatable: this.#parts.allocatable,
     };
-  }
-
-  async #mounts(
-    c: Container,
-    attempt: number,
-    down: Downward,
-    envs: readonly { key: string; value: string }[],
-    actual: PodActual,
-  ): Promise<Mount[]> {
-    const mounts: Mount[] = [];
-    const parts = { root: this.#parts.root, refs: this.#parts.refs, token: this.#parts.token };
-    for (const m of c.volumeMounts ?? []) {
-      const volume = this.pod.spec.volumes?.find((v) => v.name === m.name);
-      if (!volume) throw new ConfigError(`volume ${m.name} not found`, 'FailedMount');
-      const path = this.#volumes.get(m.name) ?? (await setUpVolume(this.pod, volume, parts, down));
-      this.#volumes.set(m.name, path);
-      const sub = m.subPath ?? (m.subPathExpr === undefined ? undefined : expandVariables(m.subPathExpr, envs));
-      if (sub !== undefined && (sub.startsWith('/') || sub.split('/').includes('..')))
-        throw new ConfigError(`subPath ${JSON.stringify(sub)} must stay in its volume`);
-      const hostPath = sub ? join(path, sub) : path;
-      if (sub && !volume.hostPath) await mkdir(hostPath, { recursive: true }).catch(() => undefined); // a file is there already
-      const propagation =
-        m.mountPropagation === 'Bidirectional'
-          ? 'PROPAGATION_BIDIRECTIONAL'
-          : m.mountPropagation === 'HostToContainer'
-            ? 'PROPAGATION_HOST_TO_CONTAINER'
-            : 'PROPAGATION_PRIVATE';
-      mounts.push({ containerPath: m.mountPath, hostPath, readonly: m.readOnly ?? false, propagation });
-    }
-    const own = join(this.#parts.root, 'pods', uidOf(this.pod));
-    if (!mounts.some((m) => m.containerPath === '/etc/hosts'))
-      mounts.push({ containerPath: '/etc/hosts', hostPath: await this.#hostsFile(own, actual), readonly: false });
-    const message = join(own, 'containers', c.name, `${attempt}`);
-    await mkdir(dirname(message), { recursive: true });
-    await appendFile(message, '', { mode: 0o666 });
-    mounts.push({
-      containerPath: c.terminationMessagePath ?? '/dev/termination-log',
-      hostPath: message,
-      readonly: false,
-    });
-    return mounts;
-  }
-
-  async #hostsFile(dir: string, actual: PodActual): Promise<string> {
-    const path = join(dir, 'etc-hosts');
-    const aliases = (this.pod.spec.hostAliases ?? []).map((a) => `${a.ip}\t${a.hostnames.join('\t')}`);
-    const head = this.pod.spec.hostNetwork
-      ? await readFile('/etc/hosts', 'utf8')
-      : [
-          '# Kubernetes-managed hosts file.',
-          '127.0.0.1\tlocalhost',
-          '::1\tlocalhost ip6-localhost ip6-loopback',
-          'fe00::0\tip6-localnet',
-          'fe00::0\tip6-mcastprefix',
-          'fe00::1\tip6-allnodes',
-          'fe00::2\tip6-allrouters',
-          ...actual.podIPs.map((ip) => `${ip}\t${hostnameOf(this.pod)}`),
-          '',
-        ].join('\n');
-    const tail = aliases.length > 0 ? ['', '# Entries added by HostAliases.', ...aliases, ''].join('\n') : '';
-    await mkdir(dir, { recursive: true });
-    await writeFile(path, head + tail, { mode: 0o644 });
-    return path;
   }
 
   async #kill(id: string, name: string, graceSeconds: number, hook = true): Promise<void> {
@@ -357,7 +313,7 @@ export class PodWorker {
 
   async #message(name: string, attempt: number, exitCode: number): Promise<string> {
     const c = allContainers(this.pod).find((x) => x.name === name);
-    const path = join(this.#parts.root, 'pods', uidOf(this.pod), 'containers', name, `${attempt}`);
+    const path = messageFile(this.#parts.root, this.pod, name, attempt);
     const text = (await readFile(path, 'utf8').catch(() => '')).slice(0, MESSAGE_BYTES);
     if (text !== '' || exitCode === 0 || c?.terminationMessagePolicy !== 'FallbackToLogsOnError') return text;
     const log = join(logDirectory(this.#parts.node.logRoot, this.pod), name, `${attempt}.log`);
