@@ -14,6 +14,7 @@ import {
   noneManaged,
 } from './managed-entries.ts';
 import { planOfStruct, rawPlanOfStruct } from './plan.ts';
+import { TypedError } from './typed-view.ts';
 import { type Convert, type Rules, type Typed, updateOwners } from './updater.ts';
 
 /** One write to an object that tracks who owns which field. */
@@ -29,7 +30,10 @@ export interface Write {
   time: string;
   /** What this endpoint resets and so nobody may own through it, or a filter of field-filter.ts. */
   resetFields?: readonly (readonly string[])[] | FieldFilter;
-  /** The object at another served version of the kind; null when that version isn't served any more. Needed by kinds of several versions. */
+  /**
+   * The object at another served version of the kind; null when that version isn't served any more. Needed by kinds of several versions.
+   * What it throws passes through: a caller whose conversion takes time (a webhook) can throw, convert, and call again.
+   */
   convert?: (object: KubeObject, apiVersion: string) => { object: KubeObject; struct: Struct } | null;
 }
 
@@ -61,8 +65,8 @@ const STRIPPED: FieldSet = setOfFields([
 ]);
 
 /**
- * The managedFields of an object that a create, update or (non-apply) patch is about to store: FieldManager.UpdateNoErrors. Never throws;
- * what can't be tracked leaves the live object's entries. Undefined: the object has none.
+ * The managedFields of an object that a create, update or (non-apply) patch is about to store: FieldManager.UpdateNoErrors. Throws only
+ * what `convert` throws; what can't be tracked leaves the live object's entries. Undefined: the object has none.
  */
 export function updateManagedFields(w: Update): ManagedFieldsEntry[] | undefined {
   const managed = managedOfUpdate(w);
@@ -73,7 +77,8 @@ export function updateManagedFields(w: Update): ManagedFieldsEntry[] | undefined
     if (managed.owners.size === 0) return firstEntry(w, live);
     trackUpdate(w, planOfStruct(w.struct), live, withoutManagedFields(w.next), managed);
     return encodeManaged(managed);
-  } catch {
+  } catch (e) {
+    if (!(e instanceof TypedError)) throw e;
     // As upstream: a write isn't refused because its ownership can't be told.
     return w.live?.metadata?.managedFields;
   }
