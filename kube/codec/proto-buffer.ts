@@ -19,6 +19,11 @@ export class BackBuffer {
     this.at = size;
   }
 
+  /** Bytes that stand. */
+  get written(): number {
+    return this.bytes.length - this.at;
+  }
+
   reset(): void {
     if (this.bytes.length > KEEP_MAX) this.bytes = new Uint8Array(START);
     this.at = this.bytes.length;

@@ -1,4 +1,5 @@
 import type { Field, Struct, Type } from '../schema/schema.ts';
+import type { Keys } from './proto-keys.ts';
 
 // What a field's bytes are. Plain numbers, so that a switch over them is a jump.
 export const STRING = 0;
@@ -52,6 +53,8 @@ export interface Plan {
   numbers: readonly (PlanField | undefined)[];
   /** What Go writes for the zero value; filled by the writer on first use. */
   zero: Uint8Array | null;
+  /** How JSON's members find their fields; filled by proto-keys.ts on first use. */
+  keys: Keys | null;
 }
 
 /** Field numbers in Kubernetes are under 100; a larger one would make `numbers` a dictionary. */
@@ -63,7 +66,7 @@ const plans = new WeakMap<Struct, Plan>();
 export function planOf(struct: Struct): Plan {
   const known = plans.get(struct);
   if (known !== undefined) return known;
-  const plan: Plan = { name: struct.name, fields: [], numbers: [], zero: null };
+  const plan: Plan = { name: struct.name, fields: [], numbers: [], zero: null, keys: null };
   // Before the fields are compiled: shapes may contain themselves.
   plans.set(struct, plan);
   const fields: PlanField[] = [];

@@ -19,9 +19,9 @@ export function writeMessage(o: BackBuffer, plan: Plan, value: JsonObject): void
   for (let i = fields.length - 1; i >= 0; i--) {
     const f = fields[i] as PlanField;
     if (f.op === op.GROUP) {
-      const end = o.bytes.length - o.at;
+      const end = o.written;
       writeMessage(o, f.sub(), value);
-      o.varint(o.bytes.length - o.at - end);
+      o.varint(o.written - end);
       o.varint(f.tag);
       continue;
     }
@@ -34,7 +34,8 @@ export function writeMessage(o: BackBuffer, plan: Plan, value: JsonObject): void
   }
 }
 
-function writeField(o: BackBuffer, f: PlanField, v: Json): void {
+/** A field that is not null: tag and value, for each element of a list or map. */
+export function writeField(o: BackBuffer, f: PlanField, v: Json): void {
   if (f.op === op.LIST) {
     if (!Array.isArray(v)) throw mismatch(f, v);
     const item = f.item as PlanField;
@@ -60,14 +61,14 @@ function writeMap(o: BackBuffer, f: PlanField, v: JsonObject): void {
     const k = keys[i] as string;
     const value = v[k];
     if (value === undefined) continue;
-    const end = o.bytes.length - o.at;
+    const end = o.written;
     if (value !== null || item.op !== op.BYTES) {
       writeValue(o, item, value, f);
       o.varint(item.tag);
     }
     o.string(k);
     o.varint(10);
-    o.varint(o.bytes.length - o.at - end);
+    o.varint(o.written - end);
     o.varint(f.tag);
   }
 }
@@ -91,7 +92,7 @@ function byCodePoint(a: string, b: string): number {
 }
 
 /** What comes after the tag: the length where there is one, and the value. `f` is the field that is named in an error. */
-function writeValue(o: BackBuffer, p: PlanField, v: Json | undefined, f: PlanField): void {
+export function writeValue(o: BackBuffer, p: PlanField, v: Json | undefined, f: PlanField): void {
   switch (p.op) {
     case op.STRING:
       if (typeof v === 'string') o.string(v);
@@ -123,7 +124,7 @@ function writeValue(o: BackBuffer, p: PlanField, v: Json | undefined, f: PlanFie
 }
 
 function writeSpecial(o: BackBuffer, p: PlanField, v: Json | undefined, f: PlanField): void {
-  const end = o.bytes.length - o.at;
+  const end = o.written;
   switch (p.op) {
     case op.TIME:
     case op.MICRO_TIME:
@@ -161,7 +162,7 @@ function writeSpecial(o: BackBuffer, p: PlanField, v: Json | undefined, f: PlanF
     default:
       writeUnion(o, p, v, f);
   }
-  o.varint(o.bytes.length - o.at - end);
+  o.varint(o.written - end);
 }
 
 function writeTime(o: BackBuffer, v: Json | undefined, micro: boolean, f: PlanField): void {
@@ -216,9 +217,9 @@ function writeUnion(o: BackBuffer, p: PlanField, v: Json | undefined, f: PlanFie
 }
 
 function writeInner(o: BackBuffer, plan: Plan, v: JsonObject): void {
-  const end = o.bytes.length - o.at;
+  const end = o.written;
   writeMessage(o, plan, v);
-  o.varint(o.bytes.length - o.at - end);
+  o.varint(o.written - end);
 }
 
 function writeDouble(o: BackBuffer, v: number): void {
@@ -235,7 +236,7 @@ function writeBase64(o: BackBuffer, v: Json | undefined, f: PlanField): void {
 }
 
 /** Go's zero value of a field that isn't a pointer. */
-function writeZero(o: BackBuffer, f: PlanField): void {
+export function writeZero(o: BackBuffer, f: PlanField): void {
   switch (f.op) {
     case op.INT:
     case op.BOOL:

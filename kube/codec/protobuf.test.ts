@@ -5,7 +5,7 @@ import type { Field, Struct, Type } from '../schema/schema.ts';
 import { schemas } from '../schema/schemas.ts';
 import { bytesOfBase64 } from './base64.ts';
 import { vectors, watchEvent } from './generated/vectors.ts';
-import { parseJson } from './json.ts';
+import { parseJson, printJson, printPretty } from './json.ts';
 import {
   decodeEnvelope,
   decodeProto,
@@ -18,6 +18,8 @@ import {
   hasMagic,
   NESTING_MAX,
   ProtoError,
+  transcodeObject,
+  transcodeProto,
 } from './protobuf.ts';
 
 function bytes(base64: string): Uint8Array {
@@ -294,4 +296,69 @@ const MISFITS: [Struct, Json, string][] = [
 
 test('a value that does not fit its type is refused', () => {
   for (const [s, v, message] of MISFITS) assert.throws(() => encodeProto(s, { v }), { name: 'ProtoError', message });
+});
+
+test('JSON text goes to the same bytes as the object that it is', () => {
+  for (const v of vectors) {
+    const o = parseJson(v.json) as JsonObject;
+    const text = printJson(o);
+    assert.equal(
+      hex(transcodeObject(structOf(o), text, String(o.apiVersion), String(o.kind))),
+      hex(bytes(v.proto)),
+      v.name,
+    );
+  }
+});
+
+const rich = struct(
+  { name: 's', type: string },
+  { name: 'n', type: int64, nullable: true },
+  { name: 'd', type: { is: 'number' }, nullable: true },
+  { name: 'b', type: { is: 'boolean' }, nullable: true },
+  { name: 'm', type: { is: 'map', values: string } },
+  { name: 'l', type: { is: 'list', items: { is: 'list', items: string, wrapped: true } } },
+  { name: 't', type: { is: 'string', format: 'time' }, nullable: true },
+  { name: 'mt', type: { is: 'string', format: 'micro-time' }, nullable: true },
+  { name: 'q', type: { is: 'string', format: 'quantity' }, nullable: true },
+  { name: 'x', type: { is: 'string', format: 'int-or-string' }, nullable: true },
+  { name: 'y', type: { is: 'string', format: 'byte' } },
+  { name: 'in', type: { is: 'struct', struct: (): Struct => rich }, nullable: true },
+  { name: 'all', type: { is: 'list', items: { is: 'struct', struct: (): Struct => rich } } },
+);
+const TEXTS = [
+  '{}',
+  '{"unknown":{"s":"no"},"s":"a\\"\\n\\u00e9😀"}',
+  '{"\\u0073":"escaped name"}',
+  '{"s":"first","s":"last","n":1,"n":null}',
+  '{"n":-9223372036854775808,"d":-1.5e3,"b":false}',
+  '{"n":-0,"d":3,"b":true,"all":[]}',
+  '{"n":123456789012345}',
+  '{"n":1234567890123456}',
+  '{"m":{"b":"2","a":"1","é":"\\t","\\"":""},"l":[["a","b"],[]]}',
+  '{"m":{"a":"1","a":"2","a":"3"}}',
+  '{"m":{"a":null}}',
+  '{"t":"2026-02-28T23:59:59Z","mt":"2026-11-21T12:00:00.000001Z"}',
+  '{"t":"2024-02-29T00:00:00Z"}',
+  '{"t":"2026-12-31T00:00:00+02:00"}',
+  '{"t":"0001-01-01T00:00:00Z"}',
+  '{"q":"1Gi","x":"25%","y":"AP8="}',
+  '{"q":5,"x":80}',
+  '{"in":{"in":{"s":"deep","all":[{"s":"1"},{"in":{"s":"2"}},{}]}},"s":"outer","n":7}',
+  `{"s":"${'x'.repeat(5000)}","all":[${Array(2000).fill('{"s":"a","n":1}').join(',')}]}`,
+];
+
+test('JSON text of every shape goes to the same bytes as its value, spaces or none', () => {
+  for (const text of TEXTS) {
+    const value = parseJson(text) as JsonObject;
+    const want = hex(encodeProto(rich, value));
+    assert.equal(hex(transcodeProto(rich, text)), want, text.slice(0, 200));
+    assert.equal(hex(transcodeProto(rich, printPretty(value))), want, text.slice(0, 200));
+  }
+});
+
+test('JSON text that does not fit is refused', () => {
+  for (const text of ['{"s":1}', '{"n":"x"}', '{"n":1.5}', '{"m":[]}', '{"all":{}}', '{"in":[]}', '{"t":"x"}', '[]']) {
+    assert.throws(() => transcodeProto(rich, text), { name: 'ProtoError' }, text);
+  }
+  assert.throws(() => transcodeProto(rich, '{"s":'), SyntaxError);
 });

@@ -5,6 +5,7 @@ import { ProtoError } from './proto-error.ts';
 import { planOf } from './proto-plan.ts';
 import { readMessage } from './proto-read.ts';
 import { Reader } from './proto-reader.ts';
+import { transcodeMessage } from './proto-transcode.ts';
 import { writeMessage } from './proto-write.ts';
 
 export { ProtoError } from './proto-error.ts';
@@ -20,6 +21,26 @@ const out = new BackBuffer();
 export function encodeProto(struct: Struct, value: JsonObject): Uint8Array {
   out.reset();
   writeMessage(out, planOf(struct), value);
+  return out.take();
+}
+
+/**
+ * encodeObject of an object that is JSON text (a store's row), without making the object: about twice as fast. The text must be valid
+ * JSON and should be compact, because raw JSON inside it is copied. Nothing is checked beyond what the writing needs.
+ */
+export function transcodeObject(struct: Struct, text: string, apiVersion: string, kind: string): Uint8Array {
+  out.reset();
+  beginEnvelope();
+  const end = out.written;
+  transcodeMessage(out, planOf(struct), text);
+  endEnvelope(end, apiVersion, kind);
+  return out.take();
+}
+
+/** encodeProto of JSON text: a list's item for encodeList. */
+export function transcodeProto(struct: Struct, text: string): Uint8Array {
+  out.reset();
+  transcodeMessage(out, planOf(struct), text);
   return out.take();
 }
 
@@ -41,7 +62,7 @@ export interface Envelope {
 export function encodeObject(struct: Struct, value: JsonObject, apiVersion?: string, kind?: string): Uint8Array {
   out.reset();
   beginEnvelope();
-  const end = out.bytes.length - out.at;
+  const end = out.written;
   writeMessage(out, planOf(struct), value);
   endEnvelope(end, apiVersion ?? String(value.apiVersion ?? ''), kind ?? String(value.kind ?? ''));
   return out.take();
@@ -51,7 +72,7 @@ export function encodeObject(struct: Struct, value: JsonObject, apiVersion?: str
 export function encodeEnvelope(apiVersion: string, kind: string, raw: Uint8Array): Uint8Array {
   out.reset();
   beginEnvelope();
-  const end = out.bytes.length - out.at;
+  const end = out.written;
   out.raw(raw);
   endEnvelope(end, apiVersion, kind);
   return out.take();
@@ -66,14 +87,14 @@ function beginEnvelope(): void {
 }
 
 function endEnvelope(end: number, apiVersion: string, kind: string): void {
-  out.varint(out.bytes.length - out.at - end);
+  out.varint(out.written - end);
   out.varint(18);
-  const type = out.bytes.length - out.at;
+  const type = out.written;
   out.string(kind);
   out.varint(18);
   out.string(apiVersion);
   out.varint(10);
-  out.varint(out.bytes.length - out.at - type);
+  out.varint(out.written - type);
   out.varint(10);
   out.raw(MAGIC);
 }
@@ -123,7 +144,7 @@ export function hasMagic(bytes: Uint8Array): boolean {
 export function encodeList(struct: Struct, list: JsonObject, items: readonly Uint8Array[]): Uint8Array {
   out.reset();
   beginEnvelope();
-  const end = out.bytes.length - out.at;
+  const end = out.written;
   let size = 64;
   for (const i of items) size += i.length + 6;
   out.need(size);
@@ -146,7 +167,7 @@ export function encodeWatchEvent(type: string, object: Uint8Array): Uint8Array {
   out.raw(object);
   out.varint(object.length);
   out.varint(10);
-  const size = out.bytes.length - out.at;
+  const size = out.written;
   out.varint(size);
   out.varint(18);
   out.string(type);

@@ -42,6 +42,37 @@ export function parseTime(s: string): Timestamp | null {
   return { seconds, nanos: m[1] === undefined ? 0 : Number(m[1].slice(0, 9).padEnd(9, '0')) };
 }
 
+/** Where the digits of `2026-11-21T09:15:00Z` stand, by pairs, and what stands between them. */
+const PAIRS = [0, 2, 5, 8, 11, 14, 17];
+const BETWEEN: readonly [number, number][] = [
+  [4, 45],
+  [7, 45],
+  [10, 84],
+  [13, 58],
+  [16, 58],
+  [19, 90],
+];
+const fields = new Int32Array(PAIRS.length);
+
+/** Seconds of a time in bytes, in the form in which times are stored; NaN for any other form, which parseTime reads. */
+export function canonicalSeconds(b: Uint8Array, from: number, to: number): number {
+  if (to - from !== 20) return Number.NaN;
+  for (const [i, c] of BETWEEN) if (b[from + i] !== c) return Number.NaN;
+  for (let i = 0; i < PAIRS.length; i++) {
+    const at = from + (PAIRS[i] as number);
+    const tens = (b[at] as number) - 48;
+    const ones = (b[at + 1] as number) - 48;
+    if (tens < 0 || tens > 9 || ones < 0 || ones > 9) return Number.NaN;
+    fields[i] = tens * 10 + ones;
+  }
+  const at = (i: number) => fields[i] as number;
+  const month = at(2);
+  const day = at(3);
+  const common = month >= 1 && month <= 12 && day >= 1 && day <= (month === 2 ? 28 : 30);
+  if (!common || at(4) > 23 || at(5) > 59 || at(6) > 59 || at(0) === 0) return Number.NaN;
+  return daysOf(at(0) * 100 + at(1), month, day) * DAY + at(4) * 3600 + at(5) * 60 + at(6);
+}
+
 const pad2: string[] = Array.from({ length: 100 }, (_, i) => String(i).padStart(2, '0'));
 
 /** RFC 3339 in UTC with whole seconds; with `micros` six digits of fraction (metav1.MicroTime). */

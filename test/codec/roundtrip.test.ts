@@ -4,8 +4,8 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { parseJson } from '../../kube/codec/json.ts';
-import { decodeEnvelope, decodeProto, encodeObject } from '../../kube/codec/protobuf.ts';
+import { parseJson, printJson } from '../../kube/codec/json.ts';
+import { decodeEnvelope, decodeProto, encodeObject, transcodeObject } from '../../kube/codec/protobuf.ts';
 import { parseYaml, printYaml } from '../../kube/codec/yaml.ts';
 import type { JsonObject } from '../../kube/meta/json.ts';
 import { parseApiVersion } from '../../kube/meta/object.ts';
@@ -55,6 +55,8 @@ test('every golden object of a served kind is the same in protobuf, both ways', 
     const decoded = { kind: e.kind, apiVersion: e.apiVersion, ...decodeProto(struct, e.raw) };
     assert.deepEqual(decoded, object, name);
     assert.ok(Buffer.from(encodeObject(struct, object)).equals(bytes), `${name}: bytes differ`);
+    const direct = transcodeObject(struct, printJson(object), e.apiVersion, e.kind);
+    assert.ok(Buffer.from(direct).equals(bytes), `${name}: bytes differ when made from text`);
   }
   assert.ok(kinds >= KINDS_MIN, `${kinds} kinds`);
 });
