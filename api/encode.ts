@@ -1,8 +1,8 @@
-import { stringify } from 'yaml';
 import { printJson, printPretty } from '../kube/codec/json.ts';
 import { type Accepted, JSON_TYPE, PROTOBUF_TYPE } from '../kube/codec/negotiate.ts';
 import { encodeProto, encodeList as protoList, encodeObject as protoObject } from '../kube/codec/protobuf.ts';
 import { includeObjectOf, toPartial, toPartialList, toTable, wrongPartial } from '../kube/codec/table.ts';
+import { printYaml } from '../kube/codec/yaml.ts';
 import type { JsonObject } from '../kube/meta/json.ts';
 import type { KubeObject } from '../kube/meta/object.ts';
 import { failure, type Status } from '../kube/meta/status.ts';
@@ -28,7 +28,7 @@ export function encodeStatus(status: Status, out: Accepted | undefined, schemas:
 /** JSON or YAML of anything. */
 export function encodeText(object: JsonObject, out: Accepted | undefined, pretty: boolean): Encoded {
   if (out && out.type !== JSON_TYPE && out.type !== PROTOBUF_TYPE) {
-    return { type: out.type, body: stringify(object, { lineWidth: 0, aliasDuplicateObjects: false }) };
+    return { type: out.type, body: printYaml(object) };
   }
   return { type: JSON_TYPE, body: `${pretty ? printPretty(object) : printJson(object)}\n` };
 }

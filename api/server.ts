@@ -6,6 +6,7 @@ import { ANONYMOUS } from './authn/users.ts';
 import { type Authorize, chain } from './authz/authorize.ts';
 import { Again, authorize, type BodyCache, type Call, confirm } from './call.ts';
 import { denied } from './forbidden.ts';
+import { impersonated } from './impersonate.ts';
 import type { Parts, Resource } from './parts.ts';
 import { paths } from './paths.ts';
 import { parseRequest } from './request.ts';
@@ -147,6 +148,10 @@ function decodePath(path: string): string {
 
 async function answer(server: Server, call: Call): Promise<Response> {
   if (!call.caller) call.user = await authenticate(call);
+  // Looked for by its first header: nobody else pays for it.
+  if (call.request.headers.has('impersonate-user') || call.request.headers.has('impersonate-group')) {
+    call.user = await impersonated(call);
+  }
   await checkAllowed(call);
   if (!call.info.isResource) return server.other(call);
   return dispatch(server, call);

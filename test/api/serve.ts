@@ -1,14 +1,20 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
 import type { ReadableStream as NodeStream } from 'node:stream/web';
+import { chain } from '../../api/admission/index.ts';
 import type { ClusterContext, User } from '../../api/attributes.ts';
+import { createAuthorizer } from '../../api/authz/index.ts';
 import type { Parts } from '../../api/parts.ts';
 import { createPolicyView } from '../../api/policy.ts';
 import { createApi } from '../../api/server.ts';
-import { kinds } from '../../kube/kinds/index.ts';
+import { kindByStorage, kinds } from '../../kube/kinds/index.ts';
 import type { Env } from '../../kube/meta/env.ts';
+import { parseApiVersion } from '../../kube/meta/object.ts';
 import { schemas } from '../../kube/schema/schemas.ts';
+import { baseLayer } from '../../kube/store/base/base.ts';
+import { parseKey } from '../../kube/store/key.ts';
 import { MemoryStore } from '../../kube/store/memory.ts';
+import { MAX_OPS, type Op } from '../../kube/store/store.ts';
 
 // An API server on MemoryStore behind node:http, for tests with unmodified clients:
 //   node test/api/serve.ts 8001 & kubectl --server http://127.0.0.1:8001 get ns
@@ -32,9 +38,10 @@ export const env: Env = {
   },
 };
 
-/** A cluster in memory. */
-export function memoryCluster(url: string): ClusterContext {
+/** A cluster in memory with the bootstrap objects of a new cluster. */
+export async function memoryCluster(url: string): Promise<ClusterContext> {
   const store = new MemoryStore(env);
+  await fill(store);
   const view = createPolicyView();
   return {
     id: 'test',
@@ -45,6 +52,20 @@ export function memoryCluster(url: string): ClusterContext {
     url,
     waitUntil: () => {},
   };
+}
+
+/** Rows of the base layer, as many at once as a commit takes. */
+async function fill(store: MemoryStore): Promise<void> {
+  const { rows } = baseLayer();
+  for (let i = 0; i < rows.length; i += MAX_OPS) {
+    await store.commit(
+      rows.slice(i, i + MAX_OPS).map((r): Op => {
+        const gv = parseApiVersion(r.version) ?? { group: '', version: 'v1' };
+        const schema = schemas.hash({ ...gv, kind: kindByStorage(parseKey(r.key).resource)?.kind ?? '' });
+        return { key: r.key, expect: 0, value: { text: r.text, version: r.version, schema }, facts: r.facts };
+      }),
+    );
+  }
 }
 
 /** Serves a cluster on a port (0 = any free one); everybody is `user`. */
@@ -86,27 +107,17 @@ async function answer(
   body.pipe(res);
 }
 
-/** Everything without authentication, authorization and admission. */
-export const plainParts: Parts = {
+/** The whole chain but authentication. */
+export const parts: Parts = {
   kinds,
   schemas,
   authenticators: [],
-  authorizers: [{ name: 'AlwaysAllow', authorize: () => ({ allow: true, reason: '' }) }],
-  admission: [],
+  authorizers: [createAuthorizer()],
+  admission: chain,
 };
 
 if (import.meta.main) {
   const port = Number(process.argv[2] ?? 8001);
-  const cluster = memoryCluster(`http://127.0.0.1:${port}`);
-  const running = await serve(plainParts, cluster, port);
-  const post = (path: string, body: unknown) =>
-    fetch(`http://127.0.0.1:${running.port}${path}`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify(body),
-    });
-  for (const name of ['default', 'kube-system', 'kube-public', 'kube-node-lease']) {
-    await post('/api/v1/namespaces', { metadata: { name } });
-  }
+  const running = await serve(parts, await memoryCluster(`http://127.0.0.1:${port}`), port);
   console.error(`listening on http://127.0.0.1:${running.port}`);
 }
