@@ -325,3 +325,33 @@ test('discovery shows public keys only', async () => {
     id_token_signing_alg_values_supported: ['RS256'],
   });
 });
+
+test('a token whose account or node the View has lost is refused', async () => {
+  const { c } = await cluster();
+  const { token } = await signServiceAccountToken(sa, c);
+  const node = await signNodeToken({ name: 'n1', uid: 'u1' }, 60, c);
+  const see = (uid: string | null) => {
+    const policy = uid === null ? null : '{}';
+    const changes = ['serviceaccounts/ns/sa', 'nodes/n1'].map((key) => ({ key, policy, uid: uid ?? '' }));
+    c.view.apply({ ok: false, stale: true, policy: c.view.revision + 1, whole: false, changes, missing: [] });
+  };
+  see('other');
+  await refuses(authenticateRequest(bearer(token), c));
+  await refuses(authenticateRequest(bearer(node), c));
+  c.view.apply({
+    ok: false,
+    stale: true,
+    policy: 9,
+    whole: false,
+    changes: [
+      { key: 'serviceaccounts/ns/sa', policy: '{}', uid: 'u-sa' },
+      { key: 'nodes/n1', policy: '{}', uid: 'u1' },
+    ],
+    missing: [],
+  });
+  await authenticateRequest(bearer(token), c);
+  await authenticateRequest(bearer(node), c);
+  see(null);
+  await refuses(authenticateRequest(bearer(token), c));
+  await refuses(authenticateRequest(bearer(node), c));
+});

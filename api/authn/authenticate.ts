@@ -34,8 +34,19 @@ export const refusal = (): StatusError => unauthorized();
 
 async function userOrRefuse(token: string, c: ClusterContext): Promise<User> {
   const result = await authenticateToken(token, c);
-  if ('error' in result) throw refusal();
+  if ('error' in result || isOrphan(result.user, c)) throw refusal();
   return result.user;
+}
+
+/** True when the View knows that the ServiceAccount or Node behind a credential is gone. Pods and Secrets only the store knows. */
+function isOrphan(user: User, c: ClusterContext): boolean {
+  if (user.bound === undefined || c.view.revision === 0) return false;
+  for (const b of user.bound) {
+    if (!b.key.startsWith('serviceaccounts/') && !b.key.startsWith('nodes/')) continue;
+    const row = c.view.get(b.key);
+    if (row === undefined || (b.uid !== undefined && row.uid !== b.uid)) return true;
+  }
+  return false;
 }
 
 /**
