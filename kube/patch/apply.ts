@@ -49,11 +49,10 @@ const ANNOTATIONS_MAX = 256 * 1024;
  * settles ownership. Throws a StatusError (400, 500) for a configuration that can't be applied; conflicts are a value.
  */
 export function applyPatch(w: Apply): ApplyResult {
-  checkType(w);
   const applied = w.applied as KubeObject;
-  const entries = w.live?.metadata?.managedFields;
-  const managed = decodeManaged(entries);
+  const managed = decodeManaged(w.live?.metadata?.managedFields);
   if (typeof managed === 'string') throw failure('', `failed to decode managed fields: ${managed}`);
+  checkType(w);
   try {
     const base = baseOf(w, managed);
     let done = applyOnce(w, base, w.force);
@@ -128,7 +127,7 @@ function baseOf(w: Apply, managed: Managed): Base {
   const plan = rawPlanOfStruct(w.struct);
   const applied = w.applied as KubeObject;
   const live = goView(viewed, withoutManagedFields(w.live ?? emptyObject(applied))) as KubeObject;
-  if (managed.owners.size === 0) {
+  if (w.live !== null && managed.owners.size === 0) {
     trackUpdate({ ...w, manager: BEFORE_FIRST_APPLY }, viewed, emptyObject(applied), live, managed);
   }
   const wrong = typedProblem(plan, applied);
@@ -139,7 +138,7 @@ function baseOf(w: Apply, managed: Managed): Base {
 }
 
 function printObject(o: KubeObject): string {
-  const meta = (o.metadata as ObjectMeta | undefined) ?? {};
+  const meta: ObjectMeta = isObject(o.metadata) ? o.metadata : {};
   return `${meta.namespace ?? ''}/${meta.name ?? ''}; ${printKind(o.apiVersion ?? '', o.kind ?? '')}`;
 }
 
@@ -183,7 +182,7 @@ function upgradeFromLastApplied(w: Apply, base: Base, conflicts: Conflict[]): Do
 }
 
 function allowedByLastApplied(w: Apply, base: Base): FieldSet | null {
-  const text = base.live.metadata.annotations?.[LAST_APPLIED];
+  const text = (base.live.metadata as ObjectMeta | undefined)?.annotations?.[LAST_APPLIED];
   if (text === undefined || text === '') return null;
   const last = parseObject(text);
   if (last === null || last.apiVersion !== w.apiVersion || last.kind !== w.kind) return null;
@@ -203,7 +202,7 @@ function parseObject(text: string): JsonObject | null {
 
 /** Keeps the annotation of client-side apply true where an object still has it, so that either way of applying works next time. */
 function syncLastApplied(object: KubeObject, applied: KubeObject): KubeObject {
-  const annotations = object.metadata.annotations;
+  const annotations = (object.metadata as ObjectMeta | undefined)?.annotations;
   if (annotations === undefined || (annotations[LAST_APPLIED] ?? '') === '') return object;
   const next = { ...annotations, [LAST_APPLIED]: lastAppliedOf(applied) };
   if (sizeOf(next) > ANNOTATIONS_MAX) delete (next as Partial<typeof next>)[LAST_APPLIED];
@@ -211,7 +210,7 @@ function syncLastApplied(object: KubeObject, applied: KubeObject): KubeObject {
 }
 
 function lastAppliedOf(applied: KubeObject): string {
-  const { annotations } = applied.metadata;
+  const annotations = isObject(applied.metadata) ? applied.metadata.annotations : undefined;
   if (!isObject(annotations)) return `${goJson(applied)}\n`;
   const { [LAST_APPLIED]: _, ...rest } = annotations;
   return `${goJson({ ...applied, metadata: { ...applied.metadata, annotations: rest } })}\n`;

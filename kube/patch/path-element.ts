@@ -40,12 +40,15 @@ interface Parsed {
 
 /** Elements of kind k, v and i seen before: the same few come back with every request. Bounded so that no tenant can fill memory. */
 const REMEMBERED_MAX = 8192;
+/** Longer elements are rare and not worth the memory. */
+const REMEMBERED_LENGTH_MAX = 256;
 const remembered = new Map<string, Parsed>();
 
 function parse(s: string): Parsed {
   const known = remembered.get(s);
   if (known !== undefined) return known;
   const parsed = parseNew(s);
+  if (s.length > REMEMBERED_LENGTH_MAX) return parsed;
   if (remembered.size >= REMEMBERED_MAX) remembered.clear();
   remembered.set(s, parsed);
   return parsed;

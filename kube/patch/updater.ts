@@ -86,7 +86,9 @@ export function applyTo(
   // Who applies at least what they did before leaves nothing to prune.
   const kept = last?.apiVersion === config.apiVersion && isEmptySet(difference(last.set, set));
   const object = kept ? merged : prune(rules, merged, current, config.apiVersion, last);
-  settle(rules, live, object, current, manager, force);
+  // Alone, an applier has nobody to take from or to conflict with.
+  if (current.size > 1) settle(rules, live, object, current, manager, force);
+  else if (isEmptySet(set)) current.clear();
   return { object: equalJson(live.value, object.value) ? null : object.value, owners: current };
 }
 
