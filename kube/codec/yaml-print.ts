@@ -166,8 +166,9 @@ function isBlock(v: Json): v is Json[] | JsonObject {
   return false;
 }
 
-/** What YAML calls printable, without the byte order mark. */
-const UNPRINTABLE = /[^\n\x20-\x7e\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\u{10000}-\u{10ffff}]|[\u{10000}-\u{10ffff}]/u;
+/** What must be escaped: what YAML does not call printable, the byte order mark, and the separators that old readers take for line breaks. */
+const UNPRINTABLE =
+  /[^\n\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\u{10000}-\u{10ffff}]|[\u{10000}-\u{10ffff}]/u;
 const INDICATOR = /^(?:---|\.\.\.|[#,[\]{}&*!|>'"%@`]|[?:-](?: |$|\n))|:(?=[ \n]|$)|[ \n]#/;
 
 /** Which styles can hold a text. go-yaml's emitter takes everything beyond the basic plane for unprintable. */
@@ -194,15 +195,13 @@ const SHORT: Record<string, string> = {
   '"': '\\"',
   '\\': '\\\\',
   '\x85': '\\N',
-  '\xa0': '\\_',
   '\u2028': '\\L',
   '\u2029': '\\P',
 };
 
 function escaped(c: string): string {
-  if (c === '\xa0') return c;
   const short = SHORT[c];
-  if (short !== undefined) return c === '\u2028' || c === '\u2029' ? c : short;
+  if (short !== undefined) return short;
   if (!UNPRINTABLE.test(c)) return c;
   const point = c.codePointAt(0) ?? 0;
   const hex = point.toString(16).toUpperCase();

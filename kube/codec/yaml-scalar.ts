@@ -38,8 +38,7 @@ export function resolveScalar(text: string): Scalar {
   const plain = text.replaceAll('_', '');
   const int = integerOf(plain);
   if (int !== null) return { tag: '!!int', value: int };
-  const float = FLOAT.test(plain) ? floatOf(plain) : null;
-  return float ?? { tag: '!!str', value: text };
+  return FLOAT.test(plain) ? floatOf(text) : { tag: '!!str', value: text };
 }
 
 /** A number too large for a float64 stays text, as in Go. */
