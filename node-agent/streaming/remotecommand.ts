@@ -1,5 +1,5 @@
-import { once } from 'node:events';
 import type { Readable, Writable } from 'node:stream';
+import { setTimeout as delay } from 'node:timers/promises';
 import { isObject } from '../../kube/meta/json.ts';
 import { failure, internal, type Status, success } from '../../kube/meta/status.ts';
 import { SpdySession } from './spdy/session.ts';
@@ -28,12 +28,28 @@ export interface CommandStreams {
 const PROTOCOLS = ['v4.channel.k8s.io'];
 /** What the error stream may say: a Status. */
 const STATUS_BYTES_MAX = 64 << 10;
+/** How long a command without output may take none of the input that waits for it: long, for its disk may be slow. */
+const INPUT_STUCK_MS_MAX = 30_000;
+
+/** Resolves when `to` takes more, or never will. */
+function drained(to: Writable): Promise<void> {
+  return new Promise((resolve) => {
+    const over = () => {
+      to.off('drain', over);
+      to.off('close', over);
+      resolve();
+    };
+    to.on('drain', over);
+    to.on('close', over);
+    if (to.destroyed) over();
+  });
+}
 
 /** Copies what can be read, at the pace of `to`; resolves at its end. */
 async function copyTo(from: SpdyStream, to: Writable): Promise<void> {
   for await (const chunk of from) {
     if (to.destroyed) throw new SpdyError('the local end is closed');
-    if (!to.write(chunk) && !to.destroyed) await Promise.race([once(to, 'drain'), once(to, 'close')]);
+    if (!to.write(chunk)) await drained(to);
   }
 }
 
@@ -58,6 +74,22 @@ async function readStatus(stream: SpdyStream): Promise<Status> {
   return failure('InternalError', `error executing remote command: ${text}`).status;
 }
 
+/**
+ * Fails once input waits and none of it is taken for `ms`. containerd 1.6 may wait for ever to hand over input that a
+ * command which has ended never reads, and tells no status then.
+ */
+async function inputStuck(stdin: SpdyStream, ms: number, signal: AbortSignal): Promise<never> {
+  for (let before = -1; !signal.aborted; ) {
+    const now = stdin.sentBytes;
+    if (now === before && stdin.writableLength > 0) {
+      throw new SpdyError('the command has closed its output and takes no more input');
+    }
+    before = now;
+    await delay(ms, undefined, { signal, ref: false }).catch(() => undefined);
+  }
+  return new Promise(() => undefined); // over: whoever waited has his answer
+}
+
 async function sendSizes(stream: SpdyStream, sizes: AsyncIterable<TerminalSize> | undefined): Promise<void> {
   for await (const size of sizes ?? []) {
     if (stream.destroyed) return;
@@ -66,7 +98,7 @@ async function sendSizes(stream: SpdyStream, sizes: AsyncIterable<TerminalSize> 
   stream.end();
 }
 
-async function converse(session: SpdySession, io: CommandStreams): Promise<Status> {
+async function converse(session: SpdySession, io: CommandStreams, stuckMs: number): Promise<Status> {
   const open = (streamtype: string, wanted: unknown) => (wanted ? session.open({ streamtype }) : null);
   // All are asked for at once and then awaited: one round trip instead of five. The error stream is the first.
   const [error, stdin, stdout, stderr, resize] = await Promise.all([
@@ -76,19 +108,25 @@ async function converse(session: SpdySession, io: CommandStreams): Promise<Statu
     open('stderr', io.stderr && !io.tty),
     open('resize', io.tty),
   ]);
-  if (stdin && io.stdin) {
-    stdin.resume();
-    io.stdin.pipe(stdin);
-  }
+  stdin?.resume();
+  if (stdin) io.stdin?.pipe(stdin);
   resize?.resume();
   if (resize) void sendSizes(resize, io.resize).catch(() => resize.destroy());
   error.end();
-  const results = [readStatus(error)] as [Promise<Status>, ...Promise<void>[]];
-  if (stdout && io.stdout) results.push(copyTo(stdout, io.stdout));
-  if (stderr && io.stderr) results.push(copyTo(stderr, io.stderr));
-  const [status] = await Promise.all(results);
-  if (stdin && io.stdin) io.stdin.unpipe(stdin);
-  return status;
+  const outputs = Promise.all([
+    stdout && io.stdout && copyTo(stdout, io.stdout),
+    stderr && io.stderr && copyTo(stderr, io.stderr),
+  ]);
+  const over = new AbortController();
+  try {
+    const status = readStatus(error);
+    const stuck = stdin && outputs.then(() => inputStuck(stdin, stuckMs, over.signal));
+    const [told] = await Promise.all([Promise.race(stuck ? [status, stuck] : [status]), outputs]);
+    return told;
+  } finally {
+    over.abort();
+    if (stdin) io.stdin?.unpipe(stdin);
+  }
 }
 
 /**
@@ -96,7 +134,7 @@ async function converse(session: SpdySession, io: CommandStreams): Promise<Statu
  * or Failure with reason NonZeroExitCode and the code in details.causes. A Failure with InternalError when the
  * connection breaks or is refused. At most about 200 KiB are under way in each direction.
  */
-export async function execStream(url: string, io: CommandStreams): Promise<Status> {
+export async function execStream(url: string, io: CommandStreams, stuckMs = INPUT_STUCK_MS_MAX): Promise<Status> {
   let session: SpdySession | null = null;
   const abort = () => session?.close(new SpdyError('the client is gone'));
   try {
@@ -104,7 +142,7 @@ export async function execStream(url: string, io: CommandStreams): Promise<Statu
     session = new SpdySession(socket);
     if (!PROTOCOLS.includes(protocol)) throw new SpdyError(`unexpected subprotocol ${JSON.stringify(protocol)}`);
     io.signal?.addEventListener('abort', abort, { once: true });
-    return await converse(session, io);
+    return await converse(session, io, stuckMs);
   } catch (e) {
     return internal(e instanceof Error ? e.message : String(e)).status;
   } finally {

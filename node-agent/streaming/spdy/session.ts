@@ -26,6 +26,8 @@ export class SpdySession {
   readonly #streams = new Map<number, SpdyStream>();
   readonly #opening = new Map<number, Opening>();
   readonly #behind = new Set<SpdyStream>();
+  /** Writers that wait for the transport. */
+  readonly #waiting: ((e?: Error | null) => void)[] = [];
   readonly #pings = new Map<number, () => void>();
   readonly #accept: ((s: SpdyStream) => boolean) | null;
   readonly #owner: StreamOwner;
@@ -49,9 +51,13 @@ export class SpdySession {
     };
     this.closed = new Promise((resolve) => transport.once('close', resolve));
     transport.on('data', (chunk: Buffer) => this.#received(chunk));
+    transport.on('drain', () => this.#wake());
     transport.on('error', (e) => this.#fail(e));
-    transport.once('end', () => this.#fail(null));
-    transport.once('close', () => this.#fail(null));
+    transport.once('end', () => this.close()); // nobody half closes a connection: the peer is gone
+    transport.once('close', () => {
+      this.#fail(null);
+      this.#wake();
+    });
   }
 
   /** A new stream, once the peer has taken it. SpdyError when it refuses or the connection ends. */
@@ -62,16 +68,18 @@ export class SpdySession {
     this.#nextId += 2;
     const stream = new SpdyStream(id, headers, this.#owner);
     this.#streams.set(id, stream);
+    const opened = new Promise<SpdyStream>((resolve, reject) => this.#opening.set(id, { stream, resolve, reject }));
     this.#write({ type: 'synStream', id, fin: false, headers });
-    return new Promise((resolve, reject) => this.#opening.set(id, { stream, resolve, reject }));
+    return opened;
   }
 
   /** Resolves when the peer answers; never when it's gone. */
   ping(): Promise<void> {
     const id = this.#nextPing;
     this.#nextPing += 2;
+    const answered = new Promise<void>((resolve) => this.#pings.set(id, resolve));
     this.#write({ type: 'ping', id });
-    return new Promise((resolve) => this.#pings.set(id, resolve));
+    return answered;
   }
 
   /** Tells the peer to open no more streams; those that are open go on. */
@@ -107,13 +115,13 @@ export class SpdySession {
       sent();
       return;
     }
-    const over = () => {
-      t.off('drain', over);
-      t.off('close', over);
-      sent(t.destroyed ? (this.#error ?? new SpdyError('connection is closed')) : null);
-    };
-    t.on('drain', over);
-    t.on('close', over);
+    this.#waiting.push(sent);
+  }
+
+  /** The transport takes more, or nothing any more: whoever waits to write goes on. */
+  #wake(): void {
+    const over = this.#transport.destroyed ? (this.#error ?? new SpdyError('connection is closed')) : null;
+    for (const sent of this.#waiting.splice(0)) sent(over);
   }
 
   #setBehind(stream: SpdyStream, behind: boolean): void {

@@ -25,6 +25,8 @@ export interface StreamOwner {
 export class SpdyStream extends Duplex {
   readonly id: number;
   readonly headers: Headers;
+  /** Bytes that the connection has taken from it. */
+  sentBytes = 0;
   readonly #owner: StreamOwner;
   #localEnd = false;
   #remoteEnd = false;
@@ -65,7 +67,12 @@ export class SpdyStream extends Duplex {
 
   override _write(chunk: Buffer, _: BufferEncoding, done: (e?: Error | null) => void): void {
     if (this.#wasReset) done(new SpdyError('stream was reset'));
-    else this.#owner.send(this.id, chunk, false, done);
+    else {
+      this.#owner.send(this.id, chunk, false, (e) => {
+        if (!e) this.sentBytes += chunk.length;
+        done(e);
+      });
+    }
   }
 
   override _final(done: (e?: Error | null) => void): void {
