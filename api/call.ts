@@ -92,6 +92,13 @@ export async function read(call: Call, store: Store, range: Range, o: ReadOption
   return page;
 }
 
+/** Store.read for the pages after the first: the request has been decided, and what was sent can't be taken back. */
+export async function readOn(store: Store, range: Range, o: ReadOptions): Promise<Page> {
+  const page = await store.read(range, o);
+  if (!page.ok) throw new Error('a read without assumptions was refused');
+  return page;
+}
+
 /** Store.commit with the attempt's assumptions, the caller's fence and a request id of its own. */
 export async function commit(call: Call, store: Store, ops: Op[]): Promise<Commit> {
   const o: CommitOptions = { assume: assumption(call), request: `${call.id}/${call.commits++}` };

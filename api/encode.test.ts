@@ -66,7 +66,7 @@ test('YAML goes in and comes out', async () => {
     accept: 'application/yaml',
   });
   assert.deepEqual([created.code, created.headers.get('content-type')], [201, 'application/yaml']);
-  assert.match(created.text, /^data:\n {2}a: "1"\n/);
+  assert.match(created.text, /^apiVersion: v1\ndata:\n {2}a: "1"\n/);
 });
 
 test('metadata alone is sent to whoever asks for it', async () => {

@@ -54,6 +54,18 @@ test('a whole change starts the view anew, and shares rows that are as in the ba
   w.apply(stale(3, [{ ...same, policy: '{"phase":"Terminating"}' }]));
   assert.equal(w.get('namespaces/default')?.data.phase, 'Terminating');
   assert.equal(v.get('namespaces/default')?.data.phase, 'Active');
+  w.apply(stale(4, [{ ...same, policy: null }]));
+  assert.deepEqual([w.get('namespaces/default'), keys(w.list('namespaces'))], [undefined, []]);
+  w.apply(stale(5, [same]));
+  assert.equal(w.get('namespaces/default'), v.get('namespaces/default'));
+  w.apply(stale(6, [namespace('c')], true));
+  assert.deepEqual(keys(w.list('namespaces')), ['namespaces/c']);
+  assert.equal(w.get('namespaces/default'), undefined);
+});
+
+test('before the first whole change nothing of the base layer is taken for granted', () => {
+  const v = createPolicyView(sharedRows([{ key: 'namespaces/default', uid: 'd', text: '{}' }]));
+  assert.deepEqual([v.get('namespaces/default'), keys(v.list('namespaces'))], [undefined, []]);
 });
 
 test('what is compiled is dropped only when something that it read changed', () => {

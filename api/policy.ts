@@ -38,71 +38,89 @@ class Row implements Held {
     return this.#data;
   }
 }
-/** Rows that many clusters have alike (the base layer): parsed and compiled once per isolate. */
-export type SharedRows = ReadonlyMap<Key, Row>;
-/** Rows of a resource, or of one namespace of it; `sorted` is made on the first listing after a change. */
-interface Bucket {
-  rows: Map<Key, Row>;
-  sorted: Row[] | undefined;
+/** Rows that many clusters have alike (the base layer), parsed, listed and compiled once per isolate. */
+export interface SharedRows {
+  rows: ReadonlyMap<Key, Row>;
+  /** By resource, and by `resource/namespace`: in key order. */
+  lists: ReadonlyMap<string, readonly Row[]>;
 }
 interface Slot {
   value: unknown;
   /** Resources that `make` read: only their changes drop the slot. */
   reads: Set<string>;
 }
+const NOTHING: readonly Row[] = [];
 
 /** Turns the base layer into rows once per isolate; pass the result to every createPolicyView. */
 export function sharedRows(rows: Iterable<PolicyRow>): SharedRows {
-  const shared = new Map<Key, Row>();
-  for (const r of rows) shared.set(r.key, new Row(r.key, r.uid, r.text));
-  return shared;
+  const byKey = new Map<Key, Row>();
+  const lists = new Map<string, Row[]>();
+  for (const r of rows) byKey.set(r.key, new Row(r.key, r.uid, r.text));
+  for (const row of [...byKey.values()].sort(inOrder)) {
+    for (const name of listNames(row.key)) {
+      const list = lists.get(name);
+      if (list) list.push(row);
+      else lists.set(name, [row]);
+    }
+  }
+  return { rows: byKey, lists };
 }
 
 /**
- * An empty View at revision 0; the first Stale fills it, and one that is `whole` starts it anew. Rows that are as in `shared` are
- * shared with it, so that an isolate with a thousand clusters holds the bootstrap roles once.
+ * An empty View at revision 0; the first Stale fills it, and one that is `whole` starts it anew. A View holds only what differs from
+ * `shared`, so that an isolate with a thousand clusters has the bootstrap roles, and what is compiled of them, once.
  */
-export function createPolicyView(shared: SharedRows = new Map()): PolicyView {
+export function createPolicyView(shared: SharedRows = { rows: new Map(), lists: new Map() }): PolicyView {
   return new View(shared);
 }
 
 class View implements PolicyView {
   revision: Revision = 0;
   readonly #shared: SharedRows;
-  #rows = new Map<Key, Row>();
-  #buckets = new Map<string, Bucket>();
-  #slots = new Map<string, Slot>();
+  /** Set by the first whole Stale: until then the shared rows aren't known to be there. */
+  #based = false;
+  /** Rows of its own; null hides a shared one. */
+  readonly #own = new Map<Key, Row | null>();
+  readonly #ownLists = new Map<string, Map<Key, Row | null>>();
+  /** Shared and own rows in key order; kept until a row of the list changes, so that others may compile by the list itself. */
+  readonly #merged = new Map<string, readonly Row[]>();
+  readonly #slots = new Map<string, Slot>();
   /** Read sets of the slots being made, innermost last. */
-  #reading: Set<string>[] = [];
+  readonly #reading: Set<string>[] = [];
 
   constructor(shared: SharedRows) {
     this.#shared = shared;
   }
 
   get(key: Key): Held | undefined {
-    if (this.#reading.length > 0) this.#note(key.slice(0, key.indexOf('/')));
-    return this.#rows.get(key);
+    if (this.#reading.length > 0) this.#note(resourceOf(key));
+    const own = this.#own.get(key);
+    if (own !== undefined) return own ?? undefined;
+    return this.#based ? this.#shared.rows.get(key) : undefined;
   }
 
-  list(resource: string, namespace?: string): Iterable<Held> {
+  list(resource: string, namespace?: string): readonly Held[] {
     if (this.#reading.length > 0) this.#note(resource);
-    const bucket = this.#buckets.get(namespace ? `${resource}/${namespace}` : resource);
-    if (bucket === undefined) return [];
-    bucket.sorted ??= [...bucket.rows.values()].sort((a, b) => (a.key < b.key ? -1 : 1));
-    return bucket.sorted;
+    const name = namespace ? `${resource}/${namespace}` : resource;
+    const shared = (this.#based ? this.#shared.lists.get(name) : undefined) ?? NOTHING;
+    const own = this.#ownLists.get(name);
+    if (own === undefined) return shared;
+    let merged = this.#merged.get(name);
+    if (merged === undefined) {
+      const rows = shared.filter((r) => !own.has(r.key));
+      for (const row of own.values()) if (row !== null) rows.push(row);
+      merged = rows.sort(inOrder);
+      this.#merged.set(name, merged);
+    }
+    return merged;
   }
 
   apply(stale: Stale): void {
-    if (stale.whole) {
-      this.#rows.clear();
-      this.#buckets.clear();
-      this.#slots.clear();
-    }
+    if (stale.whole) this.#startAnew(stale.changes);
     const touched = new Set<string>();
     for (const c of stale.changes) {
-      if (c.policy === null) this.#remove(c.key);
-      else this.#put(this.#row(c.key, c.uid, c.policy));
-      touched.add(c.key.slice(0, c.key.indexOf('/')));
+      this.#set(c.key, c.policy === null ? null : { uid: c.uid, text: c.policy });
+      touched.add(resourceOf(c.key));
     }
     this.revision = stale.policy;
     for (const [name, slot] of this.#slots) {
@@ -136,37 +154,37 @@ class View implements PolicyView {
     for (const reads of this.#reading) reads.add(resource);
   }
 
-  #row(key: Key, uid: string, text: string): Row {
-    const shared = this.#shared.get(key);
-    return shared?.text === text && shared.uid === uid ? shared : new Row(key, uid, text);
+  #startAnew(changes: Stale['changes']): void {
+    this.#own.clear();
+    this.#ownLists.clear();
+    this.#merged.clear();
+    this.#slots.clear();
+    this.#based = true;
+    const there = new Set(changes.map((c) => c.key));
+    for (const key of this.#shared.rows.keys()) if (!there.has(key)) this.#set(key, null);
   }
 
-  #put(row: Row): void {
-    this.#rows.set(row.key, row);
-    for (const name of bucketNames(row.key)) {
-      let b = this.#buckets.get(name);
-      if (b === undefined) {
-        b = { rows: new Map(), sorted: undefined };
-        this.#buckets.set(name, b);
-      }
-      b.rows.set(row.key, row);
-      b.sorted = undefined;
-    }
-  }
-
-  #remove(key: Key): void {
-    if (!this.#rows.delete(key)) return;
-    for (const name of bucketNames(key)) {
-      const b = this.#buckets.get(name);
-      if (b === undefined) continue;
-      b.rows.delete(key);
-      b.sorted = undefined;
-      if (b.rows.size === 0) this.#buckets.delete(name);
+  #set(key: Key, value: { uid: string; text: string } | null): void {
+    const shared = this.#based ? this.#shared.rows.get(key) : undefined;
+    const isShared = value === null ? shared === undefined : shared?.text === value.text && shared.uid === value.uid;
+    const row = value === null ? null : new Row(key, value.uid, value.text);
+    if (isShared) this.#own.delete(key);
+    else this.#own.set(key, row);
+    for (const name of listNames(key)) {
+      this.#merged.delete(name);
+      const list = this.#ownLists.get(name);
+      if (!isShared) {
+        if (list) list.set(key, row);
+        else this.#ownLists.set(name, new Map([[key, row]]));
+      } else if (list?.delete(key) && list.size === 0) this.#ownLists.delete(name);
     }
   }
 }
 
-function bucketNames(key: Key): string[] {
+const inOrder = (a: Row, b: Row): number => (a.key < b.key ? -1 : 1);
+const resourceOf = (key: Key): string => key.slice(0, key.indexOf('/'));
+
+function listNames(key: Key): string[] {
   const { resource, namespace } = parseKey(key);
   return namespace === '' ? [resource] : [resource, `${resource}/${namespace}`];
 }

@@ -7,6 +7,7 @@ import { type Authorize, chain } from './authz/authorize.ts';
 import { Again, authorize, type BodyCache, type Call, confirm } from './call.ts';
 import { denied } from './forbidden.ts';
 import { impersonated } from './impersonate.ts';
+import { countRequest } from './metrics.ts';
 import type { Parts, Resource } from './parts.ts';
 import { paths } from './paths.ts';
 import { parseRequest } from './request.ts';
@@ -69,7 +70,7 @@ async function serve(
     for (let attempt = 1; ; attempt++) {
       call = begin(server, request, cluster, caller, { id, auditId, body });
       try {
-        return await answer(server, call);
+        return counted(call, await answer(server, call));
       } catch (e) {
         const again = e instanceof Again ? e : await refusal(e, call);
         cluster.view.apply(again.stale);
@@ -82,8 +83,19 @@ async function serve(
       }
     }
   } catch (e) {
-    return respondError(e, { call, auditId, out: call?.out, log: cluster.env.log, schemas: server.parts.schemas });
+    return counted(
+      call,
+      respondError(e, { call, auditId, out: call?.out, log: cluster.env.log, schemas: server.parts.schemas }),
+    );
   }
+}
+
+function counted(call: Call | undefined, response: Response): Response {
+  if (call?.info.isResource) {
+    const { verb, group, version, resource } = call.info;
+    countRequest(verb, group, version, resource, response.status);
+  }
+  return response;
 }
 
 /** A refusal decided from the View is confirmed before it is sent: what it was refused for may have come about meanwhile. */

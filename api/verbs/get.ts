@@ -1,18 +1,25 @@
 import { badRequest, notFound } from '../../kube/meta/status.ts';
 import { rangeOf } from '../../kube/store/key.ts';
-import type { Entry } from '../../kube/store/store.ts';
+import type { Entry, Revision } from '../../kube/store/store.ts';
 import { answerObject, answerRow } from '../answer.ts';
 import { type Call, read, storeOf } from '../call.ts';
 import type { Resource } from '../parts.ts';
 import { objectOf } from '../row.ts';
+import { revisionOf, tooLargeRevision } from '../select.ts';
 import { asTarget } from '../target.ts';
 
-/** The row that the request names; 404 when there is none. One store call. */
-export async function readRow(call: Call, resource: Resource, name = call.info.name): Promise<Entry> {
+/** The row that the request names; 404 when there is none, 504 when the store is older than `atLeast`. One store call. */
+export async function readRow(
+  call: Call,
+  resource: Resource,
+  name = call.info.name,
+  atLeast: Revision = 0,
+): Promise<Entry> {
   const { namespace } = call.info;
   const { stored, kind } = resource;
   const range = rangeOf(stored.group, kind.plural, kind.scope === 'Namespaced' ? namespace : '', name);
   const page = await read(call, storeOf(call, resource, namespace), range, { limit: 1 });
+  if (atLeast > page.revision) throw tooLargeRevision(atLeast, page.revision);
   const row = page.entries[0];
   if (!row) throw notFound(resource.name, name);
   return row;
@@ -21,7 +28,8 @@ export async function readRow(call: Call, resource: Resource, name = call.info.n
 /** GET of one object or of a view of it (status, scale). The body is not parsed unless the client wants another form. */
 export async function get(call: Call, resource: Resource): Promise<Response> {
   if (call.query.size > 0) checkExport(call.query);
-  const row = await readRow(call, resource);
+  const asked = revisionOf(call.query.get('resourceVersion') ?? undefined);
+  const row = await readRow(call, resource, call.info.name, asked);
   const view = call.info.subresource === '' ? undefined : resource.kind.subresources?.[call.info.subresource];
   if (view?.is === 'view' && view.as) {
     return answerObject(call, resource, 200, view.as.read(objectOf(resource, row)), asTarget(call, view.as.ref).struct);

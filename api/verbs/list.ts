@@ -5,7 +5,7 @@ import type { KubeObject } from '../../kube/meta/object.ts';
 import { badRequest } from '../../kube/meta/status.ts';
 import { spliceItem, spliceObject } from '../../kube/store/splice.ts';
 import type { Entry, Page, ReadOptions, Revision, Store } from '../../kube/store/store.ts';
-import { type Call, read, storeOf, storeStatus } from '../call.ts';
+import { type Call, read, readOn, storeOf, storeStatus } from '../call.ts';
 import { encodeList } from '../encode.ts';
 import type { Resource } from '../parts.ts';
 import { type ListOptions, listOptions } from '../query.ts';
@@ -87,7 +87,8 @@ async function nextPage(call: Call, resource: Resource, c: Cursor, join: boolean
   if (c.selected.select) o.select = c.selected.select;
   if (join && !resource.custom) o.join = { version: resource.apiVersion, schema: resource.hash };
   try {
-    const page = await read(call, c.store, c.selected.range, o);
+    const isFirst = !call.confirmed;
+    const page = await (isFirst ? read(call, c.store, c.selected.range, o) : readOn(c.store, c.selected.range, o));
     c.at = page.revision;
     return page;
   } catch (e) {

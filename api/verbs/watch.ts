@@ -1,6 +1,6 @@
 import { failure, StatusError } from '../../kube/meta/status.ts';
-import type { Batch, Revision, Store, WatchEvent, WatchOptions } from '../../kube/store/store.ts';
-import { Again, assumption, type Call, read, storeOf, storeStatus } from '../call.ts';
+import type { Batch, Page, ReadOptions, Revision, Store, WatchEvent, WatchOptions } from '../../kube/store/store.ts';
+import { Again, assumption, type Call, read, readOn, storeOf, storeStatus } from '../call.ts';
 import { type EventEncoder, eventEncoder } from '../encode-events.ts';
 import type { Resource } from '../parts.ts';
 import { type ListOptions, listOptions } from '../query.ts';
@@ -24,9 +24,18 @@ export async function watch(call: Call, resource: Resource): Promise<Response> {
   const encode = eventEncoder(call, resource);
   const feed = new Feed(call, encode, o);
   try {
-    const from = await startOf(call, resource, store, selected, o, feed);
-    const batches = open(call, store, selected, from);
-    feed.start(batches, from);
+    const asked = revisionOf(o.resourceVersion);
+    if (o.sendInitialEvents || asked === 0) {
+      const first = await readPage(call, store, selected, o, undefined);
+      if (asked > first.revision) throw tooLargeRevision(asked, first.revision);
+      // The first page has confirmed what the request was decided on.
+      const after = () =>
+        store.watch(selected.range, first.revision, selected.select ? { select: selected.select } : {});
+      feed.start(first.revision, after, present(call, store, selected, o, first));
+    } else {
+      const batches = open(call, store, selected, asked);
+      feed.start(asked, () => batches, undefined);
+    }
   } catch (e) {
     const status = storeStatus(e) ?? (e instanceof StatusError ? e : undefined);
     if (status?.code !== 410) throw status ?? e;
@@ -35,37 +44,29 @@ export async function watch(call: Call, resource: Resource): Promise<Response> {
   return respond(call, 200, feed.stream, encode.type);
 }
 
-/** The revision that the watch goes on after; initial events have been sent when it starts with the present state. */
-async function startOf(
+/** One page of the present state, or only its revision where the state isn't asked for. */
+function readPage(call: Call, store: Store, selected: Selected, o: ListOptions, from: Page | undefined): Promise<Page> {
+  const options: ReadOptions = o.sendInitialEvents ? {} : { limit: 1, factsOnly: true };
+  if (selected.select && o.sendInitialEvents) options.select = selected.select;
+  if (from?.next !== undefined) Object.assign(options, { after: from.next, at: from.revision });
+  return from ? readOn(store, selected.range, options) : read(call, store, selected.range, options);
+}
+
+/** The present state page by page, as fast as the client takes it. */
+async function* present(
   call: Call,
-  resource: Resource,
   store: Store,
   selected: Selected,
   o: ListOptions,
-  feed: Feed,
-): Promise<Revision> {
-  const asked = revisionOf(o.resourceVersion);
-  if (!o.sendInitialEvents && asked > 0) return asked;
-  let after: string | undefined;
-  let at: Revision | undefined;
+  first: Page,
+): AsyncGenerator<readonly WatchEvent[]> {
+  if (!o.sendInitialEvents) return;
+  let page = first;
   for (;;) {
-    const page = await read(call, store, selected.range, {
-      ...(selected.select ? { select: selected.select } : {}),
-      ...(after === undefined ? {} : { after }),
-      ...(at === undefined ? {} : { at }),
-      // Only the revision is wanted.
-      ...(o.sendInitialEvents ? {} : { limit: 1, factsOnly: true }),
-    });
-    if (asked > page.revision) throw tooLargeRevision(asked, page.revision);
-    at = page.revision;
-    if (!o.sendInitialEvents) return at;
-    feed.add(page.entries.map((e): WatchEvent => ({ ...e, type: 'ADDED' })));
-    if (page.next === undefined) break;
-    after = page.next;
+    yield page.entries.map((e): WatchEvent => ({ ...e, type: 'ADDED' }));
+    if (page.next === undefined) return;
+    page = await readPage(call, store, selected, o, page);
   }
-  if (o.allowWatchBookmarks) feed.bookmark(at, true);
-  void resource;
-  return at;
 }
 
 function open(call: Call, store: Store, selected: Selected, after: Revision): AsyncIterable<Batch> {
@@ -112,10 +113,6 @@ class Feed {
     );
   }
 
-  add(events: readonly WatchEvent[]): void {
-    if (events.length > 0) this.#controller.enqueue(this.#encode.events(events));
-  }
-
   bookmark(revision: Revision, initialEventsEnd = false): void {
     if (this.#closed || (revision <= this.#bookmarked && !initialEventsEnd)) return;
     this.#bookmarked = revision;
@@ -130,9 +127,11 @@ class Feed {
     this.#controller.close();
   }
 
-  start(batches: AsyncIterable<Batch>, from: Revision): void {
-    this.#sent = from;
-    this.#iterator = batches[Symbol.asyncIterator]();
+  start(
+    from: Revision,
+    batches: () => AsyncIterable<Batch>,
+    present: AsyncIterable<readonly WatchEvent[]> | undefined,
+  ): void {
     const { env } = this.#call.cluster;
     const seconds = this.#options.timeoutSeconds || MIN_TIMEOUT_SECONDS * (1 + env.random());
     this.#timers.push(env.after(seconds * 1000, () => this.#timeout()));
@@ -142,7 +141,7 @@ class Feed {
       if (last > 0) this.#timers.push(env.after(last, () => this.bookmark(this.#sent)));
     }
     this.#call.request.signal?.addEventListener('abort', () => this.#timeout(), { once: true });
-    void this.#pump(this.#iterator);
+    void this.#pump(from, batches, present);
   }
 
   #everyMinute(): void {
@@ -157,19 +156,37 @@ class Feed {
     arm();
   }
 
-  async #pump(iterator: AsyncIterator<Batch>): Promise<void> {
+  async #pump(
+    from: Revision,
+    batches: () => AsyncIterable<Batch>,
+    present: AsyncIterable<readonly WatchEvent[]> | undefined,
+  ): Promise<void> {
     try {
-      while (!this.#closed) {
-        const next = await iterator.next();
+      for await (const events of present ?? []) {
+        if (this.#closed) return;
+        await this.#send(events);
+      }
+      if (this.#closed) return;
+      this.#sent = from;
+      if (present && this.#options.sendInitialEvents && this.#options.allowWatchBookmarks) this.bookmark(from, true);
+      // Held here and not in a generator: a generator can't be ended while it waits for the next batch.
+      this.#iterator = batches()[Symbol.asyncIterator]();
+      for (;;) {
+        const next = await this.#iterator.next();
         if (next.done || this.#closed) break;
-        this.add(next.value.events);
+        await this.#send(next.value.events);
         this.#sent = next.value.revision;
-        if ((this.#controller.desiredSize ?? 1) <= 0) await this.#drain();
       }
       this.#timeout();
     } catch (e) {
       this.#broken(e);
     }
+  }
+
+  async #send(events: readonly WatchEvent[]): Promise<void> {
+    if (events.length === 0) return;
+    this.#controller.enqueue(this.#encode.events(events));
+    if ((this.#controller.desiredSize ?? 1) <= 0) await this.#drain();
   }
 
   #drain(): Promise<void> {
