@@ -1,4 +1,5 @@
 import { isObject, type Json, type JsonObject } from '../meta/json.ts';
+import { copyJson } from './crd-schema.ts';
 import type { Field, Struct, Type } from './schema.ts';
 
 // Unconditional defaults. Conditional ones are behaviour of the kinds.
@@ -113,19 +114,10 @@ function fillStruct(plan: Plan, value: JsonObject): void {
       given === undefined ||
       (given === null && !(field.nullable && !isBuiltIn(field))) ||
       (isBuiltIn(field) && !field.nullable && isEmpty(given));
-    if (absent) value[field.name] = copyJson(field.default ?? null);
+    if (absent) value[field.name] = copyJson(field.default ?? null); // a copy: it may be changed later
   }
   for (const { name, fill } of plan.inner) {
     const given = value[name];
     if (given !== undefined && given !== null) fill(given);
   }
-}
-
-/** A deep copy: what is filled in may be changed later. */
-function copyJson(v: Json): Json {
-  if (Array.isArray(v)) return v.map(copyJson);
-  if (!isObject(v)) return v;
-  const out: JsonObject = {};
-  for (const name in v) out[name] = copyJson(v[name] ?? null);
-  return out;
 }

@@ -8,6 +8,7 @@ import type { Schemas, Struct } from './schema.ts';
 
 const META = 'io.k8s.apimachinery.pkg.apis.meta.v1';
 const MEDIA = ['application/json', 'application/vnd.kubernetes.protobuf', 'application/yaml'];
+const CUSTOM_MEDIA = ['application/json', 'application/yaml'];
 const WATCH_MEDIA = [
   'application/json',
   'application/json;stream=watch',
@@ -125,8 +126,15 @@ function followReferences(scope: Scope, schema: JsonObject): void {
   }
 }
 
+/** A request's body; CustomResources are read as JSON and YAML only. */
+function body(scope: Scope, schema: JsonObject, required: boolean): JsonObject {
+  const content: JsonObject = {};
+  for (const type of scope.custom.size > 0 ? CUSTOM_MEDIA : ['*/*']) content[type] = { schema };
+  return required ? { content, required } : { content };
+}
+
 function responses(scope: Scope, schema: JsonObject, codes: string[], media: string[]): JsonObject {
-  const of = scope.custom.size > 0 ? media.filter((m) => !m.includes('protobuf')) : media;
+  const of = scope.custom.size > 0 ? CUSTOM_MEDIA : media;
   const content: JsonObject = {};
   for (const m of of) content[m] = { schema };
   const out: JsonObject = {};
@@ -166,7 +174,7 @@ function addResource(scope: Scope, paths: JsonObject, root: string, r: ApiResour
   if (has('create')) {
     collection.post = op(`create${name}`, 'post', {
       parameters: WRITE,
-      requestBody: { content: { '*/*': { schema: object() } }, required: true },
+      requestBody: body(scope, object(), true),
       responses: responses(scope, object(), ['200', '201', '202'], MEDIA),
     });
   }
@@ -174,7 +182,7 @@ function addResource(scope: Scope, paths: JsonObject, root: string, r: ApiResour
     const id = `delete${scope.camel}Collection${r.namespaced ? 'Namespaced' : ''}${r.kind}`;
     collection.delete = op(id, 'deletecollection', {
       parameters: DELETE_COLLECTION,
-      requestBody: { content: { '*/*': { schema: meta(scope, 'DeleteOptions') } } },
+      requestBody: body(scope, meta(scope, 'DeleteOptions'), false),
       responses: responses(scope, meta(scope, 'Status'), ['200'], MEDIA),
     });
   }
@@ -203,14 +211,14 @@ function itemOperations(
   if (verbs.includes('update')) {
     item.put = op(`replace${name}`, 'put', {
       parameters: WRITE,
-      requestBody: { content: { '*/*': { schema: object() } }, required: true },
+      requestBody: body(scope, object(), true),
       responses: responses(scope, object(), ['200', '201'], MEDIA),
     });
   }
   if (verbs.includes('delete')) {
     item.delete = op(`delete${name}`, 'delete', {
       parameters: DELETE,
-      requestBody: { content: { '*/*': { schema: meta(scope, 'DeleteOptions') } } },
+      requestBody: body(scope, meta(scope, 'DeleteOptions'), false),
       responses: responses(scope, meta(scope, 'Status'), ['200', '202'], MEDIA),
     });
   }
@@ -223,7 +231,7 @@ function itemOperations(
     item.patch = op(`patch${name}`, 'patch', {
       parameters: [...WRITE, query('force', 'boolean')],
       requestBody: { content, required: true },
-      responses: responses(scope, object(), ['200', '201'], MEDIA),
+      responses: responses(scope, object(), scope.custom.size > 0 ? ['200'] : ['200', '201'], MEDIA),
     });
   }
   return item;
@@ -304,7 +312,7 @@ function addSubresource(
   if (s.verbs.includes('create')) {
     item.post = op(`create${scope.camel}${name}`, 'post', {
       parameters: WRITE,
-      requestBody: { content: { '*/*': { schema: object() } }, required: true },
+      requestBody: body(scope, object(), true),
       responses: responses(scope, object(), ['200', '201', '202'], MEDIA),
     });
   }

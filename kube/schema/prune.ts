@@ -2,6 +2,7 @@ import { isObject, type Json, type JsonObject } from '../meta/json.ts';
 import { canonicalQuantity } from '../meta/quantity.ts';
 import { canonicalDuration, canonicalMicroTime, canonicalTime, ZERO_TIME } from '../meta/time.ts';
 import { canonicalBase64 } from './base64.ts';
+import { setMember } from './crd-schema.ts';
 import { diagnose } from './diagnose.ts';
 import type { Field, Struct, Type } from './schema.ts';
 import { schemas } from './schemas.ts';
@@ -149,13 +150,6 @@ function keepUnknown(plan: Plan, value: JsonObject, out: JsonObject, state: Stat
   }
   const known = new Set(plan.slots.map((s) => s.name));
   for (const name in value) if (!known.has(name)) setMember(out, name, value[name] ?? null);
-}
-
-/** Sets a member whose name is the user's: `__proto__` is a fine ConfigMap key. */
-function setMember(o: JsonObject, name: string, value: Json): void {
-  if (name === '__proto__')
-    Object.defineProperty(o, name, { value, enumerable: true, configurable: true, writable: true });
-  else o[name] = value;
 }
 
 const MAX_INT32 = 2 ** 31 - 1;
