@@ -25,26 +25,42 @@ type patchCase struct {
 func jsonPatchVectors() []any {
 	var cases []patchCase
 	readCases("json-patch.yaml", &cases)
+	if *fuzzed > 0 {
+		cases = fuzzedPatches(1000**fuzzed, false)
+	}
 	var out []any
 	for _, c := range cases {
-		patch, err := jsonpatch.DecodePatch([]byte(encode(c.Patch)))
-		if err == nil {
-			var result []byte
-			if result, err = patch.Apply([]byte(encode(c.Doc))); err == nil {
-				c.Out = json.RawMessage(result)
-			}
-		}
-		if err != nil {
-			c.Error = err.Error()
-		}
-		out = append(out, c)
+		out = append(out, runJSONPatch(c))
 	}
 	return out
+}
+
+func runJSONPatch(c patchCase) (done patchCase) {
+	done = c
+	defer func() {
+		if r := recover(); r != nil {
+			done.Error = fmt.Sprint("panic: ", r)
+		}
+	}()
+	patch, err := jsonpatch.DecodePatch([]byte(encode(c.Patch)))
+	if err == nil {
+		var result []byte
+		if result, err = patch.Apply([]byte(encode(c.Doc))); err == nil {
+			done.Out = json.RawMessage(result)
+		}
+	}
+	if err != nil {
+		done.Error = err.Error()
+	}
+	return done
 }
 
 func mergePatchVectors() []any {
 	var cases []patchCase
 	readCases("merge-patch.yaml", &cases)
+	if *fuzzed > 0 {
+		cases = fuzzedPatches(1000**fuzzed, true)
+	}
 	var out []any
 	for _, c := range cases {
 		result, err := jsonpatch.MergePatch([]byte(encode(c.Doc)), []byte(encode(c.Patch)))
