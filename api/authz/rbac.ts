@@ -26,11 +26,14 @@ export interface RoleRef {
 type BySubject = Map<string, Grant[]>;
 interface Index {
   cluster: BySubject;
+  /** Indexed when a request first names the namespace. */
   namespaces: Map<string, BySubject>;
   /** Roles are compiled when first asked for. */
   roles: Map<string, RuleSet | null>;
 }
 
+/** Indexes by the list that they're made of: a View keeps a list until one of its rows changes, and shares the base layer's with other clusters. */
+const indexedLists = new WeakMap<object, BySubject>();
 /** Compiled rules by the row's data: rows of the base layer, and with them this, are shared by all clusters of an isolate. */
 const compiledRows = new WeakMap<JsonObject, RuleSet>();
 
@@ -42,7 +45,7 @@ export const rbac: Authorizer = {
     const missing: string[] = [];
     const found = find(index.cluster, user, a, view, missing);
     if (found !== null) return found;
-    const local = a.namespace === '' ? undefined : index.namespaces.get(a.namespace);
+    const local = a.namespace === '' ? undefined : inNamespaceOf(index, a.namespace, view);
     const inNamespace = local === undefined ? null : find(local, user, a, view, missing);
     if (inNamespace !== null) return inNamespace;
     return { allow: false, reason: missing.length === 0 ? '' : `RBAC: ${aggregate(missing)}` };
@@ -87,7 +90,7 @@ export function rulesFor(user: User, namespace: string, view: PolicyView): { rul
   const index = indexOf(view);
   const rules: Rule[] = [];
   const errors: string[] = [];
-  const scopes = [index.cluster, namespace === '' ? undefined : index.namespaces.get(namespace)];
+  const scopes = [index.cluster, namespace === '' ? undefined : inNamespaceOf(index, namespace, view)];
   const seen = new Set<string>();
   for (const by of scopes) {
     for (const subject of [`u${user.name}`, ...user.groups.map((g) => `g${g}`)]) {
@@ -163,21 +166,28 @@ function indexOf(view: PolicyView): Index {
 }
 
 function buildIndex(view: PolicyView): Index {
-  const index: Index = { cluster: new Map(), namespaces: new Map(), roles: new Map() };
-  for (const b of view.list(CLUSTER_ROLE_BINDINGS)) add(index.cluster, b.key, '', b.data);
-  for (const b of view.list(ROLE_BINDINGS)) {
-    const { namespace } = parseKey(b.key);
-    let by = index.namespaces.get(namespace);
-    if (by === undefined) {
-      by = new Map();
-      index.namespaces.set(namespace, by);
-    }
-    add(by, b.key, namespace, b.data);
+  // Named here, though read when first asked for, so that their changes drop this slot.
+  for (const resource of [ROLE_BINDINGS, CLUSTER_ROLES, ROLES]) view.list(resource);
+  return { cluster: indexList(view.list(CLUSTER_ROLE_BINDINGS)), namespaces: new Map(), roles: new Map() };
+}
+
+function inNamespaceOf(index: Index, namespace: string, view: PolicyView): BySubject {
+  let by = index.namespaces.get(namespace);
+  if (by === undefined) {
+    by = indexList(view.list(ROLE_BINDINGS, namespace));
+    index.namespaces.set(namespace, by);
   }
-  // Roles are read when first asked for, after this function: named here so that their changes drop the index.
-  view.list(CLUSTER_ROLES);
-  view.list(ROLES);
-  return index;
+  return by;
+}
+
+function indexList(bindings: Iterable<{ key: string; data: JsonObject }>): BySubject {
+  let by = indexedLists.get(bindings);
+  if (by === undefined) {
+    by = new Map();
+    for (const b of bindings) add(by, b.key, parseKey(b.key).namespace, b.data);
+    indexedLists.set(bindings, by);
+  }
+  return by;
 }
 
 function add(by: BySubject, key: string, namespace: string, data: JsonObject): void {
