@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Json } from '../meta/json.ts';
 import { JsonError, parseBody, parseJson, printJson, printPretty, textOf, typeMetaOf } from './json.ts';
-import { duplicateFields } from './json-duplicates.ts';
+import { duplicateFields, SAFE_DEPTH } from './json-duplicates.ts';
 import { DEPTH_MAX } from './json-syntax.ts';
 
 const messageOf = (f: () => unknown): string => {
@@ -186,4 +186,13 @@ test('keys that come twice are reported by path, each once', () => {
 test('at most 100 duplicates are reported', () => {
   const text = `{${Array.from({ length: 300 }, (_, i) => `"k${i % 150}":1`).join(',')}}`;
   assert.equal(duplicateFields(text, parseJson(text)).length, 100);
+});
+
+test('a value too deep to walk is refused where its keys are counted', () => {
+  const text = (n: number) => '{"a":'.repeat(n).concat('1', '}'.repeat(n));
+  assert.deepEqual(duplicateFields(text(SAFE_DEPTH), parseJson(text(SAFE_DEPTH))), []);
+  assert.equal(
+    messageOf(() => duplicateFields(text(9999), parseJson(text(9999)))),
+    'exceeded max depth',
+  );
 });
