@@ -70,6 +70,13 @@ const ACCEPTED: [string | null, Offer, string, string][] = [
     'v2 APIGroupDiscoveryList',
   ],
   ['application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json', RESOURCE, JSON_TYPE, ''],
+  [
+    'application/json,application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList',
+    DISCOVERY,
+    JSON_TYPE,
+    'v2 APIGroupDiscoveryList',
+  ],
+  ['application/json;g=apidiscovery.k8s.io;v=v3;as=APIGroupDiscoveryList,*/*', DISCOVERY, JSON_TYPE, ''],
   ['text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8', RESOURCE, JSON_TYPE, ''],
 ];
 

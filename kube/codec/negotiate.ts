@@ -29,6 +29,8 @@ export interface Offer {
   plain(type: MediaType): boolean;
   /** May it be converted to `as` and sent as this type? */
   convert(type: MediaType, as: GroupVersionKind): boolean;
+  /** A conversion anywhere in the header wins over what stands before it: discovery, which upstream negotiates in two rounds. */
+  convertFirst?: boolean;
 }
 
 const META_VERSIONS = ['v1', 'v1beta1'];
@@ -48,6 +50,7 @@ export const CUSTOM_RESOURCE: Offer = { plain: (type) => type !== PROTOBUF_TYPE,
 export const PLAIN: Offer = { plain: () => true, convert: () => false };
 /** /api and /apis: aggregated discovery where it is asked for, else the plain lists. */
 export const DISCOVERY: Offer = {
+  convertFirst: true,
   plain: () => true,
   convert: (_type, as) =>
     as.group === 'apidiscovery.k8s.io' && as.kind === 'APIGroupDiscoveryList' && ['v2', 'v2beta1'].includes(as.version),
@@ -82,10 +85,15 @@ function choose(header: string, offer: Offer): Accepted | null {
   }
   const known = cache.get(header);
   if (known !== undefined) return known;
-  const chosen = header === '' ? accepted(JSON_TYPE, new Map(), offer) : firstMatch(header, offer);
+  const chosen = header === '' ? accepted(JSON_TYPE, new Map(), offer) : bestMatch(header, offer);
   if (cache.size >= CACHE_MAX) cache.clear();
   cache.set(header, chosen);
   return chosen;
+}
+
+function bestMatch(header: string, offer: Offer): Accepted | null {
+  const converted = offer.convertFirst ? firstMatch(header, { ...offer, plain: () => false }) : null;
+  return converted ?? firstMatch(header, offer);
 }
 
 function firstMatch(header: string, offer: Offer): Accepted | null {
