@@ -76,7 +76,7 @@ const ACCEPTED: [string | null, Offer, string, string][] = [
     JSON_TYPE,
     'v2 APIGroupDiscoveryList',
   ],
-  ['application/json;g=apidiscovery.k8s.io;v=v3;as=APIGroupDiscoveryList,*/*', DISCOVERY, JSON_TYPE, ''],
+  ['application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList,*/*', DISCOVERY, JSON_TYPE, ''],
   ['text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8', RESOURCE, JSON_TYPE, ''],
 ];
 

@@ -48,12 +48,12 @@ export const RESOURCE: Offer = { plain: () => true, convert: convertObject };
 export const CUSTOM_RESOURCE: Offer = { plain: (type) => type !== PROTOBUF_TYPE, convert: convertObject };
 /** Endpoints that convert nothing: /version, errors, subresources without a table. */
 export const PLAIN: Offer = { plain: () => true, convert: () => false };
-/** /api and /apis: aggregated discovery where it is asked for, else the plain lists. */
+/** /api and /apis: aggregated discovery where it is asked for, else the plain lists. v2beta1 is gone since 1.35. */
 export const DISCOVERY: Offer = {
   convertFirst: true,
   plain: () => true,
   convert: (_type, as) =>
-    as.group === 'apidiscovery.k8s.io' && as.kind === 'APIGroupDiscoveryList' && ['v2', 'v2beta1'].includes(as.version),
+    as.group === 'apidiscovery.k8s.io' && as.kind === 'APIGroupDiscoveryList' && as.version === 'v2',
 };
 
 /** Clients repeat themselves: a few dozen Accept headers cover a cluster. A full cache starts anew. */
