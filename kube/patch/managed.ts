@@ -176,13 +176,24 @@ export function rulesOf(w: Write): Rules {
   return { convert: converterOf(w), filter };
 }
 
+/** Converts each object to each version once, however many managers ask. */
 function converterOf(w: Write): Convert {
+  const done = new Map<Json, Map<string, Typed | null>>();
   return (from, apiVersion) => {
+    let versions = done.get(from.value);
+    if (versions === undefined) {
+      versions = new Map();
+      done.set(from.value, versions);
+    }
+    const known = versions.get(apiVersion);
+    if (known !== undefined) return known;
     const object = from.value as KubeObject;
     const to = apiVersion === w.apiVersion ? sameVersion(w, object) : w.convert?.(object, apiVersion);
-    if (to === undefined || to === null) return null;
-    const plan = from.plan.map?.native === true ? planOfStruct(to.struct) : rawPlanOfStruct(to.struct);
-    return { apiVersion, plan, value: to.object };
+    const made = to
+      ? { apiVersion, plan: (from.plan.raw === true ? rawPlanOfStruct : planOfStruct)(to.struct), value: to.object }
+      : null;
+    versions.set(apiVersion, made);
+    return made;
   };
 }
 

@@ -11,6 +11,8 @@ export interface Plan {
   map?: MapPlan;
   /** More than one of the three: the value decides. */
   deduced: boolean;
+  /** Of a kind's struct: values are taken as they stand. */
+  raw?: boolean;
 }
 export type Scalar = 'numeric' | 'string' | 'boolean' | 'untyped';
 
@@ -101,7 +103,7 @@ export function rawPlanOfStruct(struct: Struct): Plan {
 function structOf(made: Made, struct: Struct): Plan {
   let plan = made.byStruct.get(struct);
   if (plan === undefined) {
-    plan = { map: structPlan(made, struct), deduced: false };
+    plan = { map: structPlan(made, struct), deduced: false, raw: !made.goView };
     made.byStruct.set(struct, plan);
   }
   return plan;

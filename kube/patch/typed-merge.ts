@@ -1,4 +1,4 @@
-import type { Json, JsonObject } from '../meta/json.ts';
+import { equalJson, type Json, type JsonObject } from '../meta/json.ts';
 import { type PathElement, printElement } from './path-element.ts';
 import type { ListPlan, MapPlan, Plan } from './plan.ts';
 import { elementsOf } from './typed-compare.ts';
@@ -6,7 +6,7 @@ import { asList, asMap, atomOf, hasNoKeys, member, put, TypedError } from './typ
 
 /**
  * An applied configuration merged over a live object (`typed.Merge`): nothing is removed, the configuration's leaves win, lists keep the
- * live order where the configuration doesn't change it. Neither input is changed. The plan is a raw one. Throws a TypedError when the
+ * live order where the configuration doesn't change it. Neither input is changed; what stays the same is the live object itself. The plan is a raw one. Throws a TypedError when the
  * configuration names an item twice.
  */
 export function mergeTyped(plan: Plan, live: Json, applied: Json): Json {
@@ -21,30 +21,41 @@ function merge(plan: Plan, live: Json | undefined, applied: Json | undefined): J
 function mergeAtom(plan: Plan, live: Json | undefined, applied: Json | undefined): Json | undefined {
   if (plan.map !== undefined) return mergeMaps(plan.map, live, applied);
   if (plan.scalar === undefined && plan.list !== undefined) return mergeLists(plan.list, live, applied);
-  return applied === undefined ? live : applied;
+  return whole(live, applied);
+}
+
+/** A value with one owner: the applied one, the live one where they are equal. */
+function whole(live: Json | undefined, applied: Json | undefined): Json | undefined {
+  return applied === undefined || equalJson(live, applied) ? live : applied;
 }
 
 function mergeMaps(plan: MapPlan, live: Json | undefined, applied: Json | undefined): Json | undefined {
   const l = asMap(live);
   const a = asMap(applied);
   const bothEmpty = (l === null || hasNoKeys(l)) && (a === null || hasNoKeys(a));
-  if (plan.atomic || bothEmpty) return applied === undefined ? live : applied;
+  if (plan.atomic || bothEmpty) return whole(live, applied);
   const out: JsonObject = {};
   let any = false;
+  let same = l !== null;
   const take = (key: string) => {
     const sub = plan.fields.get(key)?.plan ?? plan.element;
-    if (sub === null) return;
+    if (sub === null) {
+      same = false;
+      return;
+    }
     const v = merge(
       sub(),
       l === null ? undefined : member(plan, l, key),
       a === null ? undefined : member(plan, a, key),
     );
+    if (v !== (l !== null && Object.hasOwn(l, key) ? l[key] : undefined)) same = false;
     if (v === undefined) return;
     put(out, key, v);
     any = true;
   };
   for (const key of Object.keys(l ?? {})) take(key);
   for (const key of Object.keys(a ?? {})) if (l === null || !Object.hasOwn(l, key)) take(key);
+  if (same && any) return live;
   return any ? out : undefined;
 }
 
@@ -70,8 +81,9 @@ function mergeLists(plan: ListPlan, live: Json | undefined, applied: Json | unde
   const l = asList(live);
   const a = asList(applied);
   const bothEmpty = (l === null || l.length === 0) && (a === null || a.length === 0);
-  if (plan.atomic || bothEmpty) return applied === undefined ? live : applied;
+  if (plan.atomic || bothEmpty) return whole(live, applied);
   const merged = mergeItems(plan, l ?? [], a ?? []);
+  if (l !== null && merged.length === l.length && merged.every((item, i) => item === l[i])) return l;
   return merged.length === 0 ? undefined : merged;
 }
 
