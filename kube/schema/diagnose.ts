@@ -101,8 +101,7 @@ function inStruct(struct: Struct, type: string, value: Json, path: string, walk:
       continue;
     }
     walk.holder = type.slice(type.indexOf('.') + 1);
-    const embedded = embeddedName(struct, field);
-    if (embedded !== '') walk.stack.push(embedded);
+    pushEmbedded(struct, field, walk.stack);
     walk.stack.push(name);
     if (given !== null) inValue(field.type, given, at, walk);
     walk.stack.length = depth;
@@ -110,13 +109,16 @@ function inStruct(struct: Struct, type: string, value: Json, path: string, walk:
   }
 }
 
-/** Go's name of the embedded struct that a field comes from; empty for the struct's own. */
-function embeddedName(struct: Struct, field: Field): string {
+/** Pushes Go's names of the embedded structs that a field comes from, outermost first; nothing for the struct's own. */
+function pushEmbedded(struct: Struct, field: Field, stack: string[]): void {
   if (field.via !== undefined) {
     const type = struct.numbers.get(field.via)?.type;
-    return type?.is === 'struct' ? (type.struct().name.split('.').pop() ?? '') : '';
-  }
-  return field.number === 0 && (field.name === 'kind' || field.name === 'apiVersion') ? 'TypeMeta' : '';
+    if (type?.is !== 'struct') return;
+    const carrier = type.struct();
+    stack.push(carrier.name.split('.').pop() ?? '');
+    const inner = carrier.fields.get(field.name);
+    if (inner) pushEmbedded(carrier, inner, stack);
+  } else if (field.number === 0 && (field.name === 'kind' || field.name === 'apiVersion')) stack.push('TypeMeta');
 }
 
 function inValue(type: Type, value: Json, path: string, walk: Walk): void {
@@ -150,7 +152,10 @@ function inValue(type: Type, value: Json, path: string, walk: Walk): void {
         wrongType(value, goType(type), walk);
         return;
       }
-      for (const name in value) inValue(type.values, value[name] ?? null, `${path}.${name}`, walk);
+      for (const name in value) {
+        const item = value[name] ?? null;
+        if (item !== null) inValue(type.values, item, `${path}.${name}`, walk);
+      }
       return;
     case 'any':
       if (type.proto) inUnion(type.proto, value, walk);

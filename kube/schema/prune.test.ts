@@ -49,6 +49,16 @@ test('wrong types are told in the words of Go', () => {
       pod({}, { metadata: { creationTimestamp: 'x' } }),
       'parsing time "x" as "2006-01-02T15:04:05Z07:00": cannot parse "x" as "2006"',
     ],
+    [
+      read('admissionregistration.k8s.io', 'MutatingAdmissionPolicyBinding', {
+        spec: { matchResources: { resourceRules: [{ apiVersions: [[]] }] } },
+      }),
+      `${at} array into Go struct field NamedRuleWithOperations.spec.matchResources.resourceRules.RuleWithOperations.Rule.apiVersions of type string`,
+    ],
+    [
+      pod({ hostNetwork: 5 }, { metadata: { annotations: { a: null } } }),
+      `${at} number into Go struct field PodSpec.spec.hostNetwork of type bool`,
+    ],
     [read('', 'ConfigMap', { binaryData: { b: '!!' } }), 'illegal base64 data at input byte 0'],
   ];
   for (const [decoded, error] of cases) assert.equal(decoded.error, error);
