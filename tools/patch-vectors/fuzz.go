@@ -81,12 +81,19 @@ func fuzzedApplies(kinds []schema.GroupVersionKind, n int) []applyCase {
 				break
 			}
 			c := applyCase{Name: fmt.Sprintf("filled %d", i), Kind: gvk.GroupVersion().String() + "/" + gvk.Kind}
+			if i%2 == 1 {
+				c.Reset = map[string][]string{"": {"status"}, "status": {"spec", "metadata.labels"}}
+			}
 			c.Steps = []step{
 				{Op: "create", Manager: "a", Object: first},
 				{Op: "update", Manager: "b", Object: object(gvk)},
+				{Op: "update", Manager: "s", Subresource: "status", Object: object(gvk)},
 				{Op: "apply", Manager: "c", Force: true, Object: object(gvk)},
 				{Op: "apply", Manager: "c", Force: true, Object: object(gvk)},
 				{Op: "apply", Manager: "d", Object: object(gvk)},
+				{Op: "patch", Manager: "b", Object: object(gvk)},
+				{Op: "apply", Manager: "kubectl", Subresource: "status", Force: true, Object: object(gvk)},
+				{Op: "apply", Manager: "c", Force: true, Object: first},
 			}
 			cases = append(cases, c)
 		}
