@@ -27,7 +27,7 @@ class Check {
 
   value(schema: CustomSchema, value: Json, old: Json | undefined, path: string): Result {
     const out: Result = { issues: [], weight: 0 };
-    if (old !== undefined && equalJson(value, old)) return out;
+    if (old !== undefined && unchanged(schema, value, old)) return out;
     const wrong = this.type(schema, value, path);
     if (wrong) out.issues.push(wrong);
     else out.weight++;
@@ -263,6 +263,26 @@ function correlated(schema: CustomSchema, item: Json, old: Json | undefined): Js
   if (schema['x-kubernetes-list-type'] !== 'map' || !Array.isArray(old) || !isObject(item)) return undefined;
   const keys = schema['x-kubernetes-list-map-keys'] ?? [];
   return old.find((o) => isObject(o) && keys.every((k) => equalJson(o[k] ?? null, item[k] ?? null)));
+}
+
+/** Equality as ratcheting sees it: the order of keyed lists doesn't matter. */
+function unchanged(schema: CustomSchema | undefined, a: Json, b: Json): boolean {
+  if (a === b || !schema) return equalJson(a, b);
+  if (Array.isArray(a)) {
+    if (!Array.isArray(b) || a.length !== b.length) return false;
+    const keyed = schema['x-kubernetes-list-type'] === 'map';
+    return a.every((item, i) => {
+      const other = keyed ? correlated(schema, item, b) : b[i];
+      return other !== undefined && unchanged(schema.items, item, other);
+    });
+  }
+  if (!isObject(a) || !isObject(b)) return false;
+  for (const name in b) if (b[name] !== undefined && a[name] === undefined) return false;
+  for (const name in a) {
+    const [x, y] = [a[name], b[name]];
+    if (x !== undefined && (y === undefined || !unchanged(memberSchema(schema, name), x, y))) return false;
+  }
+  return true;
 }
 
 /** Compiled patterns; cleared when full. Null: JavaScript can't read the pattern (RE2 syntax), which then matches nothing. */

@@ -136,6 +136,8 @@ test('what was wrong before may stay as it was', () => {
   assert.deepEqual(check({ ...wrong, size: 4 }, wrong), []);
   assert.deepEqual(check({ name: 'A', items: [{ k: 'b' }, { k: 'a', v: 9 }] }, wrong), []);
   assert.deepEqual(check({ ...wrong, name: 'B' }, wrong).length, 1);
+  // Reordering a keyed list changes nothing, so that even a missing required field may stay missing.
+  assert.deepEqual(check({ items: [{ k: 'b' }, { k: 'a' }] }, { items: [{ k: 'a' }, { k: 'b' }] }), []);
   assert.deepEqual(check({ name: 'ab', tags: ['a', 'a', 'b'] }, { name: 'ab', tags: ['a', 'a'] }), []);
 });
 
