@@ -19,7 +19,7 @@ const KINDS_MIN = 125;
 
 function goldenFiles(): string | null {
   const tools = join(dirname(fileURLToPath(import.meta.url)), '../../tools/proto-vectors');
-  const env = { ...process.env, GOFLAGS: '-mod=mod', GOPROXY: 'off' };
+  const env = { ...process.env, GOPROXY: 'off' };
   const go = spawnSync('go', ['list', '-m', '-f', '{{.Dir}}', 'k8s.io/api'], { cwd: tools, env, encoding: 'utf8' });
   const dir = join(go.stdout?.trim() || '/nonexistent', 'testdata/HEAD');
   return existsSync(dir) ? dir : null;

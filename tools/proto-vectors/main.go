@@ -1,4 +1,4 @@
-// Prints kube/codec/generated/vectors.ts: objects as Kubernetes' own serializers write them, in JSON and in protobuf.
+// Prints kube/codec/generated/vectors.ts (`go run . > ../../kube/codec/generated/vectors.ts`): objects as Kubernetes' own serializers write them, in JSON and in protobuf.
 package main
 
 import (
