@@ -134,7 +134,7 @@ export function aggregated(groups: readonly Group[], core: boolean, version: str
     apiVersion: `apidiscovery.k8s.io/${version}`,
     metadata: {},
     items: items.map((g) => ({
-      metadata: { ...(g.name === '' ? {} : { name: g.name }), creationTimestamp: null },
+      metadata: g.name === '' ? {} : { name: g.name },
       versions: g.versions.map((v) => ({
         version: v.version,
         resources: v.resources.map(discoveryResource),
@@ -143,12 +143,17 @@ export function aggregated(groups: readonly Group[], core: boolean, version: str
     })),
   };
 }
+function responseKind(r: Resource, { ref }: Sub): JsonObject {
+  const foreign = ref.group !== r.ref.group || ref.version !== r.ref.version;
+  return { group: foreign ? ref.group : '', version: foreign ? ref.version : '', kind: ref.kind };
+}
 function discoveryResource(r: Resource): JsonObject {
   const { kind } = r;
   const subs = subresourcesOf(r);
   return {
     resource: kind.plural,
-    responseKind: { group: r.ref.group, version: r.ref.version, kind: r.ref.kind },
+    // Upstream names group and version only where they aren't the list's own.
+    responseKind: { group: '', version: '', kind: r.ref.kind },
     scope: kind.scope === 'Namespaced' ? 'Namespaced' : 'Cluster',
     singularResource: kind.singular,
     verbs: [...kind.verbs].sort(),
@@ -156,7 +161,7 @@ function discoveryResource(r: Resource): JsonObject {
     ...(kind.categories ? { categories: [...kind.categories] } : {}),
     ...(subs.length === 0
       ? {}
-      : { subresources: subs.map((s) => ({ subresource: s.name, responseKind: { ...s.ref }, verbs: s.verbs })) }),
+      : { subresources: subs.map((s) => ({ subresource: s.name, responseKind: responseKind(r, s), verbs: s.verbs })) }),
   };
 }
 

@@ -57,6 +57,9 @@ export function respondError(
     });
   }
   const status: Status = (known ?? internal('the server has failed; its log has the Audit-ID of this request')).status;
+  // Go leaves an empty name out.
+  if (status.details?.name === '') delete status.details.name;
+  if (status.details?.kind === '') delete status.details.kind;
   const { type, body } = encodeStatus(status, at.out, at.schemas);
   const response = new Response(body as BodyInit, { status: status.code, headers: baseHeaders(at.auditId, type) });
   const after = status.details?.retryAfterSeconds;

@@ -63,22 +63,22 @@ function checkField(resource: Resource, field: string): void {
   );
 }
 
-/** A resourceVersion parameter as a revision; 0 for none. */
-export function revisionOf(text: string | undefined): Revision {
+/** A resourceVersion parameter as a revision; 0 for none. Upstream's watches word a bad one as an error of their own. */
+export function revisionOf(text: string | undefined, watching = false): Revision {
   if (!text || text === '0') return 0;
-  if (!/^\d+$/.test(text)) throw badRevision(text, 'invalid syntax');
+  if (!/^\d+$/.test(text)) throw badRevision(text, 'invalid syntax', watching);
   const n = Number(text);
   if (!Number.isSafeInteger(n)) {
-    if (BigInt(text) > 18446744073709551615n) throw badRevision(text, 'value out of range');
+    if (BigInt(text) > 18446744073709551615n) throw badRevision(text, 'value out of range', watching);
     return Number.MAX_SAFE_INTEGER;
   }
   return n;
 }
-function badRevision(text: string, why: string): StatusError {
+function badRevision(text: string, why: string, watching: boolean): StatusError {
   const quoted = JSON.stringify(text);
-  return badRequest(
-    `invalid resource version: resourceVersion: Invalid value: ${quoted}: strconv.ParseUint: parsing ${quoted}: ${why}`,
-  );
+  const said = `resourceVersion: Invalid value: ${quoted}: strconv.ParseUint: parsing ${quoted}: ${why}`;
+  if (watching) return failure('', said, undefined, 500);
+  return badRequest(`invalid resource version: ${said}`);
 }
 /** 504 of a version that hasn't been reached: storage.NewTooLargeResourceVersionError. */
 export function tooLargeRevision(asked: Revision, current: Revision): StatusError {

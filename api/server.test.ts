@@ -78,7 +78,7 @@ const REFUSED: [string, string, object | string | undefined, number, string][] =
     `${CONFIGMAPS}/have`,
     { metadata: { name: 'have', uid: 'u' } },
     409,
-    'Operation cannot be fulfilled on configmaps "have": Precondition failed: UID in precondition: u, UID in object meta: UID',
+    'Operation cannot be fulfilled on configmaps "have": StorageError: invalid object, Code: 4, Key: /registry/configmaps/default/have, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: u, UID in object meta: UID',
   ],
   ['PUT', `${CONFIGMAPS}/none`, cm('none'), 404, 'configmaps "none" not found'],
   [

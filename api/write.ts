@@ -1,11 +1,13 @@
 import type { Context, Kind } from '../kube/kinds/kind.ts';
-import { equalJson, type JsonObject } from '../kube/meta/json.ts';
+import { equalJson, type Json, type JsonObject } from '../kube/meta/json.ts';
 import type { KubeObject, ObjectMeta, OwnerReference } from '../kube/meta/object.ts';
 import { alreadyExists, badRequest, failure, type Issue, invalid, type StatusError } from '../kube/meta/status.ts';
 import { formatTime } from '../kube/meta/time.ts';
+import { emptyObject } from '../kube/schema/prune.ts';
 import { mergeIssues, validate } from '../kube/schema/validate.ts';
 import { type Call, warn } from './call.ts';
 import type { Resource } from './parts.ts';
+import { copy } from './row.ts';
 
 // The parts that create, update, patch and delete share: rest.BeforeCreate, rest.BeforeUpdate and what the handlers do around them.
 
@@ -110,10 +112,25 @@ export function beforeCreate(call: Call, resource: Resource, object: KubeObject,
   const { kind } = resource;
   ensureNamespace(object.metadata, kind, call.info.namespace);
   kind.prepare?.(object, null, c);
+  fillAlways(resource, object);
   const issues = mergeIssues(kind.validate?.(object, null, c) ?? [], validate(resource.struct, object, null));
   if (issues.length > 0) throw invalidObject(resource, object, issues);
   const warnings = kind.warn?.(object, null);
   if (warnings) for (const w of warnings) warn(call, w);
+}
+
+const always = new WeakMap<Resource, [string, Json][]>();
+/** Members that Go always writes (status, spec) come back where a strategy took them away; in place. */
+function fillAlways(resource: Resource, object: KubeObject): void {
+  let fields = always.get(resource);
+  if (!fields) {
+    const empty = resource.custom ? {} : emptyObject(resource.struct);
+    fields = Object.entries(empty).flatMap(([k, v]): [string, Json][] =>
+      v === undefined || k === 'metadata' ? [] : [[k, v]],
+    );
+    always.set(resource, fields);
+  }
+  for (const [name, value] of fields) if (object[name] === undefined) object[name] = copy(value);
 }
 
 /** uid, creationTimestamp and, where only a base is given, the name. */
@@ -137,6 +154,7 @@ export function beforeUpdate(call: Call, resource: Resource, next: KubeObject, p
   else if (view?.is === 'view' && !view.as) onlyStatus(next, prev);
   else kind.prepare?.(next, prev, c);
   keepSystemFields(meta, prev.metadata);
+  fillAlways(resource, next);
   const own = view?.is === 'view' && view.validate ? view.validate(next, prev, c) : kind.validate?.(next, prev, c);
   const issues = mergeIssues(own ?? [], validate(resource.struct, next, prev));
   if (issues.length > 0) throw invalidObject(resource, next, issues);

@@ -1,13 +1,12 @@
 import { invalid as invalidIssue } from '../../kube/meta/issues.ts';
 import { isObject, type Json, type JsonObject } from '../../kube/meta/json.ts';
 import type { KubeObject, ObjectMeta } from '../../kube/meta/object.ts';
-import { badRequest, type Issue } from '../../kube/meta/status.ts';
+import { badRequest, type Issue, invalid } from '../../kube/meta/status.ts';
 import type { RequestInfo, User } from '../attributes.ts';
 import { reviewToken, userInfo } from '../authn/review.ts';
 import { rulesReview } from '../authz/review.ts';
 import { authorize, type Call, confirm } from '../call.ts';
 import type { Action, Resource } from '../parts.ts';
-import { invalidObject } from '../write.ts';
 
 // The reviews of authentication.k8s.io and authorization.k8s.io: kubernetes pkg/registry/{authentication,authorization}.
 
@@ -44,7 +43,11 @@ export const reviewLocalAccess: Action = {
     }
     if (isObject(nonResourceAttributes)) {
       issues.push(
-        invalidIssue('spec.nonResourceAttributes', nonResourceAttributes, 'disallowed on this kind of request'),
+        invalidIssue(
+          'spec.nonResourceAttributes',
+          goAttributes(nonResourceAttributes),
+          'disallowed on this kind of request',
+        ),
       );
     }
     return access(call, resource, body, subjectOf(body), issues, true);
@@ -68,7 +71,8 @@ const texts = (v: Json | undefined): string[] => (Array.isArray(v) ? v.map(text)
 async function access(call: Call, resource: Resource, body: KubeObject, user: User, own: Issue[], local = false) {
   const spec = specOf(body);
   const issues = [...attributesIssues(spec), ...own, ...metaIssues(body.metadata, local)];
-  if (issues.length > 0) throw invalidObject(resource, body, issues);
+  // Upstream names the group alone.
+  if (issues.length > 0) throw invalid({ group: resource.ref.group, kind: '' }, '', issues);
   const d = await authorize(call, user, infoOf(spec));
   await confirm(call);
   const status: JsonObject = { allowed: d.allow };
@@ -91,8 +95,10 @@ function attributesIssues(spec: JsonObject): Issue[] {
   const { resourceAttributes, nonResourceAttributes } = spec;
   if (isObject(resourceAttributes) !== isObject(nonResourceAttributes)) return [];
   const why = 'exactly one of nonResourceAttributes or resourceAttributes must be specified';
-  return [invalidIssue('spec', isObject(nonResourceAttributes) ? nonResourceAttributes : null, why)];
+  return [invalidIssue('spec', isObject(nonResourceAttributes) ? goAttributes(nonResourceAttributes) : null, why)];
 }
+/** As Go prints the internal struct. */
+const goAttributes = (n: JsonObject): JsonObject => ({ Path: text(n.path), Verb: text(n.verb) });
 function metaIssues(meta: ObjectMeta, local: boolean): Issue[] {
   const { managedFields: _m, namespace, creationTimestamp: _c, ...rest } = meta;
   const isEmpty = Object.values(rest).every((v) => v === undefined) && (local || !namespace);

@@ -1,7 +1,7 @@
 import { invalid as invalidIssue } from '../../kube/meta/issues.ts';
 import { equalJson, type JsonObject } from '../../kube/meta/json.ts';
 import type { KubeObject } from '../../kube/meta/object.ts';
-import { conflict, failure, invalid, notFound, STALE_WRITE } from '../../kube/meta/status.ts';
+import { conflict, failure, invalid, notFound, STALE_WRITE, type StatusError } from '../../kube/meta/status.ts';
 import { rangeOf } from '../../kube/store/key.ts';
 import type { Entry } from '../../kube/store/store.ts';
 import { answerObject, answerRow } from '../answer.ts';
@@ -21,7 +21,6 @@ import {
   contextOf,
   dedupOwners,
   ensureNamespace,
-  invalidObject,
   isDryRun,
   wipeSystemFields,
 } from '../write.ts';
@@ -129,13 +128,7 @@ export async function reviseObject(call: Call, resource: Resource, u: Update): P
 async function createInstead(call: Call, resource: Resource, u: Update): Promise<Written> {
   const { info } = call;
   if (!u.make) throw notFound(resource.name, info.name);
-  if (u.uid) {
-    throw conflict(
-      resource.name,
-      info.name,
-      `Precondition failed: UID in precondition: ${u.uid}, UID in object meta: `,
-    );
-  }
+  if (u.uid) throw uidMismatch(resource, info.namespace, info.name, u.uid, '');
   const object = u.make();
   const creates = { ...info, verb: 'create' };
   const d = await authorize(call, call.user, creates);
@@ -147,7 +140,7 @@ type Tried = Written | { found: Entry | undefined };
 
 async function reviseRow(call: Call, resource: Resource, row: Entry, u: Update): Promise<Tried> {
   const prev = objectOf(resource, row);
-  checkUid(resource, call.info.name, prev, u.uid);
+  checkUid(resource, prev, u.uid);
   const draft = u.revise(prev);
   const managed = draft.metadata.managedFields;
   const context = admissionContext(call);
@@ -181,11 +174,27 @@ function isSame(resource: Resource, row: Entry, next: KubeObject, prev: KubeObje
   );
 }
 
-function checkUid(resource: Resource, name: string, prev: KubeObject, uid: string | undefined): void {
-  const has = prev.metadata.uid ?? '';
-  if (uid && uid !== has) {
-    throw conflict(resource.name, name, `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${has}`);
-  }
+function checkUid(resource: Resource, prev: KubeObject, uid: string | undefined): void {
+  const { uid: has = '', name = '', namespace = '' } = prev.metadata;
+  if (uid && uid !== has) throw uidMismatch(resource, namespace, name, uid, has);
+}
+/** Where upstream keeps a few kinds in etcd under another name than their plural. */
+const ETCD_NAMES: Readonly<Record<string, string>> = {
+  services: 'services/specs',
+  endpoints: 'services/endpoints',
+  nodes: 'minions',
+  'ingresses.networking.k8s.io': 'ingress',
+};
+/** A uid precondition that doesn't hold, in the words of upstream's storage. */
+export function uidMismatch(r: Resource, namespace: string, name: string, asked: string, has: string): StatusError {
+  const place = r.custom ? `${r.stored.group}/${r.kind.plural}` : (ETCD_NAMES[r.key] ?? r.kind.plural);
+  const key = `/registry/${place}/${namespace === '' ? '' : `${namespace}/`}${name}`;
+  const why = `Precondition failed: UID in precondition: ${asked}, UID in object meta: ${has}`;
+  return conflict(
+    r.name,
+    name,
+    `StorageError: invalid object, Code: 4, Key: ${key}, ResourceVersion: 0, AdditionalErrorMsg: ${why}`,
+  );
 }
 
 /** The version that the object names must be the current one; none means any, where the kind allows that. */
@@ -199,13 +208,8 @@ function checkVersion(resource: Resource, next: KubeObject, prev: KubeObject): v
     }
     next.metadata.resourceVersion = prev.metadata.resourceVersion ?? '';
   } else if (!/^\d+$/.test(asked)) {
-    throw invalidObject(resource, next, [
-      invalidIssue(
-        'metadata.resourceVersion',
-        asked,
-        `strconv.ParseUint: parsing ${JSON.stringify(asked)}: invalid syntax`,
-      ),
-    ]);
+    // Upstream fails to read it and says no more.
+    throw failure('', `strconv.ParseUint: parsing ${JSON.stringify(asked)}: invalid syntax`, undefined, 500);
   } else if (asked !== prev.metadata.resourceVersion) {
     throw conflict(resource.name, prev.metadata.name ?? '', STALE_WRITE);
   }

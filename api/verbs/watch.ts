@@ -24,7 +24,7 @@ export async function watch(call: Call, resource: Resource): Promise<Response> {
   const encode = eventEncoder(call, resource);
   const feed = new Feed(call, encode, o);
   try {
-    const asked = revisionOf(o.resourceVersion);
+    const asked = revisionOf(o.resourceVersion, true);
     if (o.sendInitialEvents || asked === 0) {
       const first = await readPage(call, store, selected, o, undefined);
       if (asked > first.revision) throw tooLargeRevision(asked, first.revision);
