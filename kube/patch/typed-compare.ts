@@ -53,7 +53,7 @@ function branch(path: readonly PathElement[], depth: number, node: FieldSet): Fi
 }
 
 function unionAt(a: FieldSet, b: FieldSet): FieldSet {
-  return union({ x: a }, { x: b })['x'] as FieldSet;
+  return union({ x: a }, { x: b }).x as FieldSet;
 }
 
 function compareBoth(out: Differences, plan: Plan, before: Json, after: Json): void {

@@ -153,7 +153,10 @@ const text = JSON.stringify(livePod);
 const mergeOne = { metadata: { labels: { app: 'other' } } };
 const status = { status: { phase: 'Running', conditions: [{ type: 'Ready', status: 'True' }], podIP: '10.0.0.1' } };
 const strategic = { spec: { containers: [{ name: 'proxy', image: 'registry.example.com/team/proxy:2' }] } };
-const applied = { ...configMap(), metadata: { name: 'settings', namespace: 'default', labels: { app: 'web' } } };
+const applied: KubeObject = {
+  ...configMap(),
+  metadata: { name: 'settings', namespace: 'default', labels: { app: 'web' } },
+};
 const base = { struct: cmStruct, apiVersion: 'v1', kind: 'ConfigMap', manager: 'kubectl', time };
 const appliedOnce = applyPatch({ ...base, live: null, applied, force: false }).object as KubeObject;
 const changed = { ...applied, data: { ...(applied.data as JsonObject), 'key-0.conf': 'new' } };
