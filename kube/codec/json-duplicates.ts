@@ -1,5 +1,5 @@
+import { quote } from '../meta/issues.ts';
 import type { Json } from '../meta/json.ts';
-import { goQuote } from './go-quote.ts';
 import { JsonError } from './json.ts';
 import { endOfString } from './json-syntax.ts';
 
@@ -74,7 +74,7 @@ function findDuplicates(text: string): string[] {
       const end = endOfString(text, i);
       if (level?.keys && isKey(text, end)) {
         level.key = JSON.parse(text.slice(i, end + 1)) as string;
-        if (level.keys.has(level.key)) found.add(`duplicate field ${goQuote(pathOf(levels))}`);
+        if (level.keys.has(level.key)) found.add(`duplicate field ${quote(pathOf(levels))}`);
         level.keys.add(level.key);
       }
       i = end;

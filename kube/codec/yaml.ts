@@ -11,9 +11,9 @@ import {
   Scalar,
   type YAMLMap,
 } from 'yaml';
+import { quote } from '../meta/issues.ts';
 import type { Json, JsonObject } from '../meta/json.ts';
 import { bytesOfBase64 } from './base64.ts';
-import { goQuote } from './go-quote.ts';
 import { JsonError, parseJson, textOf } from './json.ts';
 import { duplicateFields } from './json-duplicates.ts';
 import { describeYamlError } from './yaml-error.ts';
@@ -169,7 +169,7 @@ class Reader {
     }
     const s = target === null ? { tag: '!!null' as ScalarTag, value: null } : scalarOf(target);
     if (s.value === null) return { id: '', name: null, shown: '<nil>' };
-    if (typeof s.value === 'string') return { id: `s${s.value}`, name: s.value, shown: goQuote(s.value) };
+    if (typeof s.value === 'string') return { id: `s${s.value}`, name: s.value, shown: quote(s.value) };
     const name = String(s.value);
     return { id: `${s.tag}${name}`, name, shown: name };
   }
@@ -239,7 +239,7 @@ function finish(members: Map<string, Member>): JsonObject {
   return out;
 }
 
-const goValue = (v: Json) => (typeof v === 'string' ? goQuote(v) : v === null ? '<nil>' : String(v));
+const goValue = (v: Json) => (typeof v === 'string' ? quote(v) : v === null ? '<nil>' : String(v));
 
 function isMerge(key: Node | null): boolean {
   if (!isScalar(key) || key.source !== '<<') return false;
