@@ -1,6 +1,7 @@
 import { contentType } from '../kube/codec/negotiate.ts';
 import { isObject } from '../kube/meta/json.ts';
 import { badRequest } from '../kube/meta/status.ts';
+import { decode } from '../kube/schema/prune.ts';
 import { bodyOf, type Call } from './call.ts';
 import { decodeOptions } from './decode.ts';
 import { checkDeleteOptions, type DeleteOptions, deleteOptions } from './query.ts';
@@ -20,6 +21,8 @@ export async function decodeDeleteOptions(call: Call): Promise<DeleteOptions> {
   } catch (e) {
     throw badRequest(e instanceof Error ? e.message : String(e));
   }
+  const problem = struct && isObject(value) ? decode(struct, value).error : '';
+  if (problem !== '') throw badRequest(problem);
   if (!isObject(value)) throw badRequest('decoded object cannot be converted to DeleteOptions');
   const { kind } = value;
   if (kind !== undefined && kind !== '' && kind !== 'DeleteOptions') {

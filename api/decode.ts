@@ -15,7 +15,7 @@ import { apiVersionOf, type KubeObject, parseApiVersion } from '../kube/meta/obj
 import { badRequest, type StatusError } from '../kube/meta/status.ts';
 import { applyDefaults } from '../kube/schema/default.ts';
 import { decode } from '../kube/schema/prune.ts';
-import type { SchemaRef, Struct } from '../kube/schema/schema.ts';
+import type { SchemaRef, Schemas, Struct } from '../kube/schema/schema.ts';
 import { bodyOf, type Call, warn } from './call.ts';
 
 /** fieldValidation of a write; Warn when the client doesn't say. */
@@ -47,7 +47,7 @@ export async function decodeBody(call: Call, target: Target, directive: Directiv
   if (target.custom && type === PROTOBUF_TYPE) throw unsupportedMediaType([JSON_TYPE, YAML_TYPE]);
   const bytes = await bodyOf(call);
   const { value, kind, apiVersion, strict } = read(bytes, type, target, directive !== 'Ignore');
-  checkType(kind, apiVersion, target);
+  checkType(call.parts.schemas, kind, apiVersion, target);
   const done = settle(target, value);
   if (done.error !== '') throw unhandled(target, done.error);
   strict.push(...done.strict);
@@ -103,18 +103,26 @@ function readProto(bytes: Uint8Array, target: Target): Body {
 }
 
 /** The body's kind and version must be the target's; absent ones are taken for it. */
-function checkType(kind: string, apiVersion: string, target: Target): void {
+function checkType(schemas: Schemas, kind: string, apiVersion: string, target: Target): void {
   const { ref } = target;
   const want = apiVersionOf(ref);
-  if (apiVersion !== '' && apiVersion !== want) {
-    throw badRequest(`the API version in the data (${apiVersion}) does not match the expected API version (${want})`);
+  const is = kind || ref.kind;
+  const of = apiVersion || want;
+  if (is === ref.kind && of === want) return;
+  const { group, version } = parseApiVersion(of) ?? ref;
+  if (is === ref.kind && group === ref.group && schemas.kind({ group, version, kind: is })) {
+    throw badRequest(`the API version in the data (${of}) does not match the expected API version (${want})`);
   }
-  if (kind !== '' && kind !== ref.kind) {
-    const version = parseApiVersion(apiVersion || want)?.version ?? ref.version;
+  const head = `${is} in version ${JSON.stringify(version)} cannot be handled as a ${ref.kind}`;
+  if (!schemas.kind({ group, version, kind: is })) {
+    const scheme = 'pkg/runtime/scheme.go:111';
     throw badRequest(
-      `${kind} in version ${JSON.stringify(version)} cannot be handled as a ${ref.kind}: no kind ${JSON.stringify(kind)} is registered for version ${JSON.stringify(apiVersion || want)}`,
+      `${head}: no kind ${JSON.stringify(is)} is registered for version ${JSON.stringify(of)} in scheme ${JSON.stringify(scheme)}`,
     );
   }
+  // Go names the internal package of the kind that was wanted.
+  const home = ref.group === '' ? 'core' : (ref.group.split('.')[0] ?? '');
+  throw badRequest(`${head}: converting (${version}.${is}) to (${home}.${ref.kind}): unknown conversion`);
 }
 
 function unhandled({ ref }: Target, why: string): StatusError {

@@ -1,4 +1,4 @@
-import { apiVersionOf, type KubeObject, type ManagedFieldsEntry } from '../kube/meta/object.ts';
+import { apiVersionOf, at, type KubeObject, type ManagedFieldsEntry } from '../kube/meta/object.ts';
 import { formatTime } from '../kube/meta/time.ts';
 import { keepTimestamps, updateManagedFields, type Write } from '../kube/patch/managed.ts';
 import { invalidAfterAdmission, managedFieldsProblem } from '../kube/patch/managed-validate.ts';
@@ -12,7 +12,7 @@ const NONE: readonly (readonly string[])[] = [];
 
 function resetsOf(resource: Resource, subresource: string): readonly (readonly string[])[] {
   if (subresource === 'status') return STATUS_RESETS;
-  if (subresource !== '') return NONE;
+  if (subresource === 'scale') return NONE;
   return resource.kind.subresources?.status ? MAIN_RESETS : NONE;
 }
 
@@ -47,6 +47,21 @@ export function manageUpdate(
   manager: string,
 ): void {
   setManaged(next, updateManagedFields({ ...managedWrite(call, resource, manager), live: prev, next }));
+}
+/** As manageUpdate, for a write through Scale: its entry has no time, and a zero, which Go leaves out, is owned by nobody. In place. */
+export function manageScale(call: Call, resource: Resource, prev: KubeObject, next: KubeObject, manager: string): void {
+  manageUpdate(call, resource, prev, next, manager);
+  const entries = next.metadata.managedFields;
+  if (!entries) return;
+  const isZero = (at(next, 'spec.replicas') ?? 0) === 0;
+  setManaged(
+    next,
+    entries.flatMap((e) => {
+      if (e.subresource !== 'scale') return [e];
+      const { time: _time, ...rest } = e;
+      return isZero ? [] : [rest];
+    }),
+  );
 }
 function setManaged(object: KubeObject, entries: ManagedFieldsEntry[] | undefined): void {
   if (entries === undefined) delete object.metadata.managedFields;

@@ -1,4 +1,4 @@
-import { type Accepted, JSON_TYPE } from '../kube/codec/negotiate.ts';
+import { type Accepted, JSON_TYPE, MEDIA_TYPES, PROTOBUF_TYPE } from '../kube/codec/negotiate.ts';
 import { failure, internal, type Status, StatusError } from '../kube/meta/status.ts';
 import type { Schemas } from '../kube/schema/schema.ts';
 import { type Call, storeStatus } from './call.ts';
@@ -64,7 +64,6 @@ export function respondError(
   const response = new Response(body as BodyInit, { status: status.code, headers: baseHeaders(at.auditId, type) });
   const after = status.details?.retryAfterSeconds;
   if (after !== undefined && after > 0) response.headers.set('retry-after', String(after));
-  if (e instanceof NotAllowed) response.headers.set('allow', e.allow);
   if (status.code === 401) response.headers.set('www-authenticate', 'Bearer');
   if (at.call && at.call.warnings.length > 0) addWarnings(at.call, response.headers);
   return response;
@@ -73,30 +72,17 @@ type Log = (level: 'error', event: string, fields: Record<string, unknown>) => v
 /** Text that is no Status: `ok`, `404 page not found`. */
 export const plainText = (call: Call, code: number, text: string): Response =>
   respond(call, code, text, 'text/plain; charset=utf-8');
-/** 405 with the methods that would do. */
-class NotAllowed extends StatusError {
-  readonly allow: string;
-  constructor(allow: string) {
-    const text = 'the server does not allow this method on the requested resource';
-    super(failure('MethodNotAllowed', text, {}).status);
-    this.allow = allow;
-  }
-}
-const METHODS: Readonly<Record<string, string>> = {
-  get: 'GET',
-  list: 'GET',
-  watch: 'GET',
-  update: 'PUT',
-  patch: 'PATCH',
-  create: 'POST',
-  delete: 'DELETE',
-  deletecollection: 'DELETE',
-};
-const ON_COLLECTION: readonly string[] = ['list', 'watch', 'create', 'deletecollection'];
-/** apiserver's 405 of a path that exists: `verbs` are those of the resource, on the collection or on one object of it. */
-export function methodNotAllowed(verbs: readonly string[], collection: boolean | undefined): StatusError {
-  const own = verbs.filter((v) => collection === undefined || ON_COLLECTION.includes(v) === collection);
-  return new NotAllowed([...new Set(own.map((v) => METHODS[v] ?? ''))].filter((m) => m !== '').join(', '));
+/** apiserver's 405 of a path that exists; without an Allow header, as upstream's router sends it. */
+export const methodNotAllowed = (): StatusError =>
+  failure('MethodNotAllowed', 'the server does not allow this method on the requested resource', {});
+
+const STREAMS = [`${JSON_TYPE};stream=watch`, `${PROTOBUF_TYPE};stream=watch`];
+/** 406 of upstream's router, which looks at bare media types; undefined when it would have let the header pass. */
+export function notRepresentable(accept: string, streams: boolean): StatusError | undefined {
+  const ranges = accept.split(',').map((r) => (r.split(';')[0] ?? '').trim());
+  if (ranges.some((r) => r === '*/*' || (MEDIA_TYPES as readonly string[]).includes(r))) return undefined;
+  const all = streams ? [...MEDIA_TYPES, ...STREAMS] : MEDIA_TYPES;
+  return failure('NotAcceptable', `406: Not Acceptable\n\nAvailable representations: ${all.join(', ')}`, {});
 }
 
 /** apiserver's 404 for a path below a served version that names nothing. */

@@ -57,7 +57,7 @@ const REFUSED: [string, string, object | string | undefined, number, string][] =
     CONFIGMAPS,
     { apiVersion: 'v2', metadata: { name: 'x' } },
     400,
-    'the API version in the data (v2) does not match the expected API version (v1)',
+    'ConfigMap in version "v2" cannot be handled as a ConfigMap: no kind "ConfigMap" is registered for version "v2" in scheme "pkg/runtime/scheme.go:111"',
   ],
   [
     'PUT',

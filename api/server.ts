@@ -12,7 +12,7 @@ import type { Parts, Resource } from './parts.ts';
 import { paths } from './paths.ts';
 import { parseRequest } from './request.ts';
 import { indexResources, type Resources } from './resources.ts';
-import { methodNotAllowed, plainText, respondError, unknownResource } from './respond.ts';
+import { methodNotAllowed, notRepresentable, plainText, respondError, unknownResource } from './respond.ts';
 import { act, isVirtual } from './verbs/action.ts';
 import { create } from './verbs/create.ts';
 import { remove } from './verbs/delete.ts';
@@ -210,19 +210,23 @@ async function dispatch(server: Server, call: Call): Promise<Response> {
   if (!resource) {
     const elsewhere = await call.parts.aggregate?.(call);
     if (elsewhere) return elsewhere;
-    if (!isKnownVersion(server, call)) return plainText(call, 404, '404 page not found\n');
+    if (!isKnownGroup(server, call)) return plainText(call, 404, '404 page not found\n');
     throw unknownResource();
   }
   const { headers } = call.request;
   const choose = info.verb === 'watch' ? negotiateWatch : negotiate;
-  call.out = choose(headers.get('accept'), resource.custom ? CUSTOM_RESOURCE : RESOURCE);
+  try {
+    call.out = choose(headers.get('accept'), resource.custom ? CUSTOM_RESOURCE : RESOURCE);
+  } catch (e) {
+    throw notRepresentable(headers.get('accept') ?? '', info.verb === 'list' || info.verb === 'watch') ?? e;
+  }
   call.pretty = wantsPretty(call.out, call.query.get('pretty'), headers.get('user-agent'));
   checkScope(call, resource);
   if (info.subresource !== '') return subresource(call, resource);
   // A name in the selector narrows a list; in the path it makes a watch of one object.
   const verb = VERBS[info.verb];
   if (!verb || !resource.kind.verbs.includes(info.verb) || isMisplaced(info)) {
-    throw methodNotAllowed(resource.kind.verbs, info.name === '');
+    throw methodNotAllowed();
   }
   if (info.verb === 'create' && isVirtual(resource)) return act(call, resource, resource.ref);
   return verb(call, resource);
@@ -232,9 +236,9 @@ async function dispatch(server: Server, call: Call): Promise<Response> {
 const isMisplaced = ({ verb, name }: Call['info']): boolean =>
   verb === 'create' ? name !== '' : name === '' && (verb === 'update' || verb === 'patch');
 
-function isKnownVersion(server: Server, call: Call): boolean {
+function isKnownGroup(server: Server, call: Call): boolean {
   for (const r of server.resources.all(call.cluster.view)) {
-    if (r.ref.group === call.info.group && r.ref.version === call.info.version) return true;
+    if (r.ref.group === call.info.group) return true;
   }
   return false;
 }
@@ -244,15 +248,9 @@ function checkScope(call: Call, resource: Resource): void {
   const { info } = call;
   if (resource.kind.scope === 'Cluster') {
     if (info.namespace !== '' && resource.key !== 'namespaces') throw unknownResource();
-  } else if (
-    info.namespace === '' &&
-    (info.verb === 'create' ||
-      call.info.verb === 'get' ||
-      info.verb === 'update' ||
-      info.verb === 'patch' ||
-      info.verb === 'delete')
-  ) {
-    if (resource.kind.verbs.length === 1) return;
+  } else if (info.namespace === '' && !isVirtual(resource)) {
+    if (info.verb === 'create') throw methodNotAllowed();
+    if (info.verb !== 'get' && info.verb !== 'update' && info.verb !== 'patch' && info.verb !== 'delete') return;
     throw unknownResource();
   }
 }

@@ -13,14 +13,14 @@ import { readRow } from './get.ts';
 export async function connect(call: Call, resource: Resource, sub: ConnectSubresource): Promise<Response> {
   const { info } = call;
   const isGet = info.subresource === 'log';
-  if (!isGet && !sub.verbs.includes(info.verb)) throw methodNotAllowed(sub.verbs, undefined);
+  if (!isGet && !sub.verbs.includes(info.verb)) throw methodNotAllowed();
   if (!isGet && call.query.has('dryRun')) throw badRequest('dryRun is not supported');
   const object = objectOf(resource, await readRow(call, resource, targetName(call)));
   const options = optionsOf(call, info.subresource);
   if (!isGet) await admitConnect(call, resource, object, options);
   const where = whereOf(resource, object);
   const kind = KINDS[info.subresource];
-  if (!kind) throw methodNotAllowed(sub.verbs, undefined);
+  if (!kind) throw methodNotAllowed();
   if (kind !== 'proxy') chooseContainer(object, options, kind);
   if (where.node === '') {
     // A pod without a node has said nothing yet.

@@ -4,14 +4,14 @@ import { groupResource, type KubeObject, type ObjectMeta } from '../../kube/meta
 import { conflict, failure, notFound, type StatusError } from '../../kube/meta/status.ts';
 import { formatTime, timeToMillis } from '../../kube/meta/time.ts';
 import { rangeOf } from '../../kube/store/key.ts';
-import type { Entry } from '../../kube/store/store.ts';
+import type { Entry, Op } from '../../kube/store/store.ts';
 import { answerObject, answerRow } from '../answer.ts';
 import { admissionContext, admit, attributes, type Call, commit, mutate, read, storeOf } from '../call.ts';
 import { decodeDeleteOptions } from '../decode-options.ts';
 import type { Resource } from '../parts.ts';
 import { put } from '../put.ts';
 import type { DeleteOptions } from '../query.ts';
-import { copy, objectOf } from '../row.ts';
+import { copy, objectOf, storedText, toStored } from '../row.ts';
 import { contextOf, isDryRun } from '../write.ts';
 
 // apiserver pkg/registry/generic/registry/store.go Delete and pkg/registry/rest/delete.go BeforeDelete.
@@ -71,25 +71,47 @@ async function removeRow(
   const c = contextOf(call, resource, 'delete', dryRun);
   const step = plan(resource, next, options, c.now);
   if (step === 'pending') return finished(resource, prev, row, false);
-  if (step === 'now') {
-    if (!dryRun) {
-      const done = await commit(call, storeOf(call, resource, prev.metadata.namespace ?? ''), [
-        { key: row.key, expect: row.revision, value: null },
-      ]);
-      if (!done.ok) {
-        if (done.lost === 'race') return { found: done.found[0] ?? undefined };
-        throw failure('InternalError', `Internal error occurred: the commit was lost: ${done.lost}`);
-      }
-      // The object that is sent carries the revision of its deletion, as a watch shows it.
-      return finished(resource, prev, { ...row, revision: done.revision }, true);
-    }
-    return finished(resource, prev, row, true);
-  }
+  if (step === 'kept') return { gone: false, row };
+  if (step === 'now' || step === 'marked')
+    return removeNow(call, resource, row, step === 'marked' ? next : prev, dryRun);
   resource.kind.deletion?.begin?.(next, c);
   if (dryRun) return { gone: false, object: next };
   const done = await put(call, resource, next, prev, row);
   return 'row' in done ? { gone: false, row: done.row } : done;
 }
+
+/**
+ * The row goes. One that was to be deleted with grace is marked in the same commit, as upstream does in two writes: watchers see its
+ * last state with the deletion's time.
+ */
+async function removeNow(
+  call: Call,
+  resource: Resource,
+  row: Entry,
+  last: KubeObject,
+  dryRun: boolean,
+): Promise<Removed | { found: Entry | undefined }> {
+  const text = isMarkedNow(row, last) ? storedText(toStored(resource, last)) : row.value;
+  const value = { ...row, value: text };
+  if (dryRun) return finished(resource, last, value, true);
+  const end: Op = { key: row.key, expect: text === row.value ? row.revision : undefined, value: null };
+  const mark: Op = {
+    key: row.key,
+    expect: row.revision,
+    value: { text, version: resource.storedVersion, schema: resource.hash },
+    facts: { ...row.facts, terminating: true },
+  };
+  const ops = text === row.value ? [end] : [mark, end];
+  const done = await commit(call, storeOf(call, resource, last.metadata.namespace ?? ''), ops);
+  // The object that is sent carries the revision of its deletion, as a watch shows it.
+  if (done.ok) return finished(resource, last, { ...value, revision: done.revision }, true);
+  if (done.lost === 'race') return { found: done.found[0] ?? undefined };
+  throw failure('InternalError', `Internal error occurred: the commit was lost: ${done.lost}`);
+}
+const isMarkedNow = (row: Entry, last: KubeObject): boolean =>
+  last.metadata.deletionTimestamp !== undefined && !row.facts.terminating
+    ? true
+    : last.metadata.deletionGracePeriodSeconds === 0 && row.facts.terminating === true;
 
 function checkPreconditions(resource: Resource, prev: KubeObject, o: DeleteOptions): void {
   const p = o.preconditions;
@@ -134,8 +156,16 @@ async function admitDelete(
   await admit(call, a, context);
 }
 
-/** `now`: delete the row. `update`: `next` says how the object waits for its end. `pending`: it waits already. */
-function plan(resource: Resource, next: KubeObject, options: DeleteOptions, now: number): 'now' | 'update' | 'pending' {
+/**
+ * `now`: delete the row. `marked`: delete it, its last state is `next`. `update`: `next` says how it waits for its end.
+ * `pending`: it waits already for its grace, `kept`: for its finalizers.
+ */
+function plan(
+  resource: Resource,
+  next: KubeObject,
+  options: DeleteOptions,
+  now: number,
+): 'now' | 'marked' | 'update' | 'pending' | 'kept' {
   const strategy = resource.kind.deletion;
   const meta = next.metadata;
   if (strategy?.held) {
@@ -152,12 +182,12 @@ function plan(resource: Resource, next: KubeObject, options: DeleteOptions, now:
   // An Event is never waited for: upstream's garbage collection policy Unsupported.
   const changed = resource.kind.ttl === undefined && collectorFinalizers(meta, strategy, options, false);
   const pending = (meta.finalizers?.length ?? 0) > 0;
-  if (graceful === 'yes') return pending || (meta.deletionGracePeriodSeconds ?? 0) > 0 ? 'update' : 'now';
+  if (graceful === 'yes') return pending || (meta.deletionGracePeriodSeconds ?? 0) > 0 ? 'update' : 'marked';
   if (!pending) return 'now';
   const before = meta.deletionTimestamp;
   const wasMarked = before !== undefined && timeToMillis(before) <= now && meta.deletionGracePeriodSeconds === 0;
   mark(meta, now);
-  return wasMarked && !changed ? 'pending' : 'update';
+  return wasMarked && !changed ? 'kept' : 'update';
 }
 
 /** BeforeDelete's graceful part; changes the object's timestamps. */

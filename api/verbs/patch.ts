@@ -7,6 +7,7 @@ import { isObject, type Json, type JsonObject } from '../../kube/meta/json.ts';
 import type { KubeObject } from '../../kube/meta/object.ts';
 import { badRequest, conflict, failure, invalid, type StatusError } from '../../kube/meta/status.ts';
 import { applyConflict, applyPatch } from '../../kube/patch/apply.ts';
+import { printGo } from '../../kube/patch/go-print.ts';
 import {
   applyJsonPatch,
   decodeJsonPatch,
@@ -19,7 +20,7 @@ import { applyStrategicPatch, strategicStatus } from '../../kube/patch/strategic
 import { StrategicError } from '../../kube/patch/strategic-errors.ts';
 import { bodyOf, type Call, warn } from '../call.ts';
 import { type Directive, directiveOf, settle, type Target } from '../decode.ts';
-import { managedWrite, manageUpdate } from '../managed.ts';
+import { managedWrite, manageScale, manageUpdate } from '../managed.ts';
 import type { Resource } from '../parts.ts';
 import { managerOf, type WriteOptions, writeOptions } from '../query.ts';
 import { copy } from '../row.ts';
@@ -51,7 +52,7 @@ export async function patch(call: Call, resource: Resource): Promise<Response> {
   const revise = (prev: KubeObject): KubeObject => {
     if (as) {
       const next = writeView(as, prev, patched(call, target, p, as.read(prev)));
-      manageUpdate(call, resource, prev, next, manager);
+      manageScale(call, resource, prev, next, manager);
       return next;
     }
     return kind === 'apply' ? applied(call, resource, p, prev, options) : merged(call, resource, p, prev, manager);
@@ -152,7 +153,10 @@ function run(target: Target, p: Patch, prev: KubeObject): Json {
   }
 }
 
-const shown = (p: Patch, next: JsonObject) => (p.kind === 'strategic' ? p.text : printJson(next));
+const shown = (p: Patch, next: JsonObject) => (p.kind === 'strategic' ? printGo(p.value) : printJson(sorted(next)));
+/** The patched document as the patch library writes it: the outermost members sorted. */
+const sorted = (o: JsonObject): JsonObject =>
+  Object.fromEntries(Object.entries(o).sort(([a], [b]) => (a < b ? -1 : 1)));
 function badPatch(value: string, why: string): StatusError {
   return invalid({ group: '', kind: '' }, '', [invalidIssue('patch', value, why)]);
 }

@@ -13,12 +13,12 @@ export async function subresource(call: Call, resource: Resource): Promise<Respo
   const sub = resource.kind.subresources?.[info.subresource];
   if (!sub) throw unknownResource();
   if (sub.is === 'view') {
-    if (!(sub.verbs as readonly string[]).includes(info.verb)) throw methodNotAllowed(sub.verbs, undefined);
+    if (!(sub.verbs as readonly string[]).includes(info.verb)) throw methodNotAllowed();
     if (info.verb === 'get') return get(call, resource);
     return info.verb === 'update' ? update(call, resource) : patch(call, resource);
   }
   if (sub.is === 'action') {
-    if (info.verb !== 'create') throw methodNotAllowed(sub.verbs, undefined);
+    if (info.verb !== 'create') throw methodNotAllowed();
     return act(call, resource, sub.ref);
   }
   return connect(call, resource, sub);

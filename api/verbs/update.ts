@@ -8,7 +8,7 @@ import { answerObject, answerRow } from '../answer.ts';
 import { admissionContext, admit, attributes, authorize, type Call, commit, mutate, read, storeOf } from '../call.ts';
 import { decodeBody, directiveOf, type Target } from '../decode.ts';
 import { denied } from '../forbidden.ts';
-import { checkAfterAdmission, manageUpdate, settleTimes } from '../managed.ts';
+import { checkAfterAdmission, manageScale, manageUpdate, settleTimes } from '../managed.ts';
 import type { Resource } from '../parts.ts';
 import { put } from '../put.ts';
 import { managerOf, writeOptions } from '../query.ts';
@@ -59,7 +59,7 @@ export async function update(call: Call, resource: Resource): Promise<Response> 
     revise: (prev) => {
       const next = as ? writeView(as, prev, body) : copy(body);
       if (!as) applyKindDefaults(call, resource, next, prev, dryRun);
-      manageUpdate(call, resource, prev, next, manager);
+      (as ? manageScale : manageUpdate)(call, resource, prev, next, manager);
       return next;
     },
     ...(resource.kind.createOnUpdate && info.subresource === ''
