@@ -64,9 +64,17 @@ async function answers(socket: string): Promise<boolean> {
   }
 }
 
-/** Starts containerd on a written configuration, or takes over the one that runs on it; resolves when CRI answers. */
-export async function startContainerd(program: string, d: ContainerdDirs): Promise<Containerd> {
+/**
+ * Starts containerd, or takes over the one that already runs on these directories; resolves when CRI answers. `toml`
+ * becomes its configuration (absent: the one that was written before); a change restarts it, pods go on meanwhile.
+ */
+export async function startContainerd(program: string, d: ContainerdDirs, toml?: string): Promise<Containerd> {
   let pid = await findRunning(d);
+  if (toml !== undefined && toml !== (await readFile(configPathOf(d), 'utf8').catch(() => ''))) {
+    if (pid !== null) await endProcess(pid, STOP_MS_MAX);
+    pid = null;
+    await writeFile(configPathOf(d), toml);
+  }
   if (pid === null) {
     const log = openSync(logPathOf(d), 'a');
     // Its own process group: a terminal's Ctrl-C reaches the agent, which then ends it in order.

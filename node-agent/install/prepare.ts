@@ -5,7 +5,6 @@ import { type PodNetwork, writePodNetwork } from '../network/cni/bridge.ts';
 import {
   type ContainerdDirs,
   cniConfDirOf,
-  configPathOf,
   containerdToml,
   hostsToml,
   registryDirOf,
@@ -86,8 +85,7 @@ export async function prepare(o: PrepareOptions): Promise<Prepared> {
     systemdCgroup: cgroups === 'v2' && existsSync('/run/systemd/system'),
     sandboxImage: o.sandboxImage ?? SANDBOX_IMAGE,
   });
-  await writeFile(configPathOf(o), toml);
-  const containerd = await startContainerd(program, o);
+  const containerd = await startContainerd(program, o, toml);
   progress(`containerd runs (pid ${containerd.pid}, ${containerd.socket})`);
   return { containerd, cgroups, snapshotter, restrictOomScoreAdj, bridgeFiltered };
 }
