@@ -116,6 +116,16 @@ it('more rows than one alarm takes expire one alarm after the other', async () =
   assert.equal((await page(store, pods())).count, 0);
 });
 
+it('a row that expires marks the loops that watch it', async () => {
+  const woken: string[] = [];
+  const { store, clock } = open({ wake: (loop, revision) => void woken.push(`${loop} ${revision}`) });
+  const { revision } = await won(store, [{ ...putPod('a'), ttlMs: 1_000 }]);
+  await store.register('gc', ['pods']);
+  await clock.advance(1_001);
+  assert.deepEqual(woken, [`gc ${revision + 1}`]);
+  assert.equal(store.cleared('gc', revision), false);
+});
+
 it('request ids are forgotten while others write', async () => {
   const { store, sql, clock } = open();
   for (let i = 0; i < 20; i++) await won(store, [putPod('a')], { request: `r${i}` });

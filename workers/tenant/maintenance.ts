@@ -63,12 +63,16 @@ export class Maintenance {
     this.#timers.rearm();
   }
 
-  /** Runs what is due; what rows expired is added to `changed`. */
-  run(changed: Changed): Timer[] {
+  /** Runs what is due. What rows expired is added to `changed`, and `mark` is called in the same transaction. */
+  run(changed: Changed, mark: () => void): Timer[] {
     const s = this.#state;
     const due = s.sql.transaction(() => {
       const names = this.#timers.due(s.env.now());
-      if (names.includes('ttl')) this.#expire(changed);
+      if (names.includes('ttl')) {
+        this.#expire(changed);
+        mark();
+        this.after(changed.changes);
+      }
       return names;
     });
     if (due.includes('compact')) this.#compact();
@@ -83,7 +87,6 @@ export class Maintenance {
       const op = { key: String(key), expect: undefined, value: null };
       writeRow(s, op, getRow(s, op.key), now, changed);
     }
-    this.#armTtl();
   }
 
   #armTtl(): void {

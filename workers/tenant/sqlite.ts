@@ -68,8 +68,7 @@ interface Waiting {
 }
 interface Outcome {
   waiting: Waiting;
-  answer?: Commit | Stale;
-  error?: unknown;
+  answer: Commit | Stale;
   movedPolicy: boolean;
 }
 
@@ -208,9 +207,10 @@ export class SqliteStore implements Store {
   async alarm(): Promise<void> {
     const changed: Changed = { changes: [] };
     const before = this.state.policy;
-    const due = this.#maintenance.run(changed);
-    if (changed.changes.length > 0) this.#announce(changed);
-    if (this.state.policy !== before || due.includes('policy')) await this.#pushPolicy();
+    const due = this.#maintenance.run(changed, () => this.#mark(changed));
+    this.#announce(changed);
+    // A push that fails has asked for the next one already.
+    if (this.state.policy !== before || due.includes('policy')) await this.#pushPolicy().catch(() => {});
     if (due.includes('outbox')) {
       for (const [loop, revision] of this.#outbox.marked()) this.#o.wake?.(loop, revision);
       if (this.#outbox.marked().size > 0) this.#maintenance.wakeAgain();
@@ -233,8 +233,9 @@ export class SqliteStore implements Store {
       try {
         const outcomes = this.#run(group);
         await this.#o.sync();
-        if (outcomes.some((x) => x.movedPolicy)) await this.#pushPolicy();
-        for (const x of outcomes) x.answer ? x.waiting.resolve(x.answer) : x.waiting.reject(x.error);
+        const moved = outcomes.filter((x) => x.movedPolicy);
+        for (const x of outcomes) if (!x.movedPolicy) x.waiting.resolve(x.answer);
+        if (moved.length > 0) void this.#settleMoved(moved);
       } catch (e) {
         // The transaction or its flush failed as a whole: nobody in it knows of a success.
         load(this.state);
@@ -280,6 +281,16 @@ export class SqliteStore implements Store {
       this.#progressPending = false;
       for (const watcher of this.fanout.watchers()) watcher.deliver([], this.state.revision);
     });
+  }
+
+  /** Answers those who moved the policy revision, once the siblings know of it; other commits don't wait for that. */
+  async #settleMoved(moved: readonly Outcome[]): Promise<void> {
+    try {
+      await this.#pushPolicy();
+      for (const x of moved) x.waiting.resolve(x.answer);
+    } catch (e) {
+      for (const x of moved) x.waiting.reject(e);
+    }
   }
 
   async #pushPolicy(): Promise<void> {

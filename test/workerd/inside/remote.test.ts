@@ -159,6 +159,9 @@ it('a sibling knows a new policy revision before its writer is answered', async 
   assert.deepEqual([stale.policy, stale.changes], [second, []]);
   assert.equal((await events.commit([putPod('e2')], { assume: { policy: second } })).ok, true);
   assert.equal((await events.info()).policy, second);
+  // Its namespace lives in the main object: the sibling leaves that to the policy revision.
+  const exist = [{ key: 'namespaces/default', uid: 'u' }];
+  assert.equal((await events.commit([putPod('e3')], { assume: { policy: second, exist } })).ok, true);
 });
 
 it('a loop is woken once per mark, again while it is not cleared, and reads what changed', async () => {

@@ -24,7 +24,12 @@ export default {
     if (url.pathname === '/create') await stub.create({ base: '', uidPrefix: '', createdMs: 0 });
     const name = url.searchParams.get('put');
     const store = new RemoteStore(() => stub as unknown as StoreStub, world);
-    const value = { text: `{"metadata":{"name":"${name}"}}`, version: 'v1', schema: 's1' };
+    if (url.searchParams.has('list')) {
+      const page = await store.read({ from: 'pods/', to: 'pods0' }, { factsOnly: true });
+      return Response.json(page.ok ? page.entries.map((e) => [e.key, e.revision]) : []);
+    }
+    const filler = 'x'.repeat(Number(url.searchParams.get('bytes') ?? 0));
+    const value = { text: `{"metadata":{"name":"${name}"},"filler":"${filler}"}`, version: 'v1', schema: 's1' };
     const op = { key: `pods/default/${name}`, expect: undefined, value, facts: { uid: '' } };
     return Response.json({ ...(name === null ? {} : await store.commit([op])), made });
   },
