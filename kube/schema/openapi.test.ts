@@ -54,6 +54,15 @@ test('patch operations tell kubectl what they support', () => {
   assert.ok(paths['/apis/apps/v1/namespaces/{namespace}/deployments/{name}/scale']);
 });
 
+test('descriptions come from outside, for explain', () => {
+  const describe = (struct: string, field?: string) =>
+    struct.endsWith('.Deployment') ? `${field ?? 'kind'} text` : undefined;
+  const doc = openApiV3(schemas, 'apps', 'v1', resourcesOf('apps', 'v1').values(), new Map(), describe);
+  const deployment = schemaOf(doc, 'io.k8s.api.apps.v1.Deployment');
+  assert.equal(deployment.description, 'kind text');
+  assert.equal(at(deployment, 'properties.spec.description'), 'spec text');
+});
+
 test('the v2 document has plain references and no v3 keywords', () => {
   const doc = openApiV2('1.37', [apps]);
   const definitions = doc.definitions as JsonObject;

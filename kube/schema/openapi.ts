@@ -29,7 +29,14 @@ export interface Components {
   schemas: Map<string, JsonObject>;
   /** Structs whose schema is still to be made. */
   queue: Struct[];
+  describe: Descriptions;
 }
+
+/**
+ * The text of a struct, or of one of its fields by JSON name; undefined where there is none. The texts are upstream's and not part of this
+ * tree: tools/generate/descriptions.ts extracts them into an asset at deploy time.
+ */
+export type Descriptions = (struct: string, field?: string) => string | undefined;
 
 /** An OpenAPI v3 document of one group and version. `custom` holds ready schemas of CustomResources by kind. */
 export function openApiV3(
@@ -38,8 +45,9 @@ export function openApiV3(
   version: string,
   resources: Iterable<ApiResource>,
   custom: ReadonlyMap<string, JsonObject> = new Map(),
+  describe: Descriptions = () => undefined,
 ): JsonObject {
-  const components: Components = { schemas: new Map(), queue: [] };
+  const components: Components = { schemas: new Map(), queue: [], describe };
   const paths = operationsOf(schemas, group, version, resources, custom, components);
   fill(components, schemas, group, version);
   return {
@@ -128,17 +136,20 @@ export function refer(components: Components, struct: Struct): JsonObject {
 }
 
 function special(components: Components, name: string, schema: JsonObject): JsonObject {
-  components.schemas.set(name, { ...schema });
+  const description = components.describe(name);
+  components.schemas.set(name, { ...(description ? { description } : {}), ...schema });
   return { $ref: PREFIX + name };
 }
 
 /** The schema of a struct: properties by name, required ones, atomicity where the type itself has it. */
 function structSchema(struct: Struct, components: Components): JsonObject {
-  const schema: JsonObject = { type: 'object' };
+  const description = components.describe(struct.name);
+  const schema: JsonObject = { ...(description ? { description } : {}), type: 'object' };
   const properties: JsonObject = {};
   const required: string[] = [];
   for (const field of [...struct.fields.values()].sort((a, b) => (a.name < b.name ? -1 : 1))) {
-    properties[field.name] = fieldSchema(field, components);
+    const text = components.describe(struct.name, field.name);
+    properties[field.name] = { ...(text ? { description: text } : {}), ...fieldSchema(field, components) };
     if (field.expected) required.push(field.name);
   }
   // Upstream lists them in Go's order.

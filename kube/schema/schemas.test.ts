@@ -10,6 +10,16 @@ const field = (struct: string, name: string) => {
   return f;
 };
 
+/** Every member of `expected` is in `actual`, equal or in turn holding its members. */
+function assertHas(actual: unknown, expected: Record<string, unknown>): void {
+  for (const [name, value] of Object.entries(expected)) {
+    const given = (actual as Record<string, unknown> | undefined)?.[name];
+    if (typeof value === 'object' && value !== null && !Array.isArray(value))
+      assertHas(given, value as Record<string, unknown>);
+    else assert.deepEqual(given, value, name);
+  }
+}
+
 test('kinds are found by group, version and kind', () => {
   const cases: [group: string, version: string, kind: string, struct: string | undefined][] = [
     ['', 'v1', 'Pod', 'io.k8s.api.core.v1.Pod'],
@@ -32,7 +42,7 @@ test('facts of a field come from Go, OpenAPI and the proto numbers', () => {
   const containers = field('io.k8s.api.core.v1.PodSpec', 'containers');
   assert.equal(containers.number, 2);
   assert.ok(containers.always && containers.expected && !containers.nullable);
-  assert.partialDeepStrictEqual(containers.type, {
+  assertHas(containers.type, {
     is: 'list',
     list: 'map',
     keys: ['name'],
@@ -41,15 +51,15 @@ test('facts of a field come from Go, OpenAPI and the proto numbers', () => {
   });
   assert.equal(field('io.k8s.api.core.v1.ContainerPort', 'protocol').default, 'TCP');
   assert.ok(field('io.k8s.api.core.v1.Probe', 'terminationGracePeriodSeconds').nullable);
-  assert.partialDeepStrictEqual(field('io.k8s.api.apps.v1.DeploymentSpec', 'strategy').type, {
+  assertHas(field('io.k8s.api.apps.v1.DeploymentSpec', 'strategy').type, {
     is: 'struct',
     patch: 'retainKeys',
   });
-  assert.partialDeepStrictEqual(field('io.k8s.api.authentication.v1.UserInfo', 'extra').type, {
+  assertHas(field('io.k8s.api.authentication.v1.UserInfo', 'extra').type, {
     is: 'map',
     values: { is: 'list', wrapped: true, items: { is: 'string' } },
   });
-  assert.partialDeepStrictEqual(field('io.k8s.apimachinery.pkg.apis.meta.v1.OwnerReference', 'uid').type, {
+  assertHas(field('io.k8s.apimachinery.pkg.apis.meta.v1.OwnerReference', 'uid').type, {
     is: 'string',
     go: 'types.UID',
   });
