@@ -10,10 +10,43 @@ import type { Resource } from './parts.ts';
 /** The text of an object as it's stored: metadata first, without apiVersion, kind and resourceVersion. */
 export function storedText(object: KubeObject): string {
   const { apiVersion: _a, kind: _k, metadata, ...rest } = object;
-  const { resourceVersion: _r, selfLink: _s, name, ...meta } = metadata;
   // Metadata is never empty: an object without a name isn't stored.
-  const body: JsonObject = { metadata: { name, ...meta }, ...rest };
-  return printJson(body);
+  const meta = ordered(metadata);
+  delete meta.resourceVersion;
+  delete meta.selfLink;
+  return printJson({ metadata: meta, ...rest });
+}
+
+/** Members of ObjectMeta in the order of the Go struct, as kube-apiserver sends them. */
+const META_ORDER = [
+  'name',
+  'generateName',
+  'namespace',
+  'selfLink',
+  'uid',
+  'resourceVersion',
+  'generation',
+  'creationTimestamp',
+  'deletionTimestamp',
+  'deletionGracePeriodSeconds',
+  'labels',
+  'annotations',
+  'ownerReferences',
+  'finalizers',
+  'managedFields',
+] as const;
+function ordered(metadata: KubeObject['metadata']): KubeObject['metadata'] {
+  const out: KubeObject['metadata'] = {};
+  for (const name of META_ORDER) {
+    const v = metadata[name];
+    if (v !== undefined) out[name] = v as never;
+  }
+  for (const name in metadata) if (!(name in out)) out[name] = metadata[name];
+  return out;
+}
+/** The object with its metadata in Go's order, for texts that quote it. */
+export function inGoOrder(object: JsonObject): JsonObject {
+  return isObject(object.metadata) ? { ...object, metadata: ordered(object.metadata) } : object;
 }
 
 /** What is written of an object, which is in its storage version. */

@@ -1,3 +1,4 @@
+import { parseJson } from '../kube/codec/json.ts';
 import { isObject } from '../kube/meta/json.ts';
 import { dns1123Label } from '../kube/meta/names.ts';
 import { exactField, parseFieldSelector, parseLabelSelector } from '../kube/meta/selectors.ts';
@@ -63,21 +64,21 @@ function checkField(resource: Resource, field: string): void {
   );
 }
 
-/** A resourceVersion parameter as a revision; 0 for none. Upstream's watches word a bad one as an error of their own. */
-export function revisionOf(text: string | undefined, watching = false): Revision {
+/** A resourceVersion parameter as a revision; 0 for none. Upstream's lists alone word a bad one as the client's error. */
+export function revisionOf(text: string | undefined, single = false): Revision {
   if (!text || text === '0') return 0;
-  if (!/^\d+$/.test(text)) throw badRevision(text, 'invalid syntax', watching);
+  if (!/^\d+$/.test(text)) throw badRevision(text, 'invalid syntax', single);
   const n = Number(text);
   if (!Number.isSafeInteger(n)) {
-    if (BigInt(text) > 18446744073709551615n) throw badRevision(text, 'value out of range', watching);
+    if (BigInt(text) > 18446744073709551615n) throw badRevision(text, 'value out of range', single);
     return Number.MAX_SAFE_INTEGER;
   }
   return n;
 }
-function badRevision(text: string, why: string, watching: boolean): StatusError {
+function badRevision(text: string, why: string, single: boolean): StatusError {
   const quoted = JSON.stringify(text);
   const said = `resourceVersion: Invalid value: ${quoted}: strconv.ParseUint: parsing ${quoted}: ${why}`;
-  if (watching) return failure('', said, undefined, 500);
+  if (single) return failure('', said, undefined, 500);
   return badRequest(`invalid resource version: ${said}`);
 }
 /** 504 of a version that hasn't been reached: storage.NewTooLargeResourceVersionError. */
@@ -111,7 +112,8 @@ export function decodeContinue(token: string): Continue {
     const at = wrong >= 0 ? wrong : token.length % 4 === 1 ? token.length - 1 : -1;
     if (at >= 0) throw new Error(`illegal base64 data at input byte ${at}`);
     const binary = atob(token.replace(/-/g, '+').replace(/_/g, '/'));
-    value = JSON.parse(new TextDecoder().decode(Uint8Array.from(binary, (c) => c.charCodeAt(0))));
+    // Names are ASCII, so the bytes are the text; Go's words for a bad one name its bytes too.
+    value = parseJson(binary);
   } catch (e) {
     throw bad(`continue key is not valid: ${e instanceof Error ? e.message : String(e)}`);
   }

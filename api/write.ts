@@ -176,7 +176,11 @@ function onlyStatus(next: KubeObject, prev: KubeObject): void {
 }
 
 /** 422 of an object. */
-export function invalidObject(resource: Resource, object: KubeObject, issues: Issue[]): StatusError {
+export function invalidObject(resource: Resource, object: KubeObject, found: Issue[]): StatusError {
+  // Metadata is judged more than once on an update; each finding is told once.
+  const issues = found.filter(
+    (x, i) => found.findIndex((y) => y.type === x.type && y.field === x.field && y.message === x.message) === i,
+  );
   return invalid({ group: resource.ref.group, kind: resource.ref.kind }, object.metadata.name ?? '', issues);
 }
 

@@ -28,7 +28,7 @@ export async function readRow(
 /** GET of one object or of a view of it (status, scale). The body is not parsed unless the client wants another form. */
 export async function get(call: Call, resource: Resource): Promise<Response> {
   if (call.query.size > 0) checkExport(call.query);
-  const asked = revisionOf(call.query.get('resourceVersion') ?? undefined);
+  const asked = revisionOf(call.query.get('resourceVersion') ?? undefined, true);
   const row = await readRow(call, resource, call.info.name, asked);
   const view = call.info.subresource === '' ? undefined : resource.kind.subresources?.[call.info.subresource];
   if (view?.is === 'view' && view.as) {
