@@ -12,6 +12,18 @@ test('bytes of every length go to base64 and back', () => {
   assert.equal(base64Of(Uint8Array.of(1, 2, 3, 4), 1, 3), 'AgM=');
 });
 
+test('long text is read as strictly as short', () => {
+  const good = 'QUJD'.repeat(300);
+  assert.equal((bytesOfBase64(good) as Uint8Array).length, 900);
+  assert.deepEqual(bytesOfBase64(`${good}\r\nQQ==\n`), bytesOfBase64(`${good}QQ==`));
+  assert.equal(bytesOfBase64(`${good} QQ==`), 1200);
+  assert.equal(bytesOfBase64(`${good}QQ`), 1200);
+  assert.equal(bytesOfBase64(`${good}Q Q=`), 1201);
+  assert.equal(bytesOfBase64(`${good}QQ==QQ==`), 1204);
+  assert.equal(bytesOfBase64(`${good}é`), 1200);
+  assert.equal(bytesOfBase64(`${good}ŁŁŁŁ`), 1200);
+});
+
 // Recorded from Go's base64.StdEncoding; a number is the offset in CorruptInputError.
 const TEXTS: [string, string | number][] = [
   ['', ''],

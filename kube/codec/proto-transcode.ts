@@ -1,4 +1,5 @@
 import type { Json } from '../meta/json.ts';
+import { bytesOfBase64 } from './base64.ts';
 import { parseJson } from './json.ts';
 import { LIST_OPEN, OBJECT, QUOTE, Tape } from './json-tape.ts';
 import type { BackBuffer } from './proto-buffer.ts';
@@ -193,6 +194,12 @@ function writeOne(o: BackBuffer, p: PlanField, entry: number, f: PlanField): voi
     case op.TIME:
       if (first !== QUOTE || !copyTime(o, entry)) break;
       return;
+    case op.BYTES: {
+      const bytes = first === QUOTE ? bytesOfBase64(tape.string(entry)) : 0;
+      if (typeof bytes === 'number') break;
+      o.lengthDelimited(bytes);
+      return;
+    }
     case op.QUANTITY: {
       if (first !== QUOTE) break;
       const end = o.written;
