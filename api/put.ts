@@ -23,12 +23,13 @@ export async function put(
   const namespace = object.metadata.namespace ?? '';
   const key = was?.key ?? keyOf(resource.stored.group, kind.plural, namespace, object.metadata.name ?? '');
   const stored = toStored(resource, object);
+  // Puts the tokens of what it claims into the object, so it comes before its text.
+  const claims = kind.claims?.(stored, prev, key) ?? [];
   const value = storedValue(resource, stored);
   const facts = factsOf(resource, stored);
   const op: Op = { key, expect: was?.revision ?? 0, value, facts };
   const ttl = kind.ttl?.(stored);
   if (ttl !== undefined) op.ttlMs = ttl;
-  const claims = kind.claims?.(stored, prev, key) ?? [];
   const ops: Op[] = claims.length === 0 ? [op] : [op, ...claims.map(claimOp)];
   const done = await commit(call, storeOf(call, resource, namespace), ops);
   if (!done.ok) {

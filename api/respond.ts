@@ -69,6 +69,12 @@ export function respondError(
   return response;
 }
 type Log = (level: 'error', event: string, fields: Record<string, unknown>) => void;
+/** 204, without a body or its type. */
+export function nothing(call: Call): Response {
+  const response = respond(call, 204, null, '');
+  response.headers.delete('content-type');
+  return response;
+}
 /** Text that is no Status: `ok`, `404 page not found`. */
 export const plainText = (call: Call, code: number, text: string): Response =>
   respond(call, code, text, 'text/plain; charset=utf-8');

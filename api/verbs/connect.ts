@@ -5,7 +5,7 @@ import { badRequest, failure } from '../../kube/meta/status.ts';
 import type { ConnectRequest } from '../attributes.ts';
 import { admissionContext, admit, attributes, type Call, mutate } from '../call.ts';
 import type { Resource } from '../parts.ts';
-import { methodNotAllowed, respond } from '../respond.ts';
+import { methodNotAllowed, nothing } from '../respond.ts';
 import { objectOf } from '../row.ts';
 import { readRow } from './get.ts';
 
@@ -24,7 +24,7 @@ export async function connect(call: Call, resource: Resource, sub: ConnectSubres
   if (kind !== 'proxy') chooseContainer(object, options, kind);
   if (where.node === '') {
     // A pod without a node has said nothing yet.
-    if (kind === 'log') return respond(call, 200, '', 'text/plain');
+    if (kind === 'log') return nothing(call);
     throw badRequest(`pod ${object.metadata.name ?? ''} does not have a host assigned`);
   }
   if (!call.cluster.connect) throw failure('ServiceUnavailable', 'no node can be reached from here');
