@@ -102,6 +102,8 @@ export interface ResourceRecord {
   sn?: string[];
   c?: string[];
   h?: string;
+  /** DELETE answers with the object. */
+  d?: 1;
   sub?: SubresourceRecord[];
 }
 /** Name, kind, verbs, and the kind's group and version where they aren't the parent's. */

@@ -139,9 +139,10 @@ function responses(scope: Scope, schema: JsonObject, codes: string[], media: str
   for (const m of of) content[m] = { schema };
   const out: JsonObject = {};
   for (const code of codes) out[code] = { description: DESCRIPTIONS[code] ?? '', content };
-  out['401'] = { description: 'Unauthorized' };
+  out['401'] = UNAUTHORIZED;
   return out;
 }
+const UNAUTHORIZED = { description: 'Unauthorized' };
 const DESCRIPTIONS: Record<string, string> = { '200': 'OK', '201': 'Created', '202': 'Accepted' };
 
 function addResource(scope: Scope, paths: JsonObject, root: string, r: ApiResource): void {
@@ -165,10 +166,8 @@ function addResource(scope: Scope, paths: JsonObject, root: string, r: ApiResour
     };
     collection.get = op(`list${name}`, 'list', { parameters: LIST, ...list });
     if (r.namespaced) {
-      paths[`${root}/${r.plural}`] = {
-        get: op(`list${scope.camel}${r.kind}ForAllNamespaces`, 'list', list),
-        parameters: [...LIST, PRETTY].sort(byName),
-      };
+      const everywhere = op(`list${scope.camel}${r.kind}ForAllNamespaces`, 'list', { parameters: LIST, ...list });
+      paths[`${root}/${r.plural}`] = pathItem({ get: everywhere }, [PRETTY]);
     }
   }
   if (has('create')) {
@@ -186,10 +185,10 @@ function addResource(scope: Scope, paths: JsonObject, root: string, r: ApiResour
       responses: responses(scope, meta(scope, 'Status'), ['200'], MEDIA),
     });
   }
-  if (Object.keys(collection).length > 0) paths[base] = { ...collection, parameters: [...spaces, PRETTY] };
-  const item = itemOperations(scope, r.verbs, name, op, object);
+  if (Object.keys(collection).length > 0) paths[base] = pathItem(collection, [...spaces, PRETTY]);
+  const item = itemOperations(scope, r.verbs, name, op, object, r.returnsDeleted === true);
   if (Object.keys(item).length > 0) {
-    paths[`${base}/{name}`] = { ...item, parameters: [pathParameter('name'), ...spaces, PRETTY] };
+    paths[`${base}/{name}`] = pathItem(item, [pathParameter('name'), ...spaces, PRETTY]);
   }
   if (has('watch')) addWatches(scope, paths, root, r, op);
   for (const s of r.subresources.values()) addSubresource(scope, paths, `${base}/{name}`, r, s, spaces);
@@ -203,6 +202,7 @@ function itemOperations(
   name: string,
   op: MakeOperation,
   object: () => JsonObject,
+  returnsDeleted = false,
 ): JsonObject {
   const item: JsonObject = {};
   if (verbs.includes('get')) {
@@ -219,7 +219,7 @@ function itemOperations(
     item.delete = op(`delete${name}`, 'delete', {
       parameters: DELETE,
       requestBody: body(scope, meta(scope, 'DeleteOptions'), false),
-      responses: responses(scope, meta(scope, 'Status'), ['200', '202'], MEDIA),
+      responses: responses(scope, returnsDeleted ? object() : meta(scope, 'Status'), ['200', '202'], MEDIA),
     });
   }
   if (verbs.includes('patch')) {
@@ -264,15 +264,10 @@ function addWatches(scope: Scope, paths: JsonObject, root: string, r: ApiResourc
   }
 }
 
-/** Subresources that upgrade or stream: their verbs are `connect`. */
+/** Subresources that upgrade or stream: their verbs are `connect`, their parameters the fields of their kind. */
 const CONNECT = new Set(['attach', 'exec', 'portforward', 'proxy']);
-const CONNECT_METHODS: Record<string, string> = {
-  create: 'post',
-  get: 'get',
-  update: 'put',
-  patch: 'patch',
-  delete: 'delete',
-};
+const METHODS: Record<string, string> = { create: 'post', get: 'get', update: 'put', patch: 'patch', delete: 'delete' };
+const ANSWER_TEXT = { type: 'string' };
 
 function addSubresource(
   scope: Scope,
@@ -292,23 +287,31 @@ function addSubresource(
     'x-kubernetes-group-version-kind': { ...s.kind },
   });
   if (CONNECT.has(s.name)) {
-    const methods: JsonObject = {};
-    for (const verb of s.verbs) {
-      const method = CONNECT_METHODS[verb];
-      if (!method) continue;
-      const content = { '*/*': { schema: { type: 'string' } } };
-      methods[method] = op(`connect${scope.camel}${upper(method)}${name}`, 'connect', {
-        responses: { '200': { description: 'OK', content }, '401': { description: 'Unauthorized' } },
-      });
-    }
-    paths[`${base}/${s.name}`] = { ...methods, parameters };
+    const methods = s.verbs.map((v) => METHODS[v] ?? v);
+    if (s.name === 'proxy') methods.push('head', 'options');
+    const options = optionsOf(scope, s.kind);
+    const connect = (suffix: string) => {
+      const item: JsonObject = {};
+      const answer = { '200': { description: 'OK', content: { '*/*': { schema: ANSWER_TEXT } } }, '401': UNAUTHORIZED };
+      for (const m of methods) {
+        item[m] = op(`connect${scope.camel}${upper(m)}${name}${suffix}`, 'connect', { responses: answer });
+      }
+      return item;
+    };
+    paths[`${base}/${s.name}`] = pathItem(connect(''), [...parameters, ...options]);
     if (s.name === 'proxy') {
-      paths[`${base}/proxy/{path}`] = { ...methods, parameters: [...parameters, pathParameter('path')] };
+      paths[`${base}/proxy/{path}`] = pathItem(connect('WithPath'), [...parameters, ...options, pathParameter('path')]);
     }
     return;
   }
   const object = () => kindSchema(scope, s.kind);
   const item = itemOperations(scope, s.verbs, `${scope.camel}${name}`, op, object);
+  const extra: JsonObject[] = [];
+  if (s.name === 'log') {
+    const answer = responses(scope, ANSWER_TEXT, ['200'], ['text/plain', ...MEDIA]);
+    item.get = op(`read${scope.camel}${name}`, 'get', { responses: answer });
+    extra.push(...optionsOf(scope, { ...s.kind, kind: 'PodLogOptions' }));
+  }
   if (s.verbs.includes('create')) {
     item.post = op(`create${scope.camel}${name}`, 'post', {
       parameters: WRITE,
@@ -316,5 +319,34 @@ function addSubresource(
       responses: responses(scope, object(), ['200', '201', '202'], MEDIA),
     });
   }
-  paths[`${base}/${s.name}`] = { ...item, parameters: [...parameters, PRETTY] };
+  paths[`${base}/${s.name}`] = pathItem(item, [...parameters, ...extra, PRETTY]);
+}
+
+/** The query parameters of an options kind: its fields, but kind and apiVersion. */
+function optionsOf(scope: Scope, gvk: GroupVersionKind): JsonObject[] {
+  const out: JsonObject[] = [];
+  for (const f of scope.schemas.kind(gvk)?.fields.values() ?? []) {
+    if (f.name === 'kind' || f.name === 'apiVersion') continue;
+    const type = f.type.is === 'list' ? f.type.items : f.type;
+    if (type.is === 'string' && type.format) continue;
+    out.push(query(f.name, type.is === 'integer' || type.is === 'boolean' ? type.is : 'string'));
+  }
+  return out;
+}
+
+/** A path with its operations: parameters that all of them take stand at the path, sorted by name and kind. */
+function pathItem(operations: JsonObject, shared: JsonObject[]): JsonObject {
+  const all = Object.values(operations) as JsonObject[];
+  const [first, ...others] = all.map((o) => (o.parameters as JsonObject[] | undefined) ?? []);
+  const common = (first ?? []).filter((p) => others.every((list) => list.some((q) => q.name === p.name)));
+  const item: JsonObject = {};
+  for (const method in operations) {
+    const { parameters, ...rest } = operations[method] as JsonObject;
+    const own = ((parameters as JsonObject[] | undefined) ?? []).filter(
+      (p) => !common.includes(p) && !common.some((c) => c.name === p.name),
+    );
+    item[method] = own.length > 0 ? { ...rest, parameters: own } : rest;
+  }
+  const place = (p: JsonObject) => `${p.name} ${p.in}`;
+  return { ...item, parameters: [...shared, ...common].sort((a, b) => (place(a) < place(b) ? -1 : 1)) };
 }

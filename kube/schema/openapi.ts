@@ -237,6 +237,7 @@ function extensionsOf(type: Type): JsonObject {
     if (type.list) out['x-kubernetes-list-type'] = type.list;
     if (type.mergeKey) out['x-kubernetes-patch-merge-key'] = type.mergeKey;
   }
+  if (type.is === 'struct' && !type.atomic && type.struct().atomic) out['x-kubernetes-map-type'] = 'granular';
   if (type.is === 'map' && type.atomic) out['x-kubernetes-map-type'] = 'atomic';
   if ((type.is === 'list' || type.is === 'struct') && type.patch) out['x-kubernetes-patch-strategy'] = type.patch;
   return out;

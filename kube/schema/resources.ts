@@ -15,6 +15,8 @@ export interface ApiResource {
   categories: readonly string[];
   /** Empty where upstream gives none. */
   storageVersionHash: string;
+  /** A DELETE that removes the object at once answers with it, not with a Status (upstream's ReturnDeletedObject). */
+  returnsDeleted?: boolean;
   /** In discovery's order (by name). */
   subresources: ReadonlyMap<string, ApiSubresource>;
 }
@@ -88,6 +90,7 @@ function read(group: string, version: string, r: ResourceRecord): ApiResource {
     shortNames: r.sn ?? [],
     categories: r.c ?? [],
     storageVersionHash: r.h ?? '',
+    ...(r.d ? { returnsDeleted: true } : {}),
     subresources,
   };
 }

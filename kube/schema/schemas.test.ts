@@ -65,6 +65,15 @@ test('facts of a field come from Go, OpenAPI and the proto numbers', () => {
   });
 });
 
+test('a field may take back that its type is atomic', () => {
+  assertHas(field('io.k8s.api.core.v1.ObjectFieldSelector', 'fieldPath'), { name: 'fieldPath' });
+  assertHas(field('io.k8s.api.core.v1.EnvVarSource', 'fieldRef').type, { is: 'struct', atomic: true });
+  assert.equal(
+    (field('io.k8s.api.core.v1.PersistentVolumeSpec', 'claimRef').type as { atomic?: boolean }).atomic,
+    undefined,
+  );
+});
+
 test('embedded structs are flat in JSON and nested in protobuf', () => {
   const volume = schemas.struct('io.k8s.api.core.v1.Volume');
   const emptyDir = volume?.fields.get('emptyDir');

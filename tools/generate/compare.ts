@@ -91,7 +91,8 @@ function describeSchema(s: OpenApiSchema): string {
   if (ref) {
     const name = ref.slice('#/components/schemas/io.k8s.'.length);
     if (ANY.has(name.slice(name.lastIndexOf('.') + 1))) return 'any';
-    return `${name}${s['x-kubernetes-map-type'] === 'atomic' || ATOMIC_TYPES.has(name) ? ' atomic' : ''}${patch ? ` patch ${patch}` : ''}`;
+    const atomic = s['x-kubernetes-map-type'] ?? (ATOMIC_TYPES.has(name) ? 'atomic' : 'granular');
+    return `${name}${atomic === 'atomic' ? ' atomic' : ''}${patch ? ` patch ${patch}` : ''}`;
   }
   if (s.type === 'array') {
     const type = s['x-kubernetes-list-type'];

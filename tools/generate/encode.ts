@@ -189,7 +189,9 @@ export class Encoder {
     if (!home || !type) throw new Error(`${pkg.path}: unknown struct ${expression}`);
     const name = home === pkg ? type.name : `@${home.model.slice('io.k8s.'.length)}.${type.name}`;
     if (!rules) return `@${name}`;
-    const atomic = rules.structType === 'atomic' || rules.mapType === 'atomic' || this.atomicType(type);
+    // A field may take back what its type declares: PersistentVolumeSpec.claimRef.
+    const own = rules.structType ?? rules.mapType;
+    const atomic = own === undefined ? this.atomicType(type) : own === 'atomic';
     if (!atomic && !f?.patchStrategy) return `@${name}`;
     const out: code.StructCode = { '@': name };
     if (atomic) out.a = 1;

@@ -33,7 +33,7 @@ export function generate(modules: Modules): { files: Map<string, string>; notes:
   for (const [name, group] of groups)
     files.set(`${MINOR}/${name}.ts`, `${HEAD}export const data =\n  ${literal(group)};\n`);
   files.set(`${MINOR}/index.ts`, `${HEAD}${indexFile([...groups])}`);
-  files.set(`${MINOR}/resources.ts`, `${HEAD}export const data =\n  ${literal(readResources(modules))};\n`);
+  files.set(`${MINOR}/resources.ts`, `${HEAD}export const data =\n  ${literal(readResources(modules, openapi))};\n`);
   for (const [name, text] of typeFiles(groups, HEAD)) files.set(`types/${name}`, text);
   noteAtomicTypes(openapi);
   const notes = [...encoder.notes, ...compareWithOpenApi(groups, openapi)];

@@ -25,19 +25,31 @@ export interface OpenApi {
   schemas: Map<string, OpenApiSchema>;
   /** Names up to the last dot. */
   packages: Set<string>;
+  /** Paths (`/api/v1/namespaces/{namespace}/pods/{name}`) whose DELETE answers with the object instead of a Status. */
+  returnsDeleted: Set<string>;
+}
+
+interface DeleteOperation {
+  responses: Record<string, { content?: Record<string, { schema: OpenApiSchema }> }>;
 }
 
 /** All schemas of the recorded OpenAPI v3 documents. */
 export function readOpenApi(modules: Modules): OpenApi {
   const dir = join(modules.kubernetes, 'api/openapi-spec/v3');
   const schemas = new Map<string, OpenApiSchema>();
+  const returnsDeleted = new Set<string>();
   for (const file of readdirSync(dir).sort()) {
     const doc = JSON.parse(readFileSync(join(dir, file), 'utf8')) as {
+      paths?: Record<string, { delete?: DeleteOperation }>;
       components?: { schemas?: Record<string, OpenApiSchema> };
     };
+    for (const [path, item] of Object.entries(doc.paths ?? {})) {
+      const answer = item.delete?.responses['200']?.content?.['application/json']?.schema.$ref ?? '';
+      if (path.endsWith('/{name}') && answer !== '' && !answer.endsWith('.v1.Status')) returnsDeleted.add(path);
+    }
     for (const [name, schema] of Object.entries(doc.components?.schemas ?? {})) {
       if (!schemas.has(name)) schemas.set(name, schema);
     }
   }
-  return { schemas, packages: new Set([...schemas.keys()].map((n) => n.slice(0, n.lastIndexOf('.')))) };
+  return { returnsDeleted, schemas, packages: new Set([...schemas.keys()].map((n) => n.slice(0, n.lastIndexOf('.')))) };
 }

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { GroupRecord, ResourceRecord, SubresourceRecord } from '../../kube/schema/encoding.ts';
 import type { Modules } from './modules.ts';
+import type { OpenApi } from './openapi.ts';
 
 interface DiscoveryKind {
   group: string;
@@ -32,7 +33,7 @@ interface PlainResource {
 }
 
 /** The recorded discovery documents as a table: groups in the order that /apis lists them, the core group first. */
-export function readResources(modules: Modules): GroupRecord[] {
+export function readResources(modules: Modules, openapi: OpenApi): GroupRecord[] {
   const dir = join(modules.kubernetes, 'api/discovery');
   const read = <T>(name: string) => JSON.parse(readFileSync(join(dir, name), 'utf8')) as T;
   const plain = (path: string) => read<{ resources: PlainResource[] }>(`${path}.json`).resources;
@@ -46,6 +47,15 @@ export function readResources(modules: Modules): GroupRecord[] {
       return { n: version, r: resources.map((r) => fromAggregated(r, list)) };
     });
     groups.push({ n: metadata.name, v });
+  }
+  for (const g of groups) {
+    for (const v of g.v) {
+      const root = g.n === '' ? `/api/${v.n}` : `/apis/${g.n}/${v.n}`;
+      for (const r of v.r) {
+        const path = `${root}${r.ns ? '/namespaces/{namespace}' : ''}/${r.n}/{name}`;
+        if (openapi.returnsDeleted.has(path)) r.d = 1;
+      }
+    }
   }
   return groups;
 }
