@@ -33,6 +33,9 @@ export const up: Command = {
   --no-node          the control plane only
   --pod-cidr CIDR    range of this node's pods (default 10.244.0.0/24)
   --mirror HOST=URL  pull images of registry HOST from URL; may be repeated
+  --node NAME        the node's name (default: this machine's)
+  --bridge NAME      the pod network's bridge (default coracle0)
+  --run-dir DIR      sockets and running state of the node (default /run/coracle)
 
 Installs what the node needs (Debian's containerd, runc, nftables, CNI plugins), needs root for it. Run again, it starts what is missing.
 coracle down ends it; the data stays.`,
@@ -45,6 +48,9 @@ coracle down ends it; the data stays.`,
         'no-node': { type: 'boolean', default: false },
         'pod-cidr': { type: 'string', default: '10.244.0.0/24' },
         mirror: { type: 'string', multiple: true, default: [] as string[] },
+        node: { type: 'string', default: hostname().toLowerCase() },
+        bridge: { type: 'string', default: 'coracle0' },
+        'run-dir': { type: 'string', default: '/run/coracle' },
       },
     });
     if (!values['no-node'] && process.getuid?.() !== 0)
@@ -60,7 +66,15 @@ coracle down ends it; the data stays.`,
       mkdirSync(join(homedir(), '.kube'), { recursive: true, mode: 0o700 });
       writeAtomic(own, text);
     }
-    if (!values['no-node']) await startNode(home, endpoint, cluster, values['pod-cidr'], mirrorsOf(values.mirror));
+    if (!values['no-node']) {
+      await startNode(home, endpoint, cluster, {
+        node: values.node,
+        runDir: values['run-dir'],
+        bridge: values.bridge,
+        podCIDRs: [values['pod-cidr']],
+        mirrors: mirrorsOf(values.mirror),
+      });
+    }
     console.log(`The cluster is up: ${cluster.url}\n\n  export KUBECONFIG=${config}\n  kubectl get nodes`);
     return 0;
   },
@@ -101,16 +115,19 @@ async function ensureCluster(home: string, endpoint: Endpoint, name: string): Pr
   return remembered;
 }
 
-async function startNode(
-  home: string,
-  endpoint: Endpoint,
-  cluster: Remembered,
-  podCidr: string,
-  mirrors: Record<string, string[]>,
-): Promise<void> {
+/** What the command line says of the node. */
+interface NodeOptions {
+  node: string;
+  runDir: string;
+  bridge: string;
+  podCIDRs: string[];
+  mirrors: Record<string, string[]>;
+}
+
+async function startNode(home: string, endpoint: Endpoint, cluster: Remembered, options: NodeOptions): Promise<void> {
+  const { node } = options;
   const pidFile = join(home, 'agent.pid');
   const log = join(home, 'agent.log');
-  const node = hostname().toLowerCase();
   if (readPid(pidFile) === undefined) {
     say(`starting the node ${node} (log: ${log})`);
     const answer = await ask(endpoint, 'POST', `/apis/tenancy.coracle.dev/v1/clusters/${cluster.name}/node`, {
@@ -126,12 +143,9 @@ async function startNode(
           url: cluster.url,
           caFile: join(home, 'tls', 'ca.crt'),
           tokenFile: token,
-          node,
+          ...options,
           stateDir: join(home, 'node'),
-          runDir: '/run/coracle',
           addresses: [machineAddress()],
-          podCIDRs: [podCidr],
-          mirrors,
         },
         null,
         2,

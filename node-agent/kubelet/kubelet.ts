@@ -93,6 +93,7 @@ export class Kubelet implements PodHandler {
       worker.wake();
       return;
     }
+    this.#p.env.log('debug', 'pod.seen', { pod: pod.metadata.name });
     const made = new PodWorker(pod, this.#parts);
     this.workers.set(uidOf(pod), made);
     made.wake();

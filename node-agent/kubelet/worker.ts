@@ -4,14 +4,7 @@ import type { Env } from '../../kube/meta/env.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 import { type Action, graceOf, podActions, type Verdicts } from './actions.ts';
 import { actualOf, type PodActual, type Relist } from './actual.ts';
-import {
-  containerConfig,
-  expandVariables,
-  hostnameOf,
-  logDirectory,
-  type NodeFacts,
-  sandboxConfig,
-} from './container.ts';
+import { containerConfig, logDirectory, type NodeFacts, sandboxConfig } from './container.ts';
 import { ConfigError, type Downward, environment, type References } from './env.ts';
 import type { ImagePuller } from './images.ts';
 import { lastLines } from './logs.ts';
@@ -20,7 +13,7 @@ import { allContainers, type Container, type Pod, type PodStatus, uidOf } from '
 import { runHandler } from './probe.ts';
 import { Prober } from './prober.ts';
 import { podStatus, sameStatus } from './status.ts';
-import { setUpVolume, type TokenSource, tearDownVolumes } from './volumes.ts';
+import { type TokenSource, tearDownVolumes } from './volumes.ts';
 
 /** What every worker shares. */
 export interface WorkerParts {
@@ -191,6 +184,7 @@ export class PodWorker {
     await mkdir(logDirectory(node.logRoot, this.pod), { recursive: true, mode: 0o755 });
     try {
       await runtime.runPodSandbox(sandboxConfig(this.pod, attempt, node), '');
+      env.log('debug', 'sandbox.started', { pod: this.pod.metadata.name });
       this.#waiting.clear();
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
@@ -235,6 +229,7 @@ export class PodWorker {
       );
       event(this.pod, 'Normal', 'Created', `Container created`);
       await runtime.startContainer(id);
+      this.#parts.env.log('debug', 'container.started', { pod: this.pod.metadata.name, container: c.name });
       event(this.pod, 'Normal', 'Started', `Container started`);
       this.#waiting.delete(c.name);
       if (c.lifecycle?.postStart) {

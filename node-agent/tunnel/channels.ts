@@ -61,13 +61,17 @@ export function channelsOf(socket: WebSocket): Channels {
     closed = true;
   });
   socket.on('error', () => socket.terminate());
-  const writer = (channel: number) =>
-    new Writable({
+  const writer = (channel: number) => {
+    const w = new Writable({
       highWaterMark: CHUNK_BYTES_MAX,
       write(chunk: Buffer, _, done) {
         send(socket, channel, chunk, done);
       },
     });
+    // A client that goes ends the command by the socket's close; whoever still writes sees a destroyed stream.
+    w.on('error', () => socket.terminate());
+    return w;
+  };
   async function* resizes(): AsyncIterable<TerminalSize> {
     for (;;) {
       const size = sizes.shift();

@@ -13,6 +13,9 @@ import {
 import type { Bindings } from '../bindings.ts';
 import { world } from '../env.ts';
 
+/** Each deploy drops every link; agents are back within seconds, so who comes meanwhile waits instead of failing. */
+const RECONNECT_MS = 5_000;
+
 /** What a socket remembers across hibernation. */
 interface Attachment {
   cluster: string;
@@ -26,6 +29,9 @@ interface Attachment {
  * which the platform answers while this object sleeps. One alarm per DEAD_MS, as long as a socket is open, reads the PING times.
  */
 export class NodeTunnel extends DurableObject<Bindings> {
+  /** Dials that came while no agent was connected. */
+  readonly #waiting = new Set<() => void>();
+
   constructor(ctx: DurableObjectState, env: Bindings) {
     super(ctx, env);
     ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair(PING, PONG));
@@ -54,6 +60,8 @@ export class NodeTunnel extends DurableObject<Bindings> {
     const parsed = v.safeParse(v.pipe(v.string(), v.parseJson(), FromAgent), message);
     if (!parsed.success) return socket.close(1008, v.summarize(parsed.issues).slice(0, 120));
     this.#send(socket, { type: 'welcome', wire: Math.min(parsed.output.wire, WIRE_VERSION) });
+    for (const proceed of this.#waiting) proceed();
+    this.#waiting.clear();
   }
 
   override async webSocketClose(socket: WebSocket, code: number): Promise<void> {
@@ -61,9 +69,15 @@ export class NodeTunnel extends DurableObject<Bindings> {
     socket.close(code === 1005 || code === 1006 ? 1000 : code);
   }
 
-  /** Asks the agent to dial a stream; false when no live agent is connected. */
-  dial(request: Omit<Dial, 'type'>): boolean {
-    return this.#newest((socket) => this.#send(socket, { ...request, type: 'dial' }));
+  /** Asks the agent to dial a stream; false when no live agent is connected, or connects within RECONNECT_MS. */
+  async dial(request: Omit<Dial, 'type'>): Promise<boolean> {
+    const ask = () => this.#newest((socket) => this.#send(socket, { ...request, type: 'dial' }));
+    if (ask()) return true;
+    await new Promise<void>((resolve) => {
+      this.#waiting.add(resolve);
+      world.after(RECONNECT_MS, resolve);
+    });
+    return ask();
   }
 
   /** Tells the agent that something of its node changed. */

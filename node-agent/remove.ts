@@ -1,0 +1,22 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { configPathOf } from './install/config.ts';
+import { startContainerd } from './install/containerd.ts';
+import { findProgram } from './install/machine.ts';
+import { removeContainerd } from './install/remove.ts';
+import { readSettings } from './settings.ts';
+
+// Ends every pod that an agent with these settings has left on this machine, its containerd, and what that keeps (images).
+const path = process.argv[2];
+if (path === undefined || path === '--help') {
+  console.error('usage: remove.ts SETTINGS.json: ends the pods of a node whose agent has stopped');
+  process.exit(path === undefined ? 2 : 0);
+}
+const s = readSettings(path);
+const dirs = { rootDir: join(s.stateDir, 'containerd'), stateDir: s.runDir };
+const program = findProgram('containerd');
+// Without its configuration no agent has prepared this machine: nothing of it runs.
+if (program !== null && existsSync(configPathOf(dirs))) {
+  const network = { name: s.bridge, bridge: s.bridge, podCidrs: s.podCIDRs, dataDir: join(s.stateDir, 'cni') };
+  await removeContainerd(await startContainerd(program, dirs), dirs, network);
+}
