@@ -27,7 +27,7 @@ import { Sockets } from './sockets.ts';
 import { type Sql, sqlOf } from './sql.ts';
 import { SqliteStore } from './sqlite.ts';
 import { type ClusterSpec, createCluster, deleteCluster } from './state.ts';
-import { PING, PONG, PROGRESS, parseWatch, refusal } from './watch-wire.ts';
+import { ACK, PING, PONG, PROGRESS, parseWatch, refusal } from './watch-wire.ts';
 
 /** What the composition root gives the class; `E` is its bindings. */
 export interface TenantOptions<E> {
@@ -162,7 +162,8 @@ export function makeTenantStore<E>(options: TenantOptions<E>) {
     }
 
     override webSocketMessage(ws: WebSocket, message: string | ArrayBuffer): void {
-      if (message === PROGRESS) this.#opened?.sockets.progress(ws);
+      if (message === ACK) this.#opened?.sockets.acknowledge(ws);
+      else if (message === PROGRESS) this.#opened?.sockets.progress(ws);
     }
     override webSocketClose(ws: WebSocket, code: number): void {
       this.#opened?.sockets.leave(ws);

@@ -10,7 +10,7 @@ import {
   type WatchOptions,
 } from '../../kube/store/store.ts';
 import type { StoreStub } from './remote.ts';
-import { errorOf, PING, PONG, type WatchRequest, watchUrl } from './watch-wire.ts';
+import { ACK, ACK_UNITS, errorOf, PING, PONG, type WatchRequest, watchUrl } from './watch-wire.ts';
 
 /** The client's end of a watch's WebSocket. */
 export interface ClientSocket {
@@ -39,6 +39,8 @@ export class RemoteWatch implements AsyncIterableIterator<Batch> {
   #socket: ClientSocket | null = null;
   #pending: Batch[] = [];
   #pendingUnits = 0;
+  /** Received since the last acknowledgement. */
+  #units = 0;
   #ended = false;
   #failures = 0;
   #started = false;
@@ -130,6 +132,7 @@ export class RemoteWatch implements AsyncIterableIterator<Batch> {
 
   #attach(socket: ClientSocket): void {
     this.#socket = socket;
+    this.#units = 0;
     this.#started = true;
     socket.addEventListener('message', (e) => this.#message(socket, String(e.data)));
     socket.addEventListener('close', () => this.#lost(socket));
@@ -147,6 +150,11 @@ export class RemoteWatch implements AsyncIterableIterator<Batch> {
     this.#reached = batch.revision;
     this.#pending.push(batch);
     this.#pendingUnits += text.length;
+    this.#units += text.length;
+    while (this.#units >= ACK_UNITS) {
+      this.#units -= ACK_UNITS;
+      socket.send(ACK);
+    }
     if (this.#pendingUnits > PENDING_UNITS) {
       this.#socket = null;
       socket.close(1000, 'behind');

@@ -4,12 +4,12 @@ import { encodeBatch } from '../../kube/store/frames.ts';
 import { selectionTest } from '../../kube/store/select.ts';
 import type { Range, Revision, Selection, WatchEvent } from '../../kube/store/store.ts';
 import { REPLAY_STEP, type WatchSource } from '../../kube/store/stream.ts';
+import { ACK_UNITS } from './watch-wire.ts';
 
 /** The server's end of a hibernatable WebSocket, as far as the hub uses it. */
 export interface HubSocket {
   send(text: string): void;
   close(code: number, reason: string): void;
-  readonly bufferedAmount?: number;
   serializeAttachment(value: unknown): void;
   deserializeAttachment(): unknown;
 }
@@ -24,8 +24,14 @@ export interface Attachment {
 
 /** Frames to a busy watcher are at least this far apart: per-frame cost, not per-event cost, rules a fan-out (13 us against 47). */
 const WINDOW_MS = 5;
-/** A watcher with more than this waiting is dropped; it resumes by revision. More than one replay step of large objects. */
-const SLOW_BYTES = 16 * 1024 * 1024;
+/**
+ * A watcher that has received this much less than it was sent is dropped; it resumes by revision. The platform's bufferedAmount
+ * stays 0 on hibernatable sockets (measured), so clients acknowledge each ACK_UNITS.
+ */
+const SLOW_UNITS = 4 * ACK_UNITS;
+/** Catching up waits for acknowledgements this often at most, this long each: a client that is slow but alive gets there. */
+const ACK_WAITS = 600;
+const ACK_WAIT_MS = 50;
 /** WebSocket close codes: 1013 is "try again later". */
 const TRY_AGAIN = 1013;
 
@@ -58,6 +64,8 @@ export class Sockets {
   readonly #env: Pick<Env, 'now' | 'after'>;
   readonly #groups = new Map<string, Group>();
   readonly #of = new Map<HubSocket, Group>();
+  /** Text sent and not yet acknowledged. Begins at 0 after a sleep: a quiet socket has nothing under way. */
+  readonly #unacknowledged = new Map<HubSocket, number>();
   readonly #waiting = new Set<Group>();
   #flushedMs = 0;
   #timer = false;
@@ -97,16 +105,39 @@ export class Sockets {
       const batch = this.#source.replay(attachment.range, after, test, REPLAY_STEP);
       after = batch.revision;
       const caughtUp = after >= this.#source.revision();
-      if (caughtUp || batch.events.length > 0) ws.send(encodeBatch(batch));
+      if (caughtUp || batch.events.length > 0) this.#send(ws, encodeBatch(batch));
       ws.serializeAttachment({ ...attachment, after: caughtUp ? null : after } satisfies Attachment);
       if (caughtUp) return this.#follow(ws, attachment);
-      await new Promise<void>((next) => this.#env.after(0, next));
+      await this.#pause(0);
+      for (let n = 0; this.#isBehind(ws); n++) {
+        if (n === ACK_WAITS) throw new Error('the client does not read');
+        await this.#pause(ACK_WAIT_MS);
+      }
     }
+  }
+
+  /** A client has received another ACK_UNITS. */
+  acknowledge(ws: HubSocket): void {
+    this.#unacknowledged.set(ws, Math.max(0, (this.#unacknowledged.get(ws) ?? 0) - ACK_UNITS));
+  }
+
+  #isBehind(ws: HubSocket): boolean {
+    return (this.#unacknowledged.get(ws) ?? 0) > SLOW_UNITS;
+  }
+
+  #send(ws: HubSocket, frame: string): void {
+    this.#unacknowledged.set(ws, (this.#unacknowledged.get(ws) ?? 0) + frame.length);
+    ws.send(frame);
+  }
+
+  #pause(ms: number): Promise<void> {
+    return new Promise((next) => this.#env.after(ms, next));
   }
 
   leave(ws: HubSocket): void {
     const group = this.#of.get(ws);
     this.#of.delete(ws);
+    this.#unacknowledged.delete(ws);
     if (!group) return;
     group.sockets.delete(ws);
     if (group.sockets.size > 0) return;
@@ -120,7 +151,7 @@ export class Sockets {
     const group = this.#of.get(ws);
     if (!group) return;
     this.#flush(group);
-    send(ws, encodeBatch({ revision: this.#source.revision(), events: [] }));
+    this.#send(ws, encodeBatch({ revision: this.#source.revision(), events: [] }));
   }
 
   closeAll(reason: string): void {
@@ -165,21 +196,21 @@ export class Sockets {
     const frame = encodeBatch({ revision: group.revision, events: group.events });
     group.events = [];
     group.revision = 0;
-    for (const ws of group.sockets) {
-      if ((ws.bufferedAmount ?? 0) <= SLOW_BYTES && send(ws, frame)) continue;
+    for (const ws of [...group.sockets]) {
+      if (!this.#isBehind(ws) && this.#sent(ws, frame)) continue;
       this.leave(ws);
       ws.close(TRY_AGAIN, 'slow');
     }
   }
-}
 
-/** False when the socket is gone already; its close event is under way. */
-function send(ws: HubSocket, frame: string): boolean {
-  try {
-    ws.send(frame);
-    return true;
-  } catch {
-    return false;
+  /** False when the socket is gone already; its close event is under way. */
+  #sent(ws: HubSocket, frame: string): boolean {
+    try {
+      this.#send(ws, frame);
+      return true;
+    } catch {
+      return false;
+    }
   }
 }
 

@@ -6,6 +6,10 @@ export const PING = 'ping';
 export const PONG = 'pong';
 /** Asks for a progress frame. */
 export const PROGRESS = 'progress';
+/** Says that another ACK_UNITS of text have come. Without it a socket that isn't read would fill the object's memory. */
+export const ACK = 'ack';
+/** Rare enough that acknowledging costs nothing, often enough to see who doesn't read. In UTF-16 units. */
+export const ACK_UNITS = 4 * 1024 * 1024;
 
 /** A watch as it is asked for. */
 export interface WatchRequest {
