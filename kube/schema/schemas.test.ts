@@ -29,6 +29,8 @@ test('kinds are found by group, version and kind', () => {
     ['', 'v1', 'Status', 'io.k8s.apimachinery.pkg.apis.meta.v1.Status'],
     ['meta.k8s.io', 'v1', 'Table', 'io.k8s.apimachinery.pkg.apis.meta.v1.Table'],
     ['apidiscovery.k8s.io', 'v2', 'APIGroupDiscoveryList', 'io.k8s.api.apidiscovery.v2.APIGroupDiscoveryList'],
+    ['meta.k8s.io', 'v1beta1', 'Table', 'io.k8s.apimachinery.pkg.apis.meta.v1.Table'],
+    ['policy', 'v1beta1', 'Eviction', 'io.k8s.api.policy.v1beta1.Eviction'],
     ['', 'v1', 'PodSpec', undefined],
     ['apps', 'v2', 'Deployment', undefined],
     ['example.com', 'v1', 'Thing', undefined],

@@ -43,6 +43,8 @@ export function readPackages(modules: Modules, served: ReadonlySet<string>): Api
   const machinery = (sub: string, model: string, version: string) =>
     add(`k8s.io/apimachinery/pkg/${sub}`, join(modules.apimachinery, 'pkg', sub), model, 'meta', version);
   machinery('apis/meta/v1', 'io.k8s.apimachinery.pkg.apis.meta.v1', 'v1');
+  // Table and PartialObjectMetadata of clients that ask for the old version.
+  machinery('apis/meta/v1beta1', 'io.k8s.apimachinery.pkg.apis.meta.v1beta1', 'v1beta1');
   machinery('version', 'io.k8s.apimachinery.pkg.version', '');
   machinery('types', 'io.k8s.apimachinery.pkg.types', '');
   machinery('runtime', 'io.k8s.apimachinery.pkg.runtime', '');
@@ -66,4 +68,11 @@ export function readPackages(modules: Modules, served: ReadonlySet<string>): Api
 }
 
 /** Shapes that go over the wire without being resources of a group: webhook reviews and aggregated discovery. */
-const UNLISTED = new Set(['admission/v1', 'apidiscovery/v2', 'apidiscovery/v2beta1']);
+const UNLISTED = new Set([
+  'admission/v1',
+  'admission/v1beta1',
+  'apidiscovery/v2',
+  'apidiscovery/v2beta1',
+  // Old clients evict with it.
+  'policy/v1beta1',
+]);

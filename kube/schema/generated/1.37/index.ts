@@ -30,6 +30,7 @@ import { data as storagemigration } from './storagemigration.ts';
 /** The text that holds each package, by model name without `io.k8s.`. */
 export const packages: Record<string, string> = {
   'api.admission.v1': admission,
+  'api.admission.v1beta1': admission,
   'api.admissionregistration.v1': admissionregistration,
   'api.admissionregistration.v1alpha1': admissionregistration,
   'api.admissionregistration.v1beta1': admissionregistration,
@@ -55,6 +56,7 @@ export const packages: Record<string, string> = {
   'api.networking.v1': networking,
   'api.node.v1': node,
   'api.policy.v1': policy,
+  'api.policy.v1beta1': policy,
   'api.rbac.v1': rbac,
   'api.resource.v1': resource,
   'api.resource.v1alpha3': resource,
@@ -68,6 +70,7 @@ export const packages: Record<string, string> = {
   'api.storagemigration.v1beta1': storagemigration,
   'apiextensions-apiserver.pkg.apis.apiextensions.v1': apiextensions,
   'apimachinery.pkg.apis.meta.v1': meta,
+  'apimachinery.pkg.apis.meta.v1beta1': meta,
   'apimachinery.pkg.runtime': meta,
   'apimachinery.pkg.version': meta,
   'kube-aggregator.pkg.apis.apiregistration.v1': apiregistration,
