@@ -118,4 +118,6 @@ function encodeMeta(schemas: Schemas, object: JsonObject, name: string, out: Acc
 }
 
 const version = (as: { version: string }) => (as.version === 'v1beta1' ? 'v1beta1' : 'v1');
-const goType = (r: Resource, suffix: string) => `*${r.ref.version}.${r.ref.kind}${suffix}`;
+/** Go's name of the internal type. */
+const goType = (r: Resource, suffix: string) =>
+  `*${r.ref.group === '' ? 'core' : r.ref.group.split('.')[0]}.${r.ref.kind}${suffix}`;

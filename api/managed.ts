@@ -5,13 +5,29 @@ import { invalidAfterAdmission, managedFieldsProblem } from '../kube/patch/manag
 import { type Call, warn } from './call.ts';
 import type { Resource } from './parts.ts';
 
-/** What a write through the main resource or through a subresource may not own: upstream's GetResetFields of most strategies. */
-const MAIN_RESETS: readonly (readonly string[])[] = [['status']];
-const STATUS_RESETS: readonly (readonly string[])[] = [['spec']];
-const NONE: readonly (readonly string[])[] = [];
+type Paths = readonly (readonly string[])[];
+/** What a write through the main resource may not own: upstream's GetResetFields. */
+const MAIN_RESETS: Paths = [['status']];
+const SPEC: Paths = [['spec']];
+const SPEC_AND_META: Paths = [['spec'], ['metadata']];
+const NONE: Paths = [];
+/** What a write through `status` may not own, where it's more than spec; by groupResource. */
+const STATUS_RESETS: Readonly<Record<string, Paths>> = {
+  pods: [['spec'], ['metadata', 'deletionTimestamp'], ['metadata', 'ownerReferences']],
+  'deployments.apps': [['spec'], ['metadata', 'labels']],
+  'certificatesigningrequests.certificates.k8s.io': [['spec'], ['status', 'conditions']],
+  'servicecidrs.networking.k8s.io': SPEC_AND_META,
+  'resourceclaims.resource.k8s.io': SPEC_AND_META,
+  'volumeattachments.storage.k8s.io': SPEC_AND_META,
+  'flowschemas.flowcontrol.apiserver.k8s.io': SPEC_AND_META,
+  'prioritylevelconfigurations.flowcontrol.apiserver.k8s.io': SPEC_AND_META,
+  'validatingadmissionpolicies.admissionregistration.k8s.io': SPEC_AND_META,
+};
+const APPROVAL_RESETS: Paths = [['spec'], ['status', 'certificate']];
 
-function resetsOf(resource: Resource, subresource: string): readonly (readonly string[])[] {
-  if (subresource === 'status') return STATUS_RESETS;
+function resetsOf(resource: Resource, subresource: string): Paths {
+  if (subresource === 'status') return STATUS_RESETS[resource.key] ?? SPEC;
+  if (subresource === 'approval') return APPROVAL_RESETS;
   if (subresource === 'scale') return NONE;
   return resource.kind.subresources?.status ? MAIN_RESETS : NONE;
 }

@@ -1,7 +1,10 @@
+import { parseJson, printJson } from '../kube/codec/json.ts';
 import type { ClaimRequest } from '../kube/kinds/kind.ts';
+import type { JsonObject } from '../kube/meta/json.ts';
 import type { KubeObject } from '../kube/meta/object.ts';
 import { failure, type StatusError } from '../kube/meta/status.ts';
 import { keyOf } from '../kube/store/key.ts';
+import { poolSpace } from '../kube/store/pool.ts';
 import type { Commit, Entry, Op } from '../kube/store/store.ts';
 import { type Call, commit, storeOf } from './call.ts';
 import type { Resource } from './parts.ts';
@@ -49,6 +52,23 @@ export async function put(
       facts,
     },
   };
+}
+
+/**
+ * What a dry run answers where a write would claim: any value of the pool, since nothing is taken; a wanted one must at least be of it.
+ * In place.
+ */
+export function pretendClaims(call: Call, resource: Resource, object: KubeObject, prev: KubeObject | null): KubeObject {
+  const claims = resource.kind.claims?.(object, prev, '') ?? [];
+  if (claims.length === 0) return object;
+  let text = printJson(object as JsonObject);
+  for (const c of claims) {
+    const space = poolSpace(c.claim);
+    if (c.want !== undefined && space.indexOf(c.want) < 0) throw invalidObject(resource, object, [c.lost(false)]);
+    const index = space.band + Math.floor(call.cluster.env.random() * (space.size - space.band));
+    if (c.token !== undefined) text = text.replaceAll(c.token, space.valueAt(index));
+  }
+  return parseJson(text) as KubeObject;
 }
 
 const claimOp = ({ claim, want, owner, token }: ClaimRequest): Op => ({

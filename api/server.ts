@@ -4,7 +4,7 @@ import type { Caller, ClusterContext, User } from './attributes.ts';
 import { bearerToken, socketToken } from './authn/authenticate.ts';
 import { ANONYMOUS } from './authn/users.ts';
 import { type Authorize, chain } from './authz/authorize.ts';
-import { Again, authorize, type BodyCache, type Call, confirm } from './call.ts';
+import { Again, authorize, type BodyCache, type Call, confirm, warn } from './call.ts';
 import { denied } from './forbidden.ts';
 import { impersonated } from './impersonate.ts';
 import { countRequest } from './metrics.ts';
@@ -204,6 +204,12 @@ const VERBS: Readonly<Record<string, (call: Call, resource: Resource) => Promise
   deletecollection: removeCollection,
 };
 
+/** What every request for a deprecated version is warned of. */
+const DEPRECATED: Readonly<Record<string, string>> = {
+  '/v1/endpoints': 'v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice',
+  '/v1/componentstatuses': 'v1 ComponentStatus is deprecated in v1.19+',
+};
+
 async function dispatch(server: Server, call: Call): Promise<Response> {
   const { info } = call;
   const resource = server.resources.find(call.cluster.view, info.group, info.version, info.resource);
@@ -222,6 +228,8 @@ async function dispatch(server: Server, call: Call): Promise<Response> {
   }
   call.pretty = wantsPretty(call.out, call.query.get('pretty'), headers.get('user-agent'));
   checkScope(call, resource);
+  const old = DEPRECATED[`${info.group}/${info.version}/${info.resource}`];
+  if (old !== undefined) warn(call, old);
   if (info.subresource !== '') return subresource(call, resource);
   // A name in the selector narrows a list; in the path it makes a watch of one object.
   const verb = VERBS[info.verb];

@@ -181,7 +181,8 @@ export function invalidObject(resource: Resource, object: KubeObject, found: Iss
   const issues = found.filter(
     (x, i) => found.findIndex((y) => y.type === x.type && y.field === x.field && y.message === x.message) === i,
   );
-  return invalid({ group: resource.ref.group, kind: resource.ref.kind }, object.metadata.name ?? '', issues);
+  // Upstream names the kind as it's stored.
+  return invalid({ group: resource.stored.group, kind: resource.stored.kind }, object.metadata.name ?? '', issues);
 }
 
 /** What a create answers when the name is taken: the found row decides the words. */

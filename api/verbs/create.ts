@@ -8,7 +8,7 @@ import { admissionContext, admit, attributes, type Call, mutate, read, storeOf }
 import { decodeBody, directiveOf } from '../decode.ts';
 import { manageUpdate } from '../managed.ts';
 import type { Resource } from '../parts.ts';
-import { put } from '../put.ts';
+import { pretendClaims, put } from '../put.ts';
 import { managerOf, writeOptions } from '../query.ts';
 import { copy } from '../row.ts';
 import {
@@ -73,6 +73,8 @@ export async function createObject(
   for (let attempt = 1; ; attempt++) {
     fillSystemFields(call, object.metadata);
     beforeCreate(call, resource, object, c);
+    // Upstream defaults once more when it reads the row back: what a strategy filled in may be what a default rests on.
+    resource.kind.default?.(object, null, c);
     a.object = object;
     a.name = object.metadata.name ?? '';
     await admit(call, a, context);
@@ -96,5 +98,5 @@ async function dryCreate(call: Call, resource: Resource, object: KubeObject): Pr
   const range = rangeOf(resource.stored.group, resource.kind.plural, namespace, name);
   const page = await read(call, storeOf(call, resource, namespace), range, { limit: 1, factsOnly: true });
   const found = page.entries[0];
-  return found ? { taken: found.facts.terminating === true } : { object };
+  return found ? { taken: found.facts.terminating === true } : { object: pretendClaims(call, resource, object, null) };
 }

@@ -10,7 +10,7 @@ import { decodeBody, directiveOf, type Target } from '../decode.ts';
 import { denied } from '../forbidden.ts';
 import { checkAfterAdmission, manageScale, manageUpdate, settleTimes } from '../managed.ts';
 import type { Resource } from '../parts.ts';
-import { put } from '../put.ts';
+import { pretendClaims, put } from '../put.ts';
 import { managerOf, writeOptions } from '../query.ts';
 import { copy, objectOf } from '../row.ts';
 import { asTarget } from '../target.ts';
@@ -162,7 +162,7 @@ async function reviseRow(call: Call, resource: Resource, row: Entry, u: Update):
   await admit(call, a, context);
   if (deletesNow(resource, next, prev)) return remove(call, resource, row, next, u.dryRun);
   if (isSame(resource, row, next, prev)) return { row };
-  return u.dryRun ? { object: next } : put(call, resource, next, prev, row);
+  return u.dryRun ? { object: pretendClaims(call, resource, next, prev) } : put(call, resource, next, prev, row);
 }
 
 /** Nothing to write: the row is current and says the same. */
