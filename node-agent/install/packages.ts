@@ -4,6 +4,8 @@ import { findCniBinDir, findProgram } from './machine.ts';
 
 /** How long apt waits for another apt to finish: a fresh machine's own updates take minutes. */
 const LOCK_WAIT_SECONDS = 300;
+/** Where only root can write. */
+const LOCK_PATH = '/run/coracle-apt.lock';
 
 interface Need {
   /** Debian's (and Ubuntu's) package. */
@@ -31,7 +33,9 @@ export type Installed = { ok: true } | { ok: false; why: string };
 
 function apt(args: string[], progress: Progress): Promise<Installed> {
   return new Promise((resolve) => {
-    const child = spawn('apt-get', ['-y', '-o', `DPkg::Lock::Timeout=${LOCK_WAIT_SECONDS}`, ...args], {
+    // One at a time among our own processes: apt waits for dpkg's lock by itself, but not for that of its lists.
+    const command = ['apt-get', '-y', '-o', `DPkg::Lock::Timeout=${LOCK_WAIT_SECONDS}`, ...args];
+    const child = spawn('flock', [LOCK_PATH, ...command], {
       env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
       stdio: ['ignore', 'pipe', 'pipe'],
     });

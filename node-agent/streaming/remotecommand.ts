@@ -1,7 +1,7 @@
 import type { Readable, Writable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { isObject } from '../../kube/meta/json.ts';
-import { failure, internal, type Status, success } from '../../kube/meta/status.ts';
+import { failure, internal, type Status } from '../../kube/meta/status.ts';
 import { SpdySession } from './spdy/session.ts';
 import { SpdyError, type SpdyStream } from './spdy/stream.ts';
 import { upgrade } from './upgrade.ts';
@@ -62,7 +62,8 @@ async function readStatus(stream: SpdyStream): Promise<Status> {
     chunks.push(chunk);
   }
   const text = Buffer.concat(chunks).toString();
-  if (text === '') return success();
+  // A v4 server tells Success too: silence is a connection that broke, and must not look like exit code 0.
+  if (text === '') throw new SpdyError('the connection ended before the command did');
   try {
     const status: unknown = JSON.parse(text);
     if (isObject(status) && status.kind === 'Status') return status as unknown as Status;

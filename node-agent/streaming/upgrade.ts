@@ -1,5 +1,7 @@
 import { request } from 'node:http';
+import type { TcpNetConnectOpts } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { PatientSocket } from './patient.ts';
 
 /** How long a streaming server may take to answer the upgrade. */
 const UPGRADE_MS_MAX = 30_000;
@@ -29,6 +31,7 @@ export function upgrade(
       method: 'POST',
       headers: { connection: 'Upgrade', upgrade: 'SPDY/3.1', 'x-stream-protocol-version': protocols },
       timeout: UPGRADE_MS_MAX,
+      createConnection: (o) => new PatientSocket().connect(o as TcpNetConnectOpts),
       ...(signal ? { signal } : {}),
     });
     req.once('upgrade', (res, socket, head) => {

@@ -168,13 +168,16 @@ describe('streams through a real containerd', { skip: why ?? false, timeout: 180
   });
 
   test('a command that reads nothing does not hold its client for ever', async () => {
-    for (let i = 0; i < 5; i++) {
-      const url = await t.runtime.exec({ containerId: id, cmd: ['true'], stdin: true, stdout: true });
+    let [codes, stuck] = [0, 0];
+    for (let i = 0; i < 10; i++) {
+      const url = await t.runtime.exec({ containerId: id, cmd: ['false'], stdin: true, stdout: true });
       const status = await execStream(url, { stdin: pattern(SIZE).stream, stdout: sink().stream }, 500);
       // containerd 1.6 tells the exit code only when it is not caught writing input that nobody reads.
       const told = exitCodeOf(status) ?? /takes no more input/.test(status.message ?? '');
-      assert.ok(told === 0 || told === true, JSON.stringify(status));
+      told === 1 ? codes++ : stuck++;
+      assert.ok(told === 1 || told === true, JSON.stringify(status));
     }
+    console.log(`# a command that ends with its input unread: ${codes} exit codes, ${stuck} stuck in containerd`);
   });
 
   test('stdout and stderr stay apart and the exit code arrives', async () => {
