@@ -1,8 +1,10 @@
 import type { Kind } from '../kube/kinds/kind.ts';
+import type { JsonObject } from '../kube/meta/json.ts';
 import type { ResourceName } from '../kube/meta/status.ts';
 import type { SchemaRef, Schemas, Struct } from '../kube/schema/schema.ts';
 import type { Admission, Authenticator, Authorizer, ClusterContext, PolicyView } from './attributes.ts';
 import type { Call } from './call.ts';
+import type { Settled } from './decode.ts';
 
 /** What createApi is made of. Everything about a tenant comes with the request's ClusterContext instead. */
 export interface Parts {
@@ -28,6 +30,8 @@ export interface Parts {
 export interface CustomKind {
   kind: Kind;
   struct(ref: SchemaRef): Struct;
+  /** Prunes and defaults a body of that version by the kind's own schema; may change it. */
+  decode(ref: SchemaRef, value: JsonObject): Settled;
   hash: string;
 }
 
@@ -61,6 +65,8 @@ export interface Resource {
   struct: Struct;
   /** Schemas.hash of the storage version. */
   hash: string;
+  /** Of a custom kind: CustomKind.decode at this version. */
+  decode?: (value: JsonObject) => Settled;
   /** Items of its lists carry kind and apiVersion, as upstream's unstructured ones do. */
   custom: boolean;
 }

@@ -21,7 +21,9 @@ export function indexResources(parts: Parts): Resources {
       const of = new Map((parts.custom?.(v) ?? []).map((c) => [c.kind, c]));
       return index([...of.keys()], (kind, ref) => {
         const c = of.get(kind);
-        return c && makeResource(kind, ref, c.struct(ref), c.hash, true);
+        const resource = c && makeResource(kind, ref, c.struct(ref), c.hash, true);
+        if (c && resource) resource.decode = (value) => c.decode(ref, value);
+        return resource;
       });
     });
   return {

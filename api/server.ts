@@ -228,14 +228,14 @@ async function dispatch(server: Server, call: Call): Promise<Response> {
   }
   call.pretty = wantsPretty(call.out, call.query.get('pretty'), headers.get('user-agent'));
   checkScope(call, resource);
-  const old = DEPRECATED[`${info.group}/${info.version}/${info.resource}`];
-  if (old !== undefined) warn(call, old);
   if (info.subresource !== '') return subresource(call, resource);
   // A name in the selector narrows a list; in the path it makes a watch of one object.
   const verb = VERBS[info.verb];
   if (!verb || !resource.kind.verbs.includes(info.verb) || isMisplaced(info)) {
     throw methodNotAllowed();
   }
+  const old = DEPRECATED[`${info.group}/${info.version}/${info.resource}`];
+  if (old !== undefined) warn(call, old);
   if (info.verb === 'create' && isVirtual(resource)) return act(call, resource, resource.ref);
   return verb(call, resource);
 }
