@@ -4,7 +4,7 @@ import { at, type KubeObject } from '../meta/object.ts';
 import type { Issue } from '../meta/status.ts';
 import { copy } from './access.ts';
 import type { Context, Kind, WriteSubresource } from './kind.ts';
-import { validateObjectMeta, validateObjectMetaUpdate } from './objectmeta.ts';
+import { validateKubeFinalizers, validateObjectMeta, validateObjectMetaUpdate } from './objectmeta.ts';
 
 /** What a kind's own file says: everything of Kind but its names, plus what the generic part below is told. */
 export interface Behaviour
@@ -55,8 +55,8 @@ export function onlyMember(next: KubeObject, prev: KubeObject, member: string): 
 const KEEP = new Set(['apiVersion', 'kind', 'metadata']);
 
 /**
- * The generic part of a strategy around the kind's own: status, generation, metadata's validation. Order and repetition of
- * issues are upstream's rest.BeforeCreate and rest.BeforeUpdate: an update's metadata is judged twice.
+ * The generic part of a strategy around the kind's own: status, generation, metadata's validation, in the order of upstream's
+ * rest.BeforeCreate and rest.BeforeUpdate.
  */
 export function strategy(b: Behaviour, scope: Kind['scope'], hasStatus: boolean) {
   const namespaced = scope === 'Namespaced';
@@ -70,17 +70,33 @@ export function strategy(b: Behaviour, scope: Kind['scope'], hasStatus: boolean)
     },
     validate(next: KubeObject, prev: KubeObject | null, c: Context): Issue[] {
       if (prev === null) {
-        const own = [...validateObjectMeta(next.metadata, namespaced, check), ...(b.validate?.(next, null, c) ?? [])];
+        const own = [
+          ...validateObjectMeta(next.metadata, namespaced, check),
+          ...validateKubeFinalizers(next.metadata),
+          ...(b.validate?.(next, null, c) ?? []),
+        ];
         return own.length > 0 ? own : validateObjectMeta(next.metadata, namespaced, nameIsPathSegment);
       }
-      return [...updateMeta(next, prev, namespaced), ...(b.validate?.(next, prev, c) ?? [])];
+      return once([...updateMeta(next, prev, namespaced), ...(b.validate?.(next, prev, c) ?? [])]);
     },
   };
 }
 /** Metadata of an update as rest.ValidateUpdate and then the kind's own ValidateObjectMetaUpdate judge it. */
 export function updateMeta(next: KubeObject, prev: KubeObject, namespaced: boolean): Issue[] {
-  const update = validateObjectMetaUpdate(next.metadata, prev.metadata);
-  return [...validateObjectMeta(next.metadata, namespaced, nameIsPathSegment), ...update, ...update];
+  return [
+    ...validateObjectMeta(next.metadata, namespaced, nameIsPathSegment),
+    ...validateObjectMetaUpdate(next.metadata, prev.metadata),
+    ...validateKubeFinalizers(next.metadata),
+  ];
+}
+/** Each finding once: upstream judges metadata of an update in several places and drops what it has said already. */
+export function once(issues: readonly Issue[]): Issue[] {
+  if (issues.length < 2) return [...issues];
+  const seen = new Set<string>();
+  return issues.filter((i) => {
+    const text = `${i.type}\0${i.field}\0${i.message}`;
+    return !seen.has(text) && seen.add(text);
+  });
 }
 
 /** The status subresource of a kind whose file says nothing else. */
@@ -92,10 +108,8 @@ export function statusOf(
     is: 'view',
     verbs: ['get', 'update', 'patch'],
     prepare: own.prepare ?? onlyStatus,
-    validate: (next, prev, c) => [
-      ...updateMeta(next, prev, scope === 'Namespaced'),
-      ...(own.validate?.(next, prev, c) ?? []),
-    ],
+    validate: (next, prev, c) =>
+      once([...updateMeta(next, prev, scope === 'Namespaced'), ...(own.validate?.(next, prev, c) ?? [])]),
   };
 }
 /** An empty JSON object typed for reads. */

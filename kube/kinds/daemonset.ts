@@ -1,10 +1,10 @@
-import { invalid, notSupported, required } from '../meta/issues.ts';
+import { invalid, required } from '../meta/issues.ts';
 import { equalJson, type JsonObject } from '../meta/json.ts';
 import { validateLabelSelector } from '../meta/names.ts';
 import type { Issue } from '../meta/status.ts';
 import { has, make, obj, orElse, str } from './access.ts';
 import { type Behaviour, statusOf } from './behaviour.ts';
-import { templateWarnings } from './deployment.ts';
+import { templateWarnings, unsupportedStrategy } from './deployment.ts';
 import { immutable } from './objectmeta.ts';
 import { notNegative } from './podspec/checks.ts';
 import { defaultTemplate, dropDisabled } from './podspec/defaults.ts';
@@ -29,6 +29,8 @@ const COUNTERS = [
 export const DAEMONSET: Behaviour = {
   counts: ['spec'],
   default(o) {
+    // The conversion from apps/v1 and back always leaves the annotation.
+    orElse(make(o.metadata, 'annotations'), TEMPLATE_GENERATION, '0');
     const spec = make(o, 'spec');
     const update = make(spec, 'updateStrategy');
     if (str(update.type) === '') update.type = 'RollingUpdate';
@@ -81,7 +83,7 @@ export const DAEMONSET: Behaviour = {
 function updateStrategy(s: JsonObject): Issue[] {
   const at = 'spec.updateStrategy';
   if (s.type === 'OnDelete') return [];
-  if (s.type !== 'RollingUpdate') return [notSupported(at, s, ['RollingUpdate', 'OnDelete'])];
+  if (s.type !== 'RollingUpdate') return [unsupportedStrategy(at, s, ['RollingUpdate', 'OnDelete'])];
   if (!has(s.rollingUpdate)) return [required(`${at}.rollingUpdate`)];
   const { maxUnavailable, maxSurge } = obj(s.rollingUpdate);
   const unavailable = `${at}.rollingUpdate.maxUnavailable`;

@@ -1,8 +1,9 @@
-import { forbidden, invalid, notSupported, required } from '../meta/issues.ts';
+import { forbidden, invalid, required } from '../meta/issues.ts';
 import type { JsonObject } from '../meta/json.ts';
 import type { Issue } from '../meta/status.ts';
 import { has, make, num, obj, orElse, put, str } from './access.ts';
 import { type Behaviour, onlyStatus, statusOf } from './behaviour.ts';
+import { internalIssue, internalText, supported } from './internal.ts';
 import { immutable } from './objectmeta.ts';
 import { notNegative } from './podspec/checks.ts';
 import { defaultTemplate, dropDisabled } from './podspec/defaults.ts';
@@ -79,13 +80,25 @@ export const DEPLOYMENT: Behaviour = {
     }),
   },
 };
+/** An update strategy of a type that isn't one. */
+export const unsupportedStrategy = (path: string, s: JsonObject, values: readonly string[]): Issue =>
+  internalIssue('FieldValueNotSupported', 'Unsupported value', path, strategyText(s), supported(values));
+const ROLLING = [
+  ['maxUnavailable', '0'],
+  ['maxSurge', '0'],
+] as const;
+export const strategyText = (s: JsonObject): string =>
+  internalText(s, [
+    ['type', '""'],
+    ['rollingUpdate', 'null', 'RollingUpdate', ROLLING],
+  ]);
 function strategyIssues(s: JsonObject): Issue[] {
   if (s.type === 'Recreate') {
     return has(s.rollingUpdate)
       ? [forbidden('spec.strategy.rollingUpdate', "may not be specified when strategy `type` is 'Recreate'")]
       : [];
   }
-  if (s.type !== 'RollingUpdate') return [notSupported('spec.strategy', s, ['Recreate', 'RollingUpdate'])];
+  if (s.type !== 'RollingUpdate') return [unsupportedStrategy('spec.strategy', s, ['Recreate', 'RollingUpdate'])];
   if (!has(s.rollingUpdate)) {
     return [required('spec.strategy.rollingUpdate', 'this should be defaulted and never be nil')];
   }

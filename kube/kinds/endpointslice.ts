@@ -1,6 +1,6 @@
-import { duplicate, index, invalid, tooMany } from '../meta/issues.ts';
+import { duplicate, index, invalid, required, tooMany } from '../meta/issues.ts';
 import { equalJson, type JsonObject } from '../meta/json.ts';
-import { fullyQualifiedName, labelValue, nameIsDnsSubdomain, validateLabels } from '../meta/names.ts';
+import { dns1123Subdomain, labelValue, nameIsDnsSubdomain, validateLabels } from '../meta/names.ts';
 import type { Issue } from '../meta/status.ts';
 import { has, list, obj, objs, orElse, str, texts } from './access.ts';
 import type { Behaviour } from './behaviour.ts';
@@ -27,7 +27,7 @@ export const ENDPOINTSLICE: Behaviour = {
     return [...issues, ...endpoints(objs(next.endpoints), str(next.addressType))];
   },
   warn: (next) => [
-    ...(next.addressType === 'FQDN' ? ['addressType: FQDN endpoints are deprecated'] : []),
+    ...(next.addressType === 'FQDN' ? ['spec.addressType: FQDN endpoints are deprecated'] : []),
     ...objs(next.endpoints).flatMap((e, i) =>
       next.addressType === 'FQDN'
         ? []
@@ -48,9 +48,17 @@ function endpoints(items: readonly JsonObject[], type: string): Issue[] {
     ];
   });
 }
+/** A domain of at least two segments; a dot at its end is fine. */
+function domainName(path: string, name: string): Issue[] {
+  if (name === '') return [required(path)];
+  const bare = name.replace(/\.$/, '');
+  const issues = each(path, bare, dns1123Subdomain(bare));
+  if (issues.length > 0 || bare.includes('.')) return issues;
+  return [invalid(path, name, 'should be a domain with at least two segments separated by dots')];
+}
 function address(path: string, i: number, a: string, type: string): Issue[] {
   const at = index(path, i);
-  if (type === 'FQDN') return fullyQualifiedName(at, a);
+  if (type === 'FQDN') return domainName(at, a);
   if (type !== 'IPv4' && type !== 'IPv6') return [];
   const issues = type === 'IPv4' ? validateLegacyIP(at, a) : validateIP(at, a);
   if (issues.length > 0) return issues;

@@ -38,6 +38,13 @@ export const EVENT: Behaviour = {
       delete out[from];
       put(out, into, v);
     }
+    // Texts that core/v1 always writes are left out of the newer form when empty.
+    const reporter =
+      to.group === '' ? ['reportingComponent', 'reportingInstance'] : ['reportingController', 'reportingInstance'];
+    for (const m of reporter) {
+      if (to.group === '') out[m] = str(out[m]);
+      else if (str(out[m]) === '') delete out[m];
+    }
     return out;
   },
   validate(next, prev, c) {

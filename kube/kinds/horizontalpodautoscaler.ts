@@ -72,7 +72,7 @@ export const HORIZONTALPODAUTOSCALER: Behaviour = {
     if (has(spec.minReplicas) && max < min) {
       issues.push(invalid(`${at}.maxReplicas`, max, 'must be greater than or equal to `minReplicas`'));
     }
-    issues.push(...reference(`${at}.scaleTargetRef`, obj(spec.scaleTargetRef), false));
+    issues.push(...reference(`${at}.scaleTargetRef`, obj(spec.scaleTargetRef), true));
     const metrics = objs(spec.metrics);
     issues.push(...metrics.flatMap((m, i) => metric(index(`${at}.metrics`, i), m)));
     if (has(spec.minReplicas) && min === 0 && !metrics.some((m) => m.type === 'Object' || m.type === 'External')) {
@@ -185,7 +185,7 @@ function source(path: string, type: string, s: JsonObject): Issue[] {
   const t = obj(s.target);
   const at = `${path}.target`;
   const issues: Issue[] = [];
-  if (type === 'object') issues.push(...reference(`${path}.describedObject`, obj(s.describedObject), false));
+  if (type === 'object') issues.push(...reference(`${path}.describedObject`, obj(s.describedObject), true));
   if (type === 'resource' || type === 'containerResource') {
     if (str(s.name) === '') issues.push(required(`${path}.name`, 'must specify a resource name'));
     if (type === 'containerResource') {

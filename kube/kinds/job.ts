@@ -53,6 +53,11 @@ export const JOB: Behaviour = {
     delete spec.scheduling;
     dropDisabled(obj(obj(spec.template).spec));
     if (!prev && !bool(spec.manualSelector)) generateSelector(next);
+    // Upstream's default copies the template's labels where the job has none, the generated ones too.
+    const labels = texts(obj(obj(spec.template).metadata).labels);
+    if (!prev && Object.keys(texts(next.metadata.labels)).length === 0 && Object.keys(labels).length > 0) {
+      next.metadata.labels = copy(labels);
+    }
   },
   validate(next, prev) {
     const spec = obj(next.spec);

@@ -1,10 +1,11 @@
-import { duplicate, forbidden, index, invalid, printValue } from '../meta/issues.ts';
+import { duplicate, forbidden, index, invalid } from '../meta/issues.ts';
 import { equalJson, isObject, type JsonObject } from '../meta/json.ts';
 import { labelValue, nameIsDnsSubdomain } from '../meta/names.ts';
 import type { KubeObject } from '../meta/object.ts';
 import type { Issue } from '../meta/status.ts';
 import { copy, has, list, make, obj, objs, str, texts } from './access.ts';
 import { type Behaviour, keepStatus, onlyStatus, statusOf } from './behaviour.ts';
+import { internalText } from './internal.ts';
 import { validateObjectMeta } from './objectmeta.ts';
 import { qualified } from './podspec/checks.ts';
 import { roundResources } from './podspec/defaults.ts';
@@ -90,6 +91,12 @@ function resources(status: JsonObject): Issue[] {
       .flatMap((r) => resourceQuantity(`status.${m}.${r}`, r, values[r]));
   });
 }
+const TAINT = [
+  ['key', '""'],
+  ['value', '""'],
+  ['effect', '""'],
+  ['timeAdded', 'null'],
+] as const;
 function taints(items: readonly JsonObject[]): Issue[] {
   const seen = new Set<string>();
   return items.flatMap((t, i) => {
@@ -106,7 +113,7 @@ function taints(items: readonly JsonObject[]): Issue[] {
       issues.push({
         type: 'FieldValueDuplicate',
         field: at,
-        message: `Duplicate value: ${printValue(t)}: taints must be unique by key and effect pair`,
+        message: `Duplicate value: ${internalText(t, TAINT)}: taints must be unique by key and effect pair`,
       });
     }
     seen.add(key);

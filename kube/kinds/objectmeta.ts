@@ -87,6 +87,16 @@ export function validateFinalizers(path: string, finalizers: readonly string[]):
   return issues;
 }
 
+const KUBE_FINALIZERS = new Set(['kubernetes', 'orphan', 'foregroundDeletion']);
+/** Finalizers without a prefix are Kubernetes' own: what core/validation asks of all built-in kinds. */
+export function validateKubeFinalizers(m: ObjectMeta, path = 'metadata.finalizers'): Issue[] {
+  return list(m.finalizers).flatMap((f, i) =>
+    str(f).includes('/') || KUBE_FINALIZERS.has(str(f))
+      ? []
+      : [invalid(index(path, i), str(f), 'name is neither a standard finalizer name nor is it fully qualified')],
+  );
+}
+
 function validateManagedFields(path: string, entries: readonly Json[]): Issue[] {
   const issues: Issue[] = [];
   for (const [i, e] of entries.map(obj).entries()) {

@@ -151,6 +151,8 @@ export const PERSISTENTVOLUMECLAIM: Behaviour = {
   },
   prepare(next, prev) {
     const spec = make(next, 'spec');
+    // An unknown kind of source is ignored in the older field, as it always was.
+    if (!prev && has(spec.dataSource) && !oldSource(obj(spec.dataSource))) delete spec.dataSource;
     // dataSource and dataSourceRef say the same where both can.
     const ref = obj(spec.dataSourceRef);
     if (has(spec.dataSource) && !has(spec.dataSourceRef)) spec.dataSourceRef = copy(spec.dataSource);
@@ -168,6 +170,9 @@ export const PERSISTENTVOLUMECLAIM: Behaviour = {
   },
   subresources: { status: statusOf('Namespaced') },
 };
+const oldSource = (s: JsonObject) =>
+  (str(s.apiGroup) === '' && s.kind === 'PersistentVolumeClaim') ||
+  (s.apiGroup === 'snapshot.storage.k8s.io' && s.kind === 'VolumeSnapshot');
 function claimChanges(next: KubeObject, prev: KubeObject): Issue[] {
   const spec = obj(next.spec);
   const old = obj(prev.spec);

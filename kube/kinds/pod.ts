@@ -3,6 +3,7 @@ import { equalJson, isObject, type Json, type JsonObject } from '../meta/json.ts
 import { dns1123Label, nameIsDnsSubdomain, qualifiedName } from '../meta/names.ts';
 import type { KubeObject } from '../meta/object.ts';
 import type { Issue } from '../meta/status.ts';
+import { formatTime } from '../meta/time.ts';
 import { copy, has, list, make, num, obj, objs, put, str, texts } from './access.ts';
 import { type Behaviour, onlyStatus, updateMeta } from './behaviour.ts';
 import { POD_COLUMNS } from './columns/pod.ts';
@@ -20,7 +21,7 @@ import {
   onlyDeletedGates,
   onlyNarrowedAffinity,
 } from './podspec/scheduling.ts';
-import { validatePodSpec } from './podspec/spec.ts';
+import { defaultPodResources, validatePodSpec } from './podspec/spec.ts';
 import { podWarnings } from './podspec/warnings.ts';
 
 const spec = (o: KubeObject | JsonObject): JsonObject => obj(o.spec as Json);
@@ -35,8 +36,11 @@ export const POD: Behaviour = {
     defaultPod(o);
     defaultIPs(obj(o.status));
   },
-  prepare(next, prev) {
+  prepare(next, prev, c) {
     dropDisabled(spec(next));
+    if (prev && !has(spec(next).resources) && has(spec(prev).resources)) {
+      make(next, 'spec').resources = copy(spec(prev).resources);
+    }
     if (prev) return;
     next.status = { phase: 'Pending' };
     if (list(spec(next).schedulingGates).length > 0) {
@@ -44,12 +48,15 @@ export const POD: Behaviour = {
         {
           type: 'PodScheduled',
           status: 'False',
+          lastProbeTime: null,
+          lastTransitionTime: formatTime(c.now),
           reason: 'SchedulingGated',
           message: 'Scheduling is blocked due to non-empty scheduling gates',
         },
       ];
     }
     applyLabelKeys(next);
+    defaultPodResources(make(next, 'spec'));
     make(next, 'status').qosClass = podQOS(spec(next));
   },
   validate(next, prev) {

@@ -1,11 +1,12 @@
 import { index, invalid, notSupported, required } from '../meta/issues.ts';
-import type { JsonObject } from '../meta/json.ts';
+import { equalJson, type JsonObject } from '../meta/json.ts';
 import { nameIsDnsSubdomain, nameIsPathSegment, pathSegmentName, validateLabelSelector } from '../meta/names.ts';
 import type { KubeObject } from '../meta/object.ts';
 import type { Issue } from '../meta/status.ts';
 import { has, list, obj, objs, orElse, str } from './access.ts';
 import type { Behaviour } from './behaviour.ts';
-import { immutable, validateObjectMeta } from './objectmeta.ts';
+import { internalIssue, internalText } from './internal.ts';
+import { IMMUTABLE, validateObjectMeta } from './objectmeta.ts';
 import { each, named } from './podspec/checks.ts';
 
 const GROUP = 'rbac.authorization.k8s.io';
@@ -34,6 +35,10 @@ function rule(path: string, r: JsonObject, namespaced: boolean): Issue[] {
 const role = (namespaced: boolean): Behaviour => ({
   name: nameIsPathSegment,
   createOnUpdate: true,
+  prepare(next) {
+    // An empty slice is nil after upstream's storage, and rules are always written.
+    if (list(next.rules).length === 0) next.rules = null;
+  },
   validate(next, prev) {
     const issues = objs(next.rules).flatMap((r, i) => rule(index('rules', i), r, namespaced));
     if (has(next.aggregationRule)) issues.push(...aggregation(obj(next.aggregationRule)));
@@ -72,6 +77,13 @@ function bindingIssues(o: KubeObject, namespaced: boolean): Issue[] {
   else issues.push(...each('roleRef.name', name, pathSegmentName(name)));
   return [...issues, ...objs(o.subjects).flatMap((s, i) => subject(index('subjects', i), s, namespaced))];
 }
+const REF = [
+  ['apiGroup', '""', 'APIGroup'],
+  ['kind', '""'],
+  ['name', '""'],
+] as const;
+const changedRef = (ref: JsonObject): Issue =>
+  internalIssue('FieldValueInvalid', 'Invalid value', 'roleRef', internalText(ref, REF), IMMUTABLE);
 const binding = (namespaced: boolean): Behaviour => ({
   name: nameIsPathSegment,
   createOnUpdate: true,
@@ -89,7 +101,7 @@ const binding = (namespaced: boolean): Behaviour => ({
     return [
       ...validateObjectMeta(next.metadata, namespaced, nameIsPathSegment),
       ...issues,
-      ...immutable('roleRef', next.roleRef, prev.roleRef),
+      ...(equalJson(next.roleRef, prev.roleRef) ? [] : [changedRef(obj(next.roleRef))]),
     ];
   },
 });

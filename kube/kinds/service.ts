@@ -8,7 +8,14 @@ import { type Behaviour, statusOf } from './behaviour.ts';
 import { IMMUTABLE } from './objectmeta.ts';
 import { each, label, oneOf, port, qualified } from './podspec/checks.ts';
 import { parseAddress, validateEndpointIP, validateLegacyCIDR, validateLegacyIP, warnIP } from './podspec/ip.ts';
-import { dropTypeDependent, initFamilies, isHeadless, serviceClaims } from './serviceips.ts';
+import {
+  dropTypeDependent,
+  initFamilies,
+  inServiceRange,
+  isHeadless,
+  SERVICE_CIDR,
+  serviceClaims,
+} from './serviceips.ts';
 
 /** Session affinity by client IP: three hours unless said, a day at most. */
 const AFFINITY_SECONDS = 10800;
@@ -53,6 +60,9 @@ export const SERVICE: Behaviour = {
     if (spec(next).type === 'ExternalName') delete spec(next).internalTrafficPolicy;
   },
   validate(next, prev) {
+    // Addresses are allocated before the rest is judged, so what they say comes alone.
+    const families = configured(spec(next), prev ? list(spec(prev).clusterIPs).map(str) : []);
+    if (families.length > 0) return families;
     return [...(prev ? updateIssues(next, prev) : []), ...validateService(next, prev)];
   },
   warn(next) {
@@ -67,6 +77,9 @@ export const SERVICE: Behaviour = {
       ] as const) {
         if (list(s[member]).length > 0) out.push(text);
       }
+    }
+    if (list(s.externalIPs).length > 0 && s.type !== 'ExternalName') {
+      out.push('spec.externalIPs is deprecated and may no longer be implemented in some clusters');
     }
     if (isHeadless(s) && s.sessionAffinity === 'ClientIP') {
       out.push('spec.SessionAffinity is ignored for headless services');
@@ -209,6 +222,30 @@ export function clusterIPs(s: JsonObject, old: readonly string[]): Issue[] {
     }
   }
   return issues;
+}
+/** What a cluster with IPv4 service addresses alone can't give: initIPFamilyFields, and the allocator's range. */
+function configured(s: JsonObject, old: readonly string[]): Issue[] {
+  if (s.type === 'ExternalName') return [];
+  const issues = clusterIPs(s, old);
+  if (issues.length > 0) return issues;
+  const ips = list(s.clusterIPs).map(str);
+  const [first] = ips;
+  if (first?.includes(':') && !list(s.ipFamilies).slice(1).includes('IPv6')) {
+    return [invalid('spec.clusterIPs[0]', ips, 'IPv6 is not configured on this cluster')];
+  }
+  if (isHeadless(s) && Object.keys(texts(s.selector)).length === 0) return [];
+  const out: Issue[] = [];
+  if (s.ipFamilyPolicy === 'RequireDualStack') {
+    const text = 'this cluster is not configured for dual-stack services';
+    out.push(invalid('spec.ipFamilyPolicy', s.ipFamilyPolicy, text));
+  }
+  for (const [i, f] of list(s.ipFamilies).entries()) {
+    if (f === 'IPv6') out.push(invalid(index('spec.ipFamilies', i), f, 'not configured on this cluster'));
+  }
+  if (out.length > 0 || first === undefined || first === 'None' || old[0] === first) return out;
+  if (inServiceRange(first)) return [];
+  const text = `failed to allocate IP ${first}: the provided IP (${first}) is not in the valid range. The range of valid IPs is ${SERVICE_CIDR}`;
+  return [invalid('spec.clusterIPs', ips, text)];
 }
 const externalIPs = (s: JsonObject, old: readonly string[]): Issue[] =>
   list(s.externalIPs)

@@ -7,6 +7,7 @@ import { copy, has, list, make, obj, objs, orElse, str } from './access.ts';
 import { type Behaviour, statusOf } from './behaviour.ts';
 import { validateClaimSpec } from './claimspec.ts';
 import { templateWarnings } from './deployment.ts';
+import { internalIssue, internalText } from './internal.ts';
 import { immutable } from './objectmeta.ts';
 import { label, notNegative } from './podspec/checks.ts';
 import { defaultTemplate, dropDisabled } from './podspec/defaults.ts';
@@ -132,15 +133,33 @@ function judged(spec: JsonObject): JsonObject {
   }
   return template;
 }
+const ROLLING = [
+  ['partition', '0'],
+  ['maxUnavailable', 'null'],
+] as const;
 function updateStrategy(s: JsonObject): Issue[] {
   const at = 'spec.updateStrategy';
   if (str(s.type) === '') return [required(at)];
   if (s.type === 'OnDelete') {
     return has(s.rollingUpdate)
-      ? [invalid(`${at}.rollingUpdate`, s.rollingUpdate, "only allowed for updateStrategy 'RollingUpdate'")]
+      ? [
+          internalIssue(
+            'FieldValueInvalid',
+            'Invalid value',
+            `${at}.rollingUpdate`,
+            internalText(obj(s.rollingUpdate), ROLLING),
+            "only allowed for updateStrategy 'RollingUpdate'",
+          ),
+        ]
       : [];
   }
-  if (s.type !== 'RollingUpdate') return [invalid(at, s, "must be 'RollingUpdate' or 'OnDelete'")];
+  if (s.type !== 'RollingUpdate') {
+    const text = internalText(s, [
+      ['type', '""'],
+      ['rollingUpdate', 'null', 'RollingUpdate', ROLLING],
+    ]);
+    return [internalIssue('FieldValueInvalid', 'Invalid value', at, text, "must be 'RollingUpdate' or 'OnDelete'")];
+  }
   if (!has(s.rollingUpdate)) return [];
   const { partition, maxUnavailable } = obj(s.rollingUpdate);
   const max = `${at}.rollingUpdate.maxUnavailable`;

@@ -3,6 +3,8 @@ export class Normaliser {
   readonly #namespace: string;
   /** The case's own text: addresses and ports that it names stay. */
   readonly #given: string;
+  /** generateName bases of the case: names made of them stand in messages too. */
+  readonly #prefixes: readonly string[];
   readonly #revisions = new Set<string>();
   readonly #uids = new Map<string, string>();
   readonly #names = new Map<string, string>();
@@ -11,6 +13,7 @@ export class Normaliser {
   constructor(namespace: string, given: string) {
     this.#namespace = namespace;
     this.#given = given;
+    this.#prefixes = [...given.matchAll(/"generateName":"([^"]+)"/g)].map((m) => m[1] ?? '');
   }
 
   /** Sees all answers before any is normalised: revisions become ranks among all of the case. */
@@ -36,7 +39,18 @@ export class Normaliser {
   text(s: string): string {
     let t = s;
     for (const [name, to] of this.#names) t = t.replaceAll(name, to);
+    for (const p of this.#prefixes) {
+      t = t.replace(
+        new RegExp(`${p.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')}[bcdfghjklmnpqrstvwxz2456789]{5}`, 'g'),
+        `${p}GENERATED`,
+      );
+    }
     t = t.replaceAll(this.#namespace, 'NS');
+    // Revisions inside texts: upstream's patch errors print the object, preconditions and lists the number.
+    t = t.replace(
+      /(\\?"resourceVersion\\?":\\?"|ResourceVersion in (?:the precondition|record) \(|current: )(\d+)/g,
+      '$1RV',
+    );
     t = t.replace(/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g, (u) => {
       if (this.#given.includes(u)) return u;
       if (!this.#uids.has(u)) this.#uids.set(u, `UID${this.#uids.size}`);

@@ -3,6 +3,7 @@ import type { Json, JsonObject } from '../../meta/json.ts';
 import { dns1123Subdomain } from '../../meta/names.ts';
 import type { Issue } from '../../meta/status.ts';
 import { bool, has, list, obj, objs, str } from '../access.ts';
+import { internalIssue, internalText } from '../internal.ts';
 import { descending, each, id, oneOf } from './checks.ts';
 
 const PROFILES = ['Localhost', 'RuntimeDefault', 'Unconfined'];
@@ -95,6 +96,34 @@ function windowsUser(name: string): string[] {
   return problems;
 }
 
+const PROFILE = [
+  ['type', '""'],
+  ['localhostProfile', 'null'],
+] as const;
+const CONTEXT = [
+  [
+    'capabilities',
+    'null',
+    'Capabilities',
+    [
+      ['add', 'null'],
+      ['drop', 'null'],
+    ],
+  ],
+  ['privileged', 'null'],
+  ['seLinuxOptions', 'null', 'SELinuxOptions'],
+  ['windowsOptions', 'null'],
+  ['runAsUser', 'null'],
+  ['runAsGroup', 'null'],
+  ['runAsNonRoot', 'null'],
+  ['readOnlyRootFilesystem', 'null'],
+  ['allowPrivilegeEscalation', 'null'],
+  ['procMount', 'null'],
+  ['seccompProfile', 'null', 'SeccompProfile', PROFILE],
+  ['appArmorProfile', 'null', 'AppArmorProfile', PROFILE],
+] as const;
+const whole = (path: string, sc: JsonObject, text: string): Issue =>
+  internalIssue('FieldValueInvalid', 'Invalid value', path, internalText(sc, CONTEXT), text);
 /** securityContext of a container. Privileged containers are allowed, as with --allow-privileged. */
 export function validateSecurityContext(path: string, v: Json | undefined, hostUsers: boolean): Issue[] {
   if (!has(v)) return [];
@@ -109,11 +138,11 @@ export function validateSecurityContext(path: string, v: Json | undefined, hostU
   issues.push(...seccomp(`${path}.seccompProfile`, sc.seccompProfile));
   if (sc.allowPrivilegeEscalation === false) {
     if (bool(sc.privileged)) {
-      issues.push(invalid(path, sc, 'cannot set `allowPrivilegeEscalation` to false and `privileged` to true'));
+      issues.push(whole(path, sc, 'cannot set `allowPrivilegeEscalation` to false and `privileged` to true'));
     }
     if (list(obj(sc.capabilities).add).includes('CAP_SYS_ADMIN')) {
       issues.push(
-        invalid(path, sc, 'cannot set `allowPrivilegeEscalation` to false and `capabilities.Add` CAP_SYS_ADMIN'),
+        whole(path, sc, 'cannot set `allowPrivilegeEscalation` to false and `capabilities.Add` CAP_SYS_ADMIN'),
       );
     }
   }
@@ -225,7 +254,7 @@ function windowsPod(path: string, spec: JsonObject, containers: readonly [string
   if (list(sc.sysctls).length > 0) issues.push(forbidden(`${at}.sysctls`, text));
   if (has(spec.shareProcessNamespace)) issues.push(forbidden(`${path}.shareProcessNamespace`, text));
   for (const m of LINUX_POD_LATE) if (has(sc[m])) issues.push(forbidden(`${at}.${m}`, text));
-  for (const m of ['hostPID', 'hostIPC']) if (bool(spec[m])) issues.push(forbidden(`${at}.${m}`, text));
+  for (const m of ['hostPID', 'hostIPC']) if (bool(spec[m])) issues.push(forbidden(`${path}.${m}`, text));
   for (const [c, container] of containers) {
     const csc = obj(container.securityContext);
     for (const m of LINUX_CONTAINER) if (has(csc[m])) issues.push(forbidden(`${c}.securityContext.${m}`, text));

@@ -1,5 +1,5 @@
 import { forbidden, index, invalid, notFound, required, tooLong } from '../../meta/issues.ts';
-import type { Json, JsonObject } from '../../meta/json.ts';
+import { isObject, type Json, type JsonObject } from '../../meta/json.ts';
 import {
   dns1123Subdomain,
   dns1123SubdomainWithUnderscore,
@@ -8,7 +8,7 @@ import {
 } from '../../meta/names.ts';
 import { addQuantities, compareQuantities, type Quantity, quantity } from '../../meta/quantity.ts';
 import type { Issue } from '../../meta/status.ts';
-import { bool, has, list, num, obj, objs, str, texts } from '../access.ts';
+import { bool, has, list, make, num, obj, objs, orElse, str, texts } from '../access.ts';
 import { each, label, named, oneOf, qualified, subdomain } from './checks.ts';
 import {
   type Surroundings,
@@ -17,7 +17,7 @@ import {
   validateInitContainers,
 } from './containers.ts';
 import { validateLegacyIP } from './ip.ts';
-import { resourceName, resourceQuantity, validateResources } from './resources.ts';
+import { isHugePages, resourceName, resourceQuantity, validateResources } from './resources.ts';
 import { validateAffinity, validateSchedulingGates, validateSpread, validateTolerations } from './scheduling.ts';
 import { validateHostProcess, validateOS, validatePodSecurityContext } from './security.ts';
 import { validateVolumes } from './volumes.ts';
@@ -186,6 +186,18 @@ function aggregate(spec: JsonObject, member: 'requests' | 'limits'): Map<string,
   }
   for (const [k, q] of peak) if (compareQuantities(q, total.get(k) ?? quantity('0')) > 0) total.set(k, q);
   return total;
+}
+/** Pod-level requests and limits that follow from the containers' and from each other: DefaultPodLevelResources. */
+export function defaultPodResources(spec: JsonObject): void {
+  const r = spec.resources;
+  if (!isObject(r) || Object.keys(obj(r.requests)).length + Object.keys(obj(r.limits)).length === 0) return;
+  const fill = (member: 'requests' | 'limits', name: string, q: Quantity) => orElse(make(r, member), name, q.text);
+  const level = (name: string) => name === 'cpu' || name === 'memory' || isHugePages(name);
+  for (const [name, q] of aggregate(spec, 'limits')) {
+    if (isHugePages(name) && !has(obj(r.requests)[name])) fill('limits', name, q);
+  }
+  for (const [name, q] of aggregate(spec, 'requests')) if (level(name) && !isHugePages(name)) fill('requests', name, q);
+  for (const [name, v] of Object.entries(texts(r.limits))) if (level(name)) fill('requests', name, quantity(v));
 }
 function podResources(path: string, spec: JsonObject, claims: ReadonlySet<string>): Issue[] {
   if (!has(spec.resources)) return [];

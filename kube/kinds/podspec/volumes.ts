@@ -277,7 +277,8 @@ const notSupportedValues = (path: string, v: Json | undefined, values: string[])
 const MAX_DRIVER_NAME = 63;
 /** A CSI driver's name: a DNS subdomain in any case of at most 63 characters. */
 export function csiDriverName(path: string, driver: string): Issue[] {
-  const issues = need(path, driver);
+  if (driver === '') return [required(path)];
+  const issues: Issue[] = [];
   if (driver.length > MAX_DRIVER_NAME) {
     issues.push({
       type: 'FieldValueTooLong',

@@ -1,0 +1,116 @@
+import { parseArgs } from 'node:util';
+import type { JsonObject } from '../../kube/meta/json.ts';
+import { schemas } from '../../kube/schema/schemas.ts';
+import { allowed } from '../api/allowed.ts';
+import type { Answer, Step } from '../api/case.ts';
+import { differences } from '../api/diff.ts';
+import { runCase, type Target } from '../api/run.ts';
+import { generate, mutate } from './generate.ts';
+import { seeded } from './random.ts';
+import { shrink } from './shrink.ts';
+
+// Sends the same bodies to kube-apiserver and to us, and shows the smallest body of each difference:
+//   node test/fuzz/run.ts --seed 1 --count 200 --kind Pod --peer https://127.0.0.1:6443 --ours http://127.0.0.1:8001
+
+const { values } = parseArgs({
+  options: {
+    seed: { type: 'string', default: '1' },
+    count: { type: 'string', default: '100' },
+    kind: { type: 'string', default: 'Pod' },
+    peer: { type: 'string', default: 'https://127.0.0.1:6443' },
+    ours: { type: 'string', default: 'http://127.0.0.1:8001' },
+    'peer-token': { type: 'string', default: 'peertoken' },
+    'our-token': { type: 'string', default: 'peertoken' },
+    shrink: { type: 'string', default: '60' },
+  },
+});
+const KINDS: Readonly<Record<string, { group: string; version: string; plural: string; density: number }>> = {
+  Pod: { group: '', version: 'v1', plural: 'pods', density: 0.12 },
+  Service: { group: '', version: 'v1', plural: 'services', density: 0.25 },
+  ConfigMap: { group: '', version: 'v1', plural: 'configmaps', density: 0.5 },
+  Deployment: { group: 'apps', version: 'v1', plural: 'deployments', density: 0.12 },
+};
+/** Of five bodies one is applied instead of created, one sent strictly, one updates what exists. */
+const MODES = ['create', 'create', 'strict', 'apply', 'update'] as const;
+type Mode = (typeof MODES)[number];
+
+const name = values.kind;
+const kind = KINDS[name];
+const struct = kind && schemas.kind({ ...kind, kind: name });
+if (!kind || !struct) throw new Error(`--kind is one of ${Object.keys(KINDS).join(', ')}`);
+const apiVersion = kind.group === '' ? kind.version : `${kind.group}/${kind.version}`;
+const path = `${kind.group === '' ? '/api' : '/apis'}/${apiVersion}/namespaces/{ns}/${kind.plural}`;
+const peer: Target = { url: values.peer, tokens: { admin: values['peer-token'] } };
+const ours: Target = { url: values.ours, tokens: { admin: values['our-token'] } };
+/** What an update starts from. */
+const BASE: Readonly<Record<string, JsonObject>> = {
+  Pod: {
+    metadata: { name: 'f' },
+    spec: { automountServiceAccountToken: false, containers: [{ name: 'a', image: 'i:1' }] },
+  },
+  Service: { metadata: { name: 'f' }, spec: { ports: [{ port: 80 }] } },
+  ConfigMap: { metadata: { name: 'f' }, data: { a: '1' } },
+  Deployment: {
+    metadata: { name: 'f' },
+    spec: {
+      selector: { matchLabels: { a: 'b' } },
+      template: { metadata: { labels: { a: 'b' } }, spec: { containers: [{ name: 'a', image: 'i:1' }] } },
+    },
+  },
+};
+
+function steps(mode: Mode, body: JsonObject): Step[] {
+  const json = { 'content-type': 'application/json' };
+  if (mode === 'apply') {
+    return [
+      {
+        method: 'PATCH',
+        path: `${path}/f?fieldManager=fuzz&dryRun=All`,
+        body,
+        headers: { 'content-type': 'application/apply-patch+yaml' },
+      },
+    ];
+  }
+  if (mode === 'update') {
+    return [
+      { method: 'POST', path, body: { apiVersion, kind: name, ...BASE[name] }, headers: json },
+      { method: 'PUT', path: `${path}/f?dryRun=All`, body, headers: json },
+    ];
+  }
+  const strict = mode === 'strict' ? '&fieldValidation=Strict' : '';
+  return [{ method: 'POST', path: `${path}?dryRun=All${strict}`, body, headers: json }];
+}
+let runs = 0;
+async function compare(mode: Mode, body: JsonObject): Promise<string[]> {
+  const c = { name: 'fuzz', steps: steps(mode, body) };
+  const ns = `fuzz-${process.pid}-${runs++}`;
+  const [theirs, mine] = await Promise.all([runCase(peer, c, ns), runCase(ours, c, ns)]);
+  return theirs.flatMap((a, i) => {
+    const o = mine[i] as Answer;
+    return a.status === 0 ? [] : differences(allowed(a), allowed(o), 3);
+  });
+}
+
+const seed = Number(values.seed);
+let found = 0;
+const shapes = new Map<string, number>();
+for (let i = 0; i < Number(values.count); i++) {
+  const r = seeded(seed * 1_000_003 + i);
+  const body: JsonObject = { apiVersion, kind: name, ...generate(r, struct, kind.density) };
+  body.metadata = { ...(body.metadata as JsonObject | undefined), name: 'f' };
+  if (name === 'Pod' && body.spec) (body.spec as JsonObject).automountServiceAccountToken = false;
+  for (let n = r.below(3); n > 0; n--) mutate(r, body);
+  const mode = r.pick(MODES);
+  const first = await compare(mode, body);
+  if (first.length === 0) continue;
+  found++;
+  // One difference of a shape is shown; the rest is counted.
+  const shape = (first[0] ?? '').replace(/\d+/g, 'N').split(':')[0] ?? '';
+  shapes.set(shape, (shapes.get(shape) ?? 0) + 1);
+  if ((shapes.get(shape) ?? 0) > 2) continue;
+  const small = await shrink(body, async (b) => (await compare(mode, b)).length > 0, Number(values.shrink));
+  console.log(`seed ${seed} #${i} ${mode}: ${JSON.stringify(small)}`);
+  for (const d of await compare(mode, small)) console.log(`    ${d}`);
+}
+console.log(`${values.count} bodies, ${found} differences`);
+process.exitCode = found > 0 ? 1 : 0;
