@@ -67,6 +67,8 @@ export interface MoreCode {
   u?: string[];
   /** Limits on fields of the field's struct. */
   s?: Record<string, LimitsCode>;
+  /** By the value of the discriminator `d`: required, optional; else forbidden. */
+  m?: { d: string; r?: string[]; o?: string[] };
 }
 export interface UnionCode {
   m: string[];

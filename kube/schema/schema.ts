@@ -123,6 +123,8 @@ export interface Field {
   update?: readonly ('NoSet' | 'NoUnset' | 'NoModify' | 'NoAddItem' | 'NoRemoveItem')[];
   /** Limits on fields of the field's struct (`+k8s:subfield`), as on `metadata.name`. */
   subfields?: Readonly<Record<string, Limits>>;
+  /** Values of a sibling field with which this one must or may be set; with others it may not (`+k8s:ifMode`). */
+  modes?: { discriminator: string; required: readonly string[]; optional: readonly string[] };
   deprecated?: boolean;
   /**
    * A Go struct embedded without a JSON name: its fields stand beside its siblings in JSON, and in a message of their own in protobuf.

@@ -112,6 +112,7 @@ function readField(home: string, [name, number, type, flags = 0, more]: code.Fie
   if (flags & code.INLINE) field.inline = true;
   if (more?.d !== undefined) field.default = more.d as Json;
   if (more?.u) field.update = more.u as Field['update'];
+  if (more?.m) field.modes = { discriminator: more.m.d, required: more.m.r ?? [], optional: more.m.o ?? [] };
   if (more?.s) field.subfields = more.s as Record<string, Limits>;
   return field;
 }

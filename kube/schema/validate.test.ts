@@ -51,6 +51,12 @@ test('declarative rules are enforced with the texts of upstream', () => {
         'spec.devices.constraints[0].matchAttribute: Invalid value: "x": a fully qualified name must be a domain and a name separated by a slash',
       ],
     ],
+    [
+      check('flowcontrol.apiserver.k8s.io', 'PriorityLevelConfiguration', {
+        spec: { type: 'Limited', exempt: {}, limited: { limitResponse: { type: 'Queue' } } },
+      }),
+      ['spec.exempt: Forbidden', 'spec.limited.limitResponse.queuing: Required value'],
+    ],
     [check('', 'Pod', { spec: { containers: [{ imagePullPolicy: 'Foo' }], restartPolicy: 'x' } }), []],
   ];
   for (const [found, texts] of cases) assert.deepEqual(found, texts);

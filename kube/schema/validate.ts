@@ -61,7 +61,7 @@ function hasRules(root: Struct): boolean {
 }
 
 function hasOwnRule(f: Field): boolean {
-  return Boolean(f.required || f.immutable || f.forbidden || f.update || f.subfields);
+  return Boolean(f.required || f.immutable || f.forbidden || f.update || f.subfields || f.modes);
 }
 
 function structCheck(struct: Struct): Check {
@@ -72,8 +72,10 @@ function structCheck(struct: Struct): Check {
       .map((field) => ({ field, check: typeCheck(field.type) }))
       .filter(({ field, check }) => check !== null || hasOwnRule(field));
     const before = isObject(old) ? old : undefined;
-    for (const { field, check } of fields) checkField(field, check, path, value, before, out);
+    // Upstream's order: what concerns the struct as a whole comes first.
     for (const union of struct.unions ?? []) checkUnion(struct, union, path, value, before, out);
+    for (const { field } of fields) if (field.modes) checkModes(field, field.modes, path, value, before, out);
+    for (const { field, check } of fields) checkField(field, check, path, value, before, out);
   };
 }
 
@@ -191,6 +193,24 @@ function checkUnion(
     const rule = union.required ? 'exactly' : 'at most';
     out.push(issues.invalid(path, `{${given.join(', ')}}`, `must specify ${rule} one of: ${all}`));
   } else if (given.length === 0 && union.required) out.push(issues.invalid(path, '', `must specify one of: ${all}`));
+}
+
+function checkModes(
+  field: Field,
+  modes: NonNullable<Field['modes']>,
+  path: string,
+  value: JsonObject,
+  old: JsonObject | undefined,
+  out: Issue[],
+): void {
+  const mode = value[modes.discriminator];
+  const given = value[field.name];
+  if (old && old[modes.discriminator] === mode && equalJson(old[field.name] ?? null, given ?? null)) return;
+  const at = issues.child(path, field.name);
+  const set = isSet(field, given);
+  if (modes.required.includes(String(mode))) {
+    if (!set) out.push(issues.required(at));
+  } else if (set && !modes.optional.includes(String(mode))) out.push(issues.forbidden(at, ''));
 }
 
 /** The check of a value by its type; null when there is nothing to check. */

@@ -33,7 +33,8 @@ export class Encoder {
       if (type.is !== 'struct' || SPECIAL[`${pkg.path}.${type.name}`] || NOT_SHAPES.has(type.name)) continue;
       if (!/^[A-Z]/.test(type.name)) continue;
       if (type.fields.length === 0 && type.name !== 'Patch' && !/Mode$|Policy$|Status$|Spec$/.test(type.name)) continue;
-      fields[type.name] = type.fields.map((f) => this.field(pkg, f)).filter((f) => f !== null);
+      const mode = type.fields.find((f) => this.rules(f.tags).modeDiscriminator)?.json;
+      fields[type.name] = type.fields.map((f) => this.field(pkg, f, mode)).filter((f) => f !== null);
       if (this.atomicType(type)) atomic.push(type.name);
       const found = this.unions(type);
       if (found.length > 0) unions[type.name] = found;
@@ -52,7 +53,7 @@ export class Encoder {
     return rules;
   }
 
-  private field(pkg: ApiPackage, f: GoField): code.FieldCode | null {
+  private field(pkg: ApiPackage, f: GoField, mode: string | undefined): code.FieldCode | null {
     const rules = this.rules(f.tags);
     const number = Number(f.protobuf[1] ?? 0) || 0;
     if (f.embedded && f.json === '') {
@@ -79,6 +80,14 @@ export class Encoder {
     if (rules.default !== undefined) more.d = this.defaultValue(pkg, rules.default);
     if (rules.update.length > 0) more.u = rules.update;
     if (Object.keys(rules.subfields).length > 0) more.s = rules.subfields;
+    const { required, optional } = rules.modes;
+    if (mode && required.length + optional.length > 0) {
+      more.m = {
+        d: mode,
+        ...(required.length > 0 ? { r: required } : {}),
+        ...(optional.length > 0 ? { o: optional } : {}),
+      };
+    }
     const out: code.FieldCode = [f.json, number, type];
     if (flags !== 0 || Object.keys(more).length > 0) out.push(flags);
     if (Object.keys(more).length > 0) out.push(more);
@@ -251,6 +260,7 @@ const EMPTY_RULES: Rules = {
   eachKey: {},
   subfields: {},
   listMapKeys: [],
+  modes: { required: [], optional: [] },
   unknown: [],
 };
 

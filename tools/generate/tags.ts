@@ -20,6 +20,8 @@ export interface Rules {
   unionDiscriminator?: string;
   zeroOrOneOfMember?: string;
   modeDiscriminator?: boolean;
+  /** `ifMode("Queue")=required`: by the discriminator's value. */
+  modes: { required: string[]; optional: string[] };
   /** Plain tags of OpenAPI and server-side apply. */
   listType?: string;
   listMapKeys: string[];
@@ -45,6 +47,7 @@ export function readTags(tags: readonly string[], enabled: (feature: string) => 
     eachKey: {},
     subfields: {},
     listMapKeys: [],
+    modes: { required: [], optional: [] },
     unknown: [],
   };
   for (const tag of tags) {
@@ -90,6 +93,11 @@ function readRule(tag: string, rules: Rules, enabled: (feature: string) => boole
   const gate = /^if(Enabled|Disabled)\("?(\w+)"?\)=\+k8s:(.*)$/.exec(tag);
   if (gate) {
     if (enabled(gate[2] ?? '') === (gate[1] === 'Enabled')) readRule(gate[3] ?? '', rules, enabled);
+    return;
+  }
+  const mode = /^ifMode\("(\w+)"\)=\+k8s:(required|optional)$/.exec(tag);
+  if (mode) {
+    rules.modes[mode[2] as 'required' | 'optional'].push(mode[1] ?? '');
     return;
   }
   const each = /^each(Val|Key)=\+k8s:(.*)$/.exec(tag);
