@@ -68,6 +68,6 @@ function algorithmOf(key: JWK): string {
 }
 
 async function keyId(key: CryptoKey): Promise<string> {
-  const der = await crypto.subtle.exportKey('spki', key);
+  const der = (await crypto.subtle.exportKey('spki', key)) as ArrayBuffer;
   return base64UrlOf(new Uint8Array(await crypto.subtle.digest('SHA-256', der)));
 }

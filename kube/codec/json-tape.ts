@@ -15,7 +15,7 @@ const STRIDE = 3;
 const KEEP_MAX = 1 << 16;
 const BYTES_KEEP_MAX = 1 << 20;
 const utf8 = new TextEncoder();
-const text8 = new TextDecoder('utf-8', { ignoreBOM: true });
+const text8 = new TextDecoder('utf-8', { ignoreBOM: true, fatal: false });
 
 /**
  * Where every value and key of a JSON text stands, in the order of the text, so that values can be skipped and copied without being made.

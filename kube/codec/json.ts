@@ -18,7 +18,7 @@ type RawJson = { rawJSON(text: string): unknown };
 /** Every integer outside ±2^53 has at least this many digits in a row. */
 const LONG = 16;
 const INTEGER = /^-?\d+$/;
-const utf8 = new TextDecoder('utf-8', { ignoreBOM: true });
+const utf8 = new TextDecoder('utf-8', { ignoreBOM: true, fatal: false });
 
 /** A body as text: bytes that aren't UTF-8 become U+FFFD as in Go, and a byte order mark stays (Go refuses it). */
 export function textOf(body: Uint8Array): string {

@@ -2,7 +2,7 @@ import { ProtoError } from './proto-error.ts';
 
 const SAFE_HIGH = 0x200000;
 const KEEP_MAX = 1 << 20;
-const utf8 = new TextDecoder('utf-8', { ignoreBOM: true });
+const utf8 = new TextDecoder('utf-8', { ignoreBOM: true, fatal: false });
 const ascii = new TextDecoder();
 
 let scratch = new Uint8Array(1 << 14);
