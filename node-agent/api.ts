@@ -1,7 +1,6 @@
 import { readFileSync } from 'node:fs';
 import type { IncomingMessage } from 'node:http';
 import { Agent, request } from 'node:https';
-import { createInterface } from 'node:readline';
 import { parseJson, printJson } from '../kube/codec/json.ts';
 import type { Json, JsonObject } from '../kube/meta/json.ts';
 import type { Status } from '../kube/meta/status.ts';
@@ -100,8 +99,16 @@ export function createApi(connection: Connection): Api {
     const answer = await open('GET', path, undefined, '', { agent: watches, signal, quietMs: WATCH_QUIET_MS_MAX });
     const code = answer.statusCode ?? 0;
     if (code >= 400) throw new ApiError(code, statusOf(await textOf(answer)));
-    for await (const line of createInterface({ input: answer, crlfDelay: Number.POSITIVE_INFINITY })) {
-      if (line !== '') yield parseJson(line) as JsonObject;
+    try {
+      let rest = '';
+      answer.setEncoding('utf8');
+      for await (const part of answer) {
+        const lines = (rest + (part as string)).split('\n');
+        rest = lines.pop() ?? '';
+        for (const line of lines) if (line !== '') yield parseJson(line) as JsonObject;
+      }
+    } finally {
+      answer.destroy();
     }
   }
 
