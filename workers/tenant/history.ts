@@ -42,6 +42,16 @@ export function replay(s: State, range: Range, after: Revision, test: Test | nul
   return { revision: to, events };
 }
 
+/** Revisions looked through to learn that a range stands as it did: a millisecond. */
+const UNCHANGED_MAX = 2_000;
+
+/** True when nothing in the range changed since a revision, as mostly between two pages of a list: then the present answers. */
+export function unchangedSince(s: State, range: Range, at: Revision): boolean {
+  if (s.revision - at > UNCHANGED_MAX || at < s.base.size) return false;
+  const query = 'SELECT 1 FROM history WHERE revision > ? AND +key >= ? AND +key < ? LIMIT 1';
+  return cell(s.sql, query, at, range.from, range.to) === undefined;
+}
+
 /** Forgets the past before a revision, at once for readers; sweep() deletes the rows. */
 export function forget(s: State, before: Revision): void {
   const to = Math.min(before, s.revision);

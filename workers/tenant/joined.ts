@@ -1,5 +1,5 @@
 import { spliceItem } from '../../kube/store/splice.ts';
-import { PAGE_BYTES, type Page, type Range } from '../../kube/store/store.ts';
+import { PAGE_BYTES, type Page, type Range, type Revision } from '../../kube/store/store.ts';
 import type { Layers } from './rows.ts';
 import { cell } from './sql.ts';
 import type { State } from './state.ts';
@@ -11,12 +11,13 @@ const ROWS = `SELECT c.key, h.revision, h.value, h.version = ? AND h.schema = ? 
 const ROWS_MAX = 50_000;
 
 /**
- * A page of what stands, joined as text, without facts being read or bodies parsed. Null where that doesn't do: rows of
+ * A page of what stands (and stood at `revision`), joined as text, without facts being read or bodies parsed. Null where that doesn't do: rows of
  * another version, schema or encryption, or of the base layer.
  */
 export function joinedPage(
   s: State,
   range: Range,
+  revision: Revision,
   join: { version: string; schema: string },
   limit: number,
 ): Page | null {
@@ -44,7 +45,7 @@ export function joinedPage(
     count++;
     last = row[0] as string;
   }
-  const page: Page = { ok: true, revision: s.revision, entries: [], items, count };
+  const page: Page = { ok: true, revision, entries: [], items, count };
   if (!more && count < ROWS_MAX) return page;
   const remaining = countIn(s, { from: `${last}\0`, to: range.to });
   return remaining === 0 ? page : { ...page, next: last, remaining };

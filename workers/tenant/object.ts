@@ -67,7 +67,7 @@ export function makeTenantStore<E>(options: TenantOptions<E>) {
       this.#world = options.env ?? world;
       ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair(PING, PONG));
       // Sockets that outlived a sleep must be known before anything is written.
-      if (ctx.getWebSockets().length > 0) this.#open();
+      if (ctx.getWebSockets().length > 0 && isLive(this.#sql)) this.#open();
     }
 
     /** Gives this object a cluster. Throws StoreError 'no-cluster' if it has or had one. */
@@ -176,7 +176,7 @@ export function makeTenantStore<E>(options: TenantOptions<E>) {
 
     override async alarm(): Promise<void> {
       // A late alarm of a deleted cluster finds nothing to do.
-      if (getTombstone(this.#sql)) return;
+      if (!isLive(this.#sql)) return;
       await (await this.#store()).alarm();
     }
 
@@ -264,7 +264,8 @@ export type TenantStore = InstanceType<ReturnType<typeof makeTenantStore<unknown
 const exists = (sql: Sql): boolean =>
   sql.all(`SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'meta'`).length > 0;
 
-const getTombstone = (sql: Sql): boolean => {
+/** False where no cluster was created, or a tombstone stands. */
+const isLive = (sql: Sql): boolean => {
   const row = exists(sql) ? getMeta(sql, 'cluster') : null;
-  return typeof row !== 'string' || (JSON.parse(row) as { state?: string }).state !== 'live';
+  return typeof row === 'string' && (JSON.parse(row) as { state?: string }).state === 'live';
 };

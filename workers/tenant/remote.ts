@@ -1,4 +1,5 @@
 import type { Env } from '../../kube/meta/env.ts';
+import { type Placement, storeName } from '../../kube/store/placement.ts';
 import {
   type Assume,
   type Batch,
@@ -105,6 +106,24 @@ export class RemoteStore implements Store {
       }
     }
   }
+}
+
+/** The stores of one cluster by part: what every caller gets its stores from, with placement(). */
+export function clusterStores(
+  objects: { getByName(name: string): unknown },
+  cluster: string,
+  env: Pick<Env, 'uuid' | 'after' | 'random'>,
+): (part: Placement) => RemoteStore {
+  const stores = new Map<Placement, RemoteStore>();
+  return (part) => {
+    let store = stores.get(part);
+    if (!store) {
+      const name = storeName(cluster, part);
+      store = new RemoteStore(() => objects.getByName(name) as StoreStub, env);
+      stores.set(part, store);
+    }
+    return store;
+  };
 }
 
 /** The object's own answer in an error that crossed RPC; null when the call got lost on the way. */

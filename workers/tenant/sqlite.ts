@@ -2,7 +2,7 @@ import type { Env } from '../../kube/meta/env.ts';
 import { Fanout } from '../../kube/store/fanout.ts';
 import { checkSize } from '../../kube/store/limits.ts';
 import { cutPage } from '../../kube/store/page.ts';
-import { selectionTest, type Test } from '../../kube/store/select.ts';
+import { selectionTest } from '../../kube/store/select.ts';
 import {
   type Assume,
   type Batch,
@@ -27,14 +27,14 @@ import { type WatchSource, watchOf } from '../../kube/store/stream.ts';
 import { PROGRESS_MS, TRAVEL_MS } from '../../kube/store/window.ts';
 import { apply } from './apply.ts';
 import type { BaseLayer } from './base.ts';
-import { forget, replay, sweep } from './history.ts';
+import { forget, replay, sweep, unchangedSince } from './history.ts';
 import { joinedPage } from './joined.ts';
 import { grant, release } from './leases.ts';
 import { Maintenance } from './maintenance.ts';
 import { type Changes, changesOf, Outbox } from './outbox.ts';
 import { checkAssume } from './policy.ts';
 import { related } from './related.ts';
-import { type Layers, rowsAt, rowsIn } from './rows.ts';
+import { rowsAt, rowsIn } from './rows.ts';
 import { getMeta, setMeta } from './schema.ts';
 import type { Sql } from './sql.ts';
 import { type Changed, load, openState, type State } from './state.ts';
@@ -126,11 +126,13 @@ export class SqliteStore implements Store {
     const from = o.after !== undefined && o.after >= range.from ? `${o.after}\0` : range.from;
     const rest = { from, to: range.to };
     const test = selectionTest(o.select);
-    if (at === s.revision) {
-      const joined = o.join && test === null && !o.factsOnly ? joinedPage(s, rest, o.join, o.limit ?? 0) : null;
+    const standing = at === s.revision || unchangedSince(s, rest, at);
+    if (standing && o.join && test === null && !o.factsOnly) {
+      const joined = joinedPage(s, rest, at, o.join, o.limit ?? 0);
       if (joined) return joined;
     }
-    return cutPage(this.#rows(s, rest, at, test, o), at, test, o);
+    const rows = standing ? rowsIn(s, rest, test === null ? null : selectiveTerm(o.select)) : rowsAt(s, rest, at);
+    return cutPage(rows, at, test, o);
   }
 
   commit(ops: Op[], options: CommitOptions = {}): Promise<Commit | Stale> {
@@ -217,11 +219,6 @@ export class SqliteStore implements Store {
     }
     this.#maintenance.rearm();
     await this.#o.sync();
-  }
-
-  #rows(l: Layers, range: Range, at: Revision, test: Test | null, o: ReadOptions): Iterable<Entry> {
-    if (at !== this.state.revision) return rowsAt(l, range, at);
-    return rowsIn(l, range, test === null ? null : selectiveTerm(o.select));
   }
 
   async #drain(): Promise<void> {
