@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type PodNetwork, writePodNetwork } from '../network/cni/bridge.ts';
+import { delegateControllers } from './cgroups.ts';
 import {
   type ContainerdDirs,
   cniConfDirOf,
@@ -68,6 +69,7 @@ export async function prepare(o: PrepareOptions): Promise<Prepared> {
     snapshotterFor(o.rootDir),
   ]);
   progress(`cgroups ${cgroups}, snapshots by ${snapshotter}${restrictOomScoreAdj ? ', oom_score_adj restricted' : ''}`);
+  if (cgroups === 'v2' && !existsSync('/run/systemd/system')) await delegateControllers();
   const bridgeFiltered = await forwardPackets(o.network, progress);
 
   await writePodNetwork(cniConfDirOf(o), o.network);
@@ -81,8 +83,8 @@ export async function prepare(o: PrepareOptions): Promise<Prepared> {
     cniBinDir,
     snapshotter,
     restrictOomScoreAdj,
-    // Where systemd owns a v2 tree, a second writer in it is overruled; on v1 plain directories work everywhere.
-    systemdCgroup: cgroups === 'v2' && existsSync('/run/systemd/system'),
+    // The kubelet's cgroup parents are paths (`/kubepods/...`), which runc's systemd driver refuses.
+    systemdCgroup: false,
     sandboxImage: o.sandboxImage ?? SANDBOX_IMAGE,
   });
   const containerd = await startContainerd(program, o, toml);

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
-import { tar } from './tar.ts';
+import { tar } from '../../install/tar.ts';
 
 const BUSYBOX_PATHS = ['/bin/busybox', '/usr/bin/busybox'];
 
@@ -36,7 +36,7 @@ export function busyboxImage(repository: string, tag: string, c: ImageConfig): T
   const layer = tar([
     ...['bin/', 'etc/', 'root/', 'var/', 'home/'].map((p) => ({ path: p })),
     { path: 'tmp/', mode: 0o1777 },
-    { path: 'bin/busybox', data: readFileSync(path) },
+    { path: 'bin/busybox', data: readFileSync(path), mode: 0o755 },
     ...applets.filter((a) => a && a !== 'busybox').map((a) => ({ path: `bin/${a}`, link: 'busybox' })),
     {
       path: 'etc/passwd',
