@@ -165,7 +165,11 @@ async function answer(server: Server, call: Call): Promise<Response> {
     call.user = await impersonated(call);
   }
   await checkAllowed(call);
-  if (!call.info.isResource) return server.other(call);
+  if (!call.info.isResource) {
+    // What is served depends on the cluster's own kinds: a new one must be there at once.
+    if (call.info.path.startsWith('/api') || call.info.path.startsWith('/openapi')) await confirm(call);
+    return server.other(call);
+  }
   return dispatch(server, call);
 }
 
@@ -216,6 +220,7 @@ async function dispatch(server: Server, call: Call): Promise<Response> {
   if (!resource) {
     const elsewhere = await call.parts.aggregate?.(call);
     if (elsewhere) return elsewhere;
+    await confirm(call);
     if (!isKnownGroup(server, call)) return plainText(call, 404, '404 page not found\n');
     throw unknownResource();
   }

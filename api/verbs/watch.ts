@@ -1,6 +1,6 @@
 import { failure, StatusError } from '../../kube/meta/status.ts';
-import type { Batch, Page, ReadOptions, Revision, Store, WatchEvent, WatchOptions } from '../../kube/store/store.ts';
-import { Again, assumption, type Call, read, readOn, storeOf, storeStatus } from '../call.ts';
+import type { Batch, Page, ReadOptions, Revision, Store, WatchEvent } from '../../kube/store/store.ts';
+import { type Call, confirm, read, readOn, storeOf, storeStatus } from '../call.ts';
 import { type EventEncoder, eventEncoder } from '../encode-events.ts';
 import type { Resource } from '../parts.ts';
 import { type ListOptions, listOptions } from '../query.ts';
@@ -22,19 +22,19 @@ export async function watch(call: Call, resource: Resource): Promise<Response> {
   const selected = selectionOf(call, resource, o);
   const store = storeOf(call, resource, selected.namespace);
   const encode = eventEncoder(call, resource);
-  const feed = new Feed(call, encode, o);
+  const batches = (after: Revision) =>
+    store.watch(selected.range, after, selected.select ? { select: selected.select } : {});
+  const feed = new Feed(call, encode, o, batches);
   try {
     const asked = revisionOf(o.resourceVersion, true);
     if (o.sendInitialEvents || asked === 0) {
       const first = await readPage(call, store, selected, o, undefined);
       if (asked > first.revision) throw tooLargeRevision(asked, first.revision);
-      // The first page has confirmed what the request was decided on.
-      const after = () =>
-        store.watch(selected.range, first.revision, selected.select ? { select: selected.select } : {});
-      feed.start(first.revision, after, present(call, store, selected, o, first));
+      feed.start(first.revision, present(call, store, selected, o, first));
     } else {
-      const batches = open(call, store, selected, asked);
-      feed.start(asked, () => batches, undefined);
+      // Confirmed before the head is sent: a store may say only with its first batch that the View is behind.
+      await confirm(call);
+      feed.start(asked, undefined);
     }
   } catch (e) {
     const status = storeStatus(e) ?? (e instanceof StatusError ? e : undefined);
@@ -69,25 +69,13 @@ async function* present(
   }
 }
 
-function open(call: Call, store: Store, selected: Selected, after: Revision): AsyncIterable<Batch> {
-  const o: WatchOptions = { assume: assumption(call) };
-  if (selected.select) o.select = selected.select;
-  try {
-    const batches = store.watch(selected.range, after, o);
-    call.confirmed = true;
-    return batches;
-  } catch (e) {
-    if (e instanceof Error && e.name === 'StaleError') throw new Again((e as Error & { stale: Again['stale'] }).stale);
-    throw e;
-  }
-}
-
 /** One watch's stream: batches in, frames out, bookmarks and the end by the clock. */
 class Feed {
   readonly stream: ReadableStream<Uint8Array>;
   readonly #call: Call;
   readonly #encode: EventEncoder;
   readonly #options: ListOptions;
+  readonly #batches: (after: Revision) => AsyncIterable<Batch>;
   #controller!: ReadableStreamDefaultController<Uint8Array>;
   #iterator: AsyncIterator<Batch> | undefined;
   /** Everything up to here has been sent. */
@@ -97,7 +85,13 @@ class Feed {
   #drained: (() => void) | undefined;
   #closed = false;
 
-  constructor(call: Call, encode: EventEncoder, options: ListOptions) {
+  constructor(
+    call: Call,
+    encode: EventEncoder,
+    options: ListOptions,
+    batches: (after: Revision) => AsyncIterable<Batch>,
+  ) {
+    this.#batches = batches;
     this.#call = call;
     this.#encode = encode;
     this.#options = options;
@@ -127,11 +121,7 @@ class Feed {
     this.#controller.close();
   }
 
-  start(
-    from: Revision,
-    batches: () => AsyncIterable<Batch>,
-    present: AsyncIterable<readonly WatchEvent[]> | undefined,
-  ): void {
+  start(from: Revision, present: AsyncIterable<readonly WatchEvent[]> | undefined): void {
     const { env } = this.#call.cluster;
     const seconds = this.#options.timeoutSeconds || MIN_TIMEOUT_SECONDS * (1 + env.random());
     this.#timers.push(env.after(seconds * 1000, () => this.#timeout()));
@@ -141,7 +131,7 @@ class Feed {
       if (last > 0) this.#timers.push(env.after(last, () => this.bookmark(this.#sent)));
     }
     this.#call.request.signal?.addEventListener('abort', () => this.#timeout(), { once: true });
-    void this.#pump(from, batches, present);
+    void this.#pump(from, present);
   }
 
   #everyMinute(): void {
@@ -156,11 +146,7 @@ class Feed {
     arm();
   }
 
-  async #pump(
-    from: Revision,
-    batches: () => AsyncIterable<Batch>,
-    present: AsyncIterable<readonly WatchEvent[]> | undefined,
-  ): Promise<void> {
+  async #pump(from: Revision, present: AsyncIterable<readonly WatchEvent[]> | undefined): Promise<void> {
     try {
       for await (const events of present ?? []) {
         if (this.#closed) return;
@@ -170,7 +156,7 @@ class Feed {
       this.#sent = from;
       if (present && this.#options.sendInitialEvents && this.#options.allowWatchBookmarks) this.bookmark(from, true);
       // Held here and not in a generator: a generator can't be ended while it waits for the next batch.
-      this.#iterator = batches()[Symbol.asyncIterator]();
+      this.#iterator = this.#batches(from)[Symbol.asyncIterator]();
       for (;;) {
         const next = await this.#iterator.next();
         if (next.done || this.#closed) break;
