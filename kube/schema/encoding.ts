@@ -57,6 +57,7 @@ export const DEPRECATED = 16;
 export const EXPECTED = 32;
 export const INLINE = 64;
 export const FORBIDDEN = 128;
+export const DISABLED = 256;
 
 /** JSON name (of an inlined struct: its proto name), protobuf number, type, flags, the rest. */
 export type FieldCode = [name: string, number: number, type: TypeCode, flags?: number, more?: MoreCode];

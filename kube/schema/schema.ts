@@ -109,6 +109,8 @@ export interface Field {
   required?: boolean;
   /** OpenAPI lists it as required, but only the kind's own validation may enforce it. */
   expected?: boolean;
+  /** Of a feature that is off by default in this release: dropped from writes (gates.ts) unless the stored object uses it. */
+  disabled?: boolean;
   /** May not be set (a feature gate that is off). */
   forbidden?: boolean;
   /** Encoded by Go even when zero (no `omitempty`, or a struct without `omitzero`): `status: {}`, `containers: null`. */

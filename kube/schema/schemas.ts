@@ -109,6 +109,7 @@ function readField(home: string, [name, number, type, flags = 0, more]: code.Fie
   if (flags & code.DEPRECATED) field.deprecated = true;
   if (flags & code.EXPECTED) field.expected = true;
   if (flags & code.FORBIDDEN) field.forbidden = true;
+  if (flags & code.DISABLED) field.disabled = true;
   if (flags & code.INLINE) field.inline = true;
   if (more?.d !== undefined) field.default = more.d as Json;
   if (more?.u) field.update = more.u as Field['update'];

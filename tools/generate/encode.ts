@@ -6,11 +6,11 @@ import { type Rules, readTags } from './tags.ts';
 /** Turns Go packages into the compact records of kube/schema/encoding.ts. */
 export class Encoder {
   private readonly byPath = new Map<string, ApiPackage>();
-  private readonly enabled: (feature: string) => boolean;
+  private readonly enabled: (feature: string) => boolean | undefined;
   /** Things that had to be left out; main.ts prints them. */
   readonly notes = new Set<string>();
 
-  constructor(packages: ApiPackage[], enabled: (feature: string) => boolean) {
+  constructor(packages: ApiPackage[], enabled: (feature: string) => boolean | undefined) {
     for (const p of packages) this.byPath.set(p.path, p);
     this.enabled = enabled;
   }
@@ -76,6 +76,7 @@ export class Encoder {
     if (f.deprecated) flags |= code.DEPRECATED;
     if (rules.documentedRequired || rules.required || (!omit && !rules.documentedOptional)) flags |= code.EXPECTED;
     if (rules.forbidden) flags |= code.FORBIDDEN;
+    if (rules.disabled) flags |= code.DISABLED;
     const more: code.MoreCode = {};
     if (rules.default !== undefined) more.d = this.defaultValue(pkg, rules.default);
     if (rules.update.length > 0) more.u = rules.update;

@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import type { Modules } from './modules.ts';
 import { MINOR } from './modules.ts';
 
-/** Tells whether a feature gate is on by default in the release; unknown gates are off. */
-export function readFeatures(modules: Modules): (feature: string) => boolean {
+/** Tells whether a feature gate is on by default in the release; undefined for gates that aren't kube-apiserver's (any more). */
+export function readFeatures(modules: Modules): (feature: string) => boolean | undefined {
   const text = readFileSync(join(modules.kubernetes, 'pkg/features/kube_features.go'), 'utf8');
   const on = new Map<string, boolean>();
   const minor = Number(MINOR.split('.')[1]);
@@ -13,5 +13,5 @@ export function readFeatures(modules: Modules): (feature: string) => boolean {
       if (Number(v[1]) <= minor) on.set(m[1] ?? '', v[2] === 'true');
     }
   }
-  return (feature) => on.get(feature) ?? false;
+  return (feature) => on.get(feature);
 }

@@ -22,6 +22,8 @@ export interface Rules {
   modeDiscriminator?: boolean;
   /** `ifMode("Queue")=required`: by the discriminator's value. */
   modes: { required: string[]; optional: string[] };
+  /** A gate of the field (`+featureGate`) is off by default. */
+  disabled?: boolean;
   /** Plain tags of OpenAPI and server-side apply. */
   listType?: string;
   listMapKeys: string[];
@@ -39,7 +41,7 @@ const NO_RULE =
   /^(?:prerelease|deepcopy|conversion|openapi|protobuf|supportsSubresource|isSubresource|opaqueType|deprecated|validation|customValidation|customUnique|defaulter|item)/;
 
 /** Merges the tags of one declaration. `enabled` tells whether a feature gate is on by default. */
-export function readTags(tags: readonly string[], enabled: (feature: string) => boolean): Rules {
+export function readTags(tags: readonly string[], enabled: (feature: string) => boolean | undefined): Rules {
   const rules: Rules = {
     update: [],
     limits: {},
@@ -52,6 +54,7 @@ export function readTags(tags: readonly string[], enabled: (feature: string) => 
   };
   for (const tag of tags) {
     if (tag.startsWith('+k8s:')) readRule(tag.slice(5), rules, enabled);
+    else if (tag.startsWith('+featureGate=')) rules.disabled ||= enabled(tag.slice(13).trim()) === false;
     else readPlain(tag.slice(1), rules);
   }
   return rules;
@@ -84,7 +87,7 @@ function readPlain(tag: string, rules: Rules): void {
   }
 }
 
-function readRule(tag: string, rules: Rules, enabled: (feature: string) => boolean): void {
+function readRule(tag: string, rules: Rules, enabled: (feature: string) => boolean | undefined): void {
   const stage = /^(alpha|beta)\([^)]*\)=\+k8s:(.*)$/.exec(tag);
   if (stage) {
     if (stage[1] === 'beta') readRule(stage[2] ?? '', rules, enabled);
@@ -92,7 +95,7 @@ function readRule(tag: string, rules: Rules, enabled: (feature: string) => boole
   }
   const gate = /^if(Enabled|Disabled)\("?(\w+)"?\)=\+k8s:(.*)$/.exec(tag);
   if (gate) {
-    if (enabled(gate[2] ?? '') === (gate[1] === 'Enabled')) readRule(gate[3] ?? '', rules, enabled);
+    if ((enabled(gate[2] ?? '') ?? false) === (gate[1] === 'Enabled')) readRule(gate[3] ?? '', rules, enabled);
     return;
   }
   const mode = /^ifMode\("(\w+)"\)=\+k8s:(required|optional)$/.exec(tag);
