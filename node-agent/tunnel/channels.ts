@@ -22,8 +22,8 @@ export interface Channels {
   stdout: Writable;
   stderr: Writable;
   sizes: AsyncIterable<TerminalSize>;
-  /** Sends the command's end on the error channel and closes. */
-  finish(status: Status): void;
+  /** Sends the command's end on the error channel, after all output, and closes. */
+  finish(status: Status): Promise<void>;
 }
 
 /** Takes a client's socket apart into streams, with back-pressure both ways. */
@@ -32,33 +32,30 @@ export function channelsOf(socket: WebSocket): Channels {
   const sizes: TerminalSize[] = [];
   let wake: (() => void) | undefined;
   let over = false;
-  const end = () => {
-    over = true;
-    wake?.();
-    if (!stdin.readableEnded && !stdin.destroyed) stdin.push(null);
+  let inputEnded = false;
+  const endInput = () => {
+    if (!inputEnded && !stdin.destroyed) stdin.push(null);
+    inputEnded = true;
   };
-  let closed = false;
-  socket.on('message', (data: Buffer) => {
-    const body = data.subarray(1);
-    if (data[0] === CHANNEL.stdin && !closed) {
-      if (body.length > 0 && !stdin.push(body)) socket.pause();
-    } else if (data[0] === CHANNEL.close && body[0] === CHANNEL.stdin && !closed) {
-      closed = true;
-      stdin.push(null);
-    } else if (data[0] === CHANNEL.resize) {
+  const take: Partial<Record<number, (body: Buffer) => void>> = {
+    [CHANNEL.stdin]: (body) => {
+      if (body.length > 0 && !inputEnded && !stdin.destroyed && !stdin.push(body)) socket.pause();
+    },
+    [CHANNEL.close]: (body) => {
+      if (body[0] === CHANNEL.stdin) endInput();
+    },
+    [CHANNEL.resize]: (body) => {
       const size = sizeOf(body.toString());
       if (size) sizes.push(size);
       if (sizes.length > SIZES_MAX) sizes.shift();
       wake?.();
-    }
-  });
+    },
+  };
+  socket.on('message', (data: Buffer) => take[data[0] ?? -1]?.(data.subarray(1)));
   socket.on('close', () => {
-    if (!closed) end();
-    else {
-      over = true;
-      wake?.();
-    }
-    closed = true;
+    over = true;
+    wake?.();
+    endInput();
   });
   socket.on('error', () => socket.terminate());
   const writer = (channel: number) => {
@@ -72,6 +69,7 @@ export function channelsOf(socket: WebSocket): Channels {
     w.on('error', () => socket.terminate());
     return w;
   };
+  const outputs = { stdout: writer(CHANNEL.stdout), stderr: writer(CHANNEL.stderr) };
   async function* resizes(): AsyncIterable<TerminalSize> {
     for (;;) {
       const size = sizes.shift();
@@ -84,13 +82,26 @@ export function channelsOf(socket: WebSocket): Channels {
   send(socket, CHANNEL.stdout, Buffer.alloc(0), () => undefined);
   return {
     stdin,
-    stdout: writer(CHANNEL.stdout),
-    stderr: writer(CHANNEL.stderr),
+    ...outputs,
     sizes: resizes(),
-    finish(status) {
+    async finish(status) {
+      // Input that nobody reads any more must not hold up the client's own close.
+      stdin.destroy();
+      socket.resume();
+      // The client leaves once it has the status: what the writers still hold has to go first.
+      await Promise.all([ended(outputs.stdout), ended(outputs.stderr)]);
       send(socket, CHANNEL.error, Buffer.from(printJson(status as unknown as Json)), () => socket.close(1000));
     },
   };
+}
+
+/** Resolves when all that was written has left, or never will. */
+function ended(w: Writable): Promise<void> {
+  return new Promise((resolve) => {
+    if (w.destroyed) return resolve();
+    w.once('close', resolve);
+    w.end();
+  });
 }
 
 /** Sends a chunk in messages of bounded size; `done` when the last one has left. */

@@ -41,10 +41,13 @@ export async function serveExec(parts: StreamParts, dial: Dial): Promise<void> {
   } catch (error) {
     return refuse(api, dial, failure('InternalError', error instanceof Error ? error.message : String(error)).status);
   }
-  const socket = await dialRelay(api, dial, { status: 101, headers: { 'sec-websocket-protocol': protocol } });
-  const channels = channelsOf(socket);
   const abort = new AbortController();
-  socket.on('close', () => abort.abort());
+  const head = { status: 101, headers: { 'sec-websocket-protocol': protocol } };
+  const channels = await dialRelay(api, dial, head, (socket) => {
+    socket.on('close', () => abort.abort());
+    return channelsOf(socket);
+  });
+  if (!wanted.stdin) channels.stdin.resume();
   const status = await (dial.kind === 'exec' ? execStream : attachStream)(url, {
     tty,
     stdin: wanted.stdin ? channels.stdin : undefined,
@@ -53,7 +56,7 @@ export async function serveExec(parts: StreamParts, dial: Dial): Promise<void> {
     resize: tty ? channels.sizes : undefined,
     signal: abort.signal,
   });
-  channels.finish(status);
+  await channels.finish(status);
 }
 
 function missing(container: string, pod: string): Status {

@@ -6,16 +6,18 @@ import type { Dial } from '../../kube/wire/messages.ts';
 import { logDirectory } from '../kubelet/container.ts';
 import type { Kubelet } from '../kubelet/kubelet.ts';
 import { type LogOptions, readLog } from '../kubelet/logs.ts';
-import { dialRelay, refuse, type StreamParts, sendBody } from './stream.ts';
+import { bodySender, dialRelay, refuse, type StreamParts } from './stream.ts';
 
 /** Serves one log request of the cloud: finds the file, dials the relay, sends it. */
 export async function serveLog({ api, kubelet, logRoot, env }: StreamParts, dial: Dial): Promise<void> {
   const found = locate(kubelet, logRoot, dial);
   if ('status' in found) return refuse(api, dial, found.status);
-  const socket = await dialRelay(api, dial, { status: 200, headers: { 'content-type': 'text/plain' } });
   const abort = new AbortController();
-  socket.on('close', () => abort.abort());
-  await sendBody(socket, readLog(found.path, dial.options as LogOptions, found.running, env.now(), abort.signal));
+  const send = await dialRelay(api, dial, { status: 200, headers: { 'content-type': 'text/plain' } }, (socket) => {
+    socket.on('close', () => abort.abort());
+    return bodySender(socket);
+  });
+  await send(readLog(found.path, dial.options as LogOptions, found.running, env.now(), abort.signal));
 }
 
 /** The log file of a container's newest or previous run; the Status that says why there is none, in upstream's words. */

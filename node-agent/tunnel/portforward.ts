@@ -22,11 +22,11 @@ export async function servePortForward(parts: StreamParts, dial: Dial): Promise<
   } catch (error) {
     return refuse(api, dial, failure('InternalError', error instanceof Error ? error.message : String(error)).status);
   }
-  const socket = await dialRelay(api, dial, {
-    status: 101,
-    headers: { 'sec-websocket-protocol': PORT_FORWARD_TUNNEL_PROTOCOL },
-  });
   const abort = new AbortController();
-  socket.on('close', () => abort.abort());
-  await relayPortForward(url, createWebSocketStream(socket), abort.signal);
+  const head = { status: 101, headers: { 'sec-websocket-protocol': PORT_FORWARD_TUNNEL_PROTOCOL } };
+  const tunnel = await dialRelay(api, dial, head, (socket) => {
+    socket.on('close', () => abort.abort());
+    return createWebSocketStream(socket);
+  });
+  await relayPortForward(url, tunnel, abort.signal);
 }

@@ -28,8 +28,8 @@ const headers = (api: Api, head: Head) => ({
   'coracle-head': encodeURIComponent(JSON.stringify(head)),
 });
 
-/** Dials a relay with the answer's head; the open socket. */
-export function dialRelay(api: Api, dial: Dial, head: Head): Promise<WebSocket> {
+/** Dials a relay with the answer's head. `use` gets the open socket before the first message can come; its result is the promise's. */
+export function dialRelay<T>(api: Api, dial: Dial, head: Head, use: (socket: WebSocket) => T): Promise<T> {
   return new Promise((resolve, reject) => {
     const ca = api.ca();
     const socket = new WebSocket(target(api, dial).replace(/^http/, 'ws'), {
@@ -38,8 +38,12 @@ export function dialRelay(api: Api, dial: Dial, head: Head): Promise<WebSocket> 
       maxPayload: FRAME_BYTES_MAX,
       perMessageDeflate: false,
     });
-    socket.once('open', () => resolve(socket));
-    socket.once('error', reject);
+    // Not after an await: a message may be in the very packet that opened the socket.
+    socket.once('open', () => resolve(use(socket)));
+    socket.on('error', (error) => {
+      reject(error);
+      socket.terminate();
+    });
   });
 }
 
@@ -65,8 +69,11 @@ export function refuse(api: Api, dial: Dial, status: Status): Promise<void> {
   });
 }
 
-/** Sends an HTTP body over a relay: chunks leave only as credit allows. Ends the socket; throws when the client or the link has gone. */
-export async function sendBody(socket: WebSocket, chunks: AsyncIterable<Uint8Array>): Promise<void> {
+/**
+ * Makes the sender of an HTTP body over a relay: chunks leave only as credit allows. It resolves when all have left, or the client or the link has gone;
+ * the relay closes the socket.
+ */
+export function bodySender(socket: WebSocket): (chunks: AsyncIterable<Uint8Array>) => Promise<void> {
   let credit = 0;
   let wake: (() => void) | undefined;
   let gone = false;
@@ -79,24 +86,22 @@ export async function sendBody(socket: WebSocket, chunks: AsyncIterable<Uint8Arr
     gone = true;
     wake?.();
   });
-  let error: string | undefined;
-  try {
-    for await (const chunk of chunks) {
-      for (let from = 0; from < chunk.length; ) {
-        while (credit === 0 && !gone) {
-          await new Promise<void>((r) => {
-            wake = r;
-          });
+  return async (chunks) => {
+    let error: string | undefined;
+    try {
+      for await (const chunk of chunks) {
+        for (let from = 0; from < chunk.length; ) {
+          while (credit === 0 && !gone) await new Promise<void>((r) => (wake = r));
+          if (gone) return;
+          const part = chunk.subarray(from, from + Math.min(credit, FRAME_BYTES_MAX));
+          from += part.length;
+          credit -= part.length;
+          socket.send(part);
         }
-        if (gone) return;
-        const part = chunk.subarray(from, from + Math.min(credit, FRAME_BYTES_MAX));
-        from += part.length;
-        credit -= part.length;
-        socket.send(part);
       }
+    } catch (e) {
+      error = e instanceof Error ? e.message : String(e);
     }
-  } catch (e) {
-    error = e instanceof Error ? e.message : String(e);
-  }
-  if (!gone) socket.send(JSON.stringify({ type: 'end', ...(error === undefined ? {} : { error }) }));
+    if (!gone) socket.send(JSON.stringify({ type: 'end', ...(error === undefined ? {} : { error }) }));
+  };
 }
