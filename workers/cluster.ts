@@ -4,12 +4,13 @@ import { kindByStorage } from '../kube/kinds/index.ts';
 import { parseApiVersion } from '../kube/meta/object.ts';
 import { schemas } from '../kube/schema/schemas.ts';
 import { baseLayer as bundledLayer } from '../kube/store/base/base.ts';
+import { BASE_CREATED as LAYER_CREATED } from '../kube/store/base/object.ts';
 import { parseKey } from '../kube/store/key.ts';
 import { placement, storeName } from '../kube/store/placement.ts';
 import type { Store } from '../kube/store/store.ts';
 import type { Bindings } from './bindings.ts';
 import { world } from './env.ts';
-import type { BaseLayer } from './tenant/base.ts';
+import { BASE_CREATED, BASE_UID, type BaseLayer } from './tenant/base.ts';
 import { RemoteStore, type StoreStub } from './tenant/remote.ts';
 import type { Opening } from './tunnel/relay.ts';
 
@@ -58,17 +59,28 @@ export function forgetCluster(cluster: string): void {
 export function baseLayer(hash: string): BaseLayer | undefined {
   const layer = bundledLayer();
   if (hash !== layer.hash) return undefined;
-  stored ??= {
-    hash,
-    rows: layer.rows.map((r) => {
-      const gv = parseApiVersion(r.version) ?? { group: '', version: 'v1' };
-      const kind = kindByStorage(parseKey(r.key).resource)?.kind ?? '';
-      return { ...r, schema: schemas.hash({ ...gv, kind }) };
-    }),
-  };
+  stored ??= { hash, rows: layer.rows.map(templateOf) };
   return stored;
 }
 let stored: BaseLayer | undefined;
+
+/**
+ * A bundled row as the store objects take it: each cluster puts its own creation time in. Namespaces get uids of the cluster's own too, for many tools take
+ * kube-system's uid as the cluster's id; the other rows' uids are the same everywhere, so that an isolate holds their deciding parts once.
+ */
+function templateOf(r: ReturnType<typeof bundledLayer>['rows'][number]): BaseLayer['rows'][number] {
+  const { resource } = parseKey(r.key);
+  const gv = parseApiVersion(r.version) ?? { group: '', version: 'v1' };
+  const schema = schemas.hash({ ...gv, kind: kindByStorage(resource)?.kind ?? '' });
+  const own = (text: string) =>
+    resource === 'namespaces' ? text.replaceAll(r.facts.uid, BASE_UID + r.facts.uid.slice(24)) : text;
+  const facts = {
+    ...r.facts,
+    uid: own(r.facts.uid),
+    ...(r.facts.policy === undefined ? {} : { policy: own(r.facts.policy) }),
+  };
+  return { ...r, schema, facts, text: own(r.text).replaceAll(LAYER_CREATED, BASE_CREATED) };
+}
 export const currentLayer = () => bundledLayer().hash;
 
 /** A fresh stub of a store object by name. */

@@ -20,6 +20,8 @@ import { LOOPS } from './loops/list.ts';
 /** A node's credential lives for a year; it is asked anew at each `up` or join. */
 const NODE_TOKEN_SECONDS = 365 * 86_400;
 const TOKEN_BYTES = 32;
+/** All of a UUID but its last group. */
+const UID_PREFIX = 24;
 
 /** A row whose deciding part is all of it. */
 function row(key: string, uid: string, data: object): PutOp {
@@ -41,7 +43,7 @@ export const maker: ClusterMaker = {
     const [authority, signing] = await Promise.all([
       newAuthority(now),
       newSigningKey(),
-      tenant.create({ base: currentLayer(), uidPrefix: '', createdMs: now }),
+      tenant.create({ base: currentLayer(), uidPrefix: world.uuid().slice(0, UID_PREFIX), createdMs: now }),
     ]);
     const keys: StoredKeys = { issuer: url, signing: [signing], ca: authority.pem, caKey: authority.key };
     const admin = { name: 'kubernetes-admin', groups: ['system:masters', 'system:authenticated'] };

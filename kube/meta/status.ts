@@ -117,7 +117,8 @@ export const forbidden = (r: ResourceName, name: string, why: string) =>
     r.resource === ''
       ? `forbidden: ${why}`
       : `${print(r)}${name ? ` ${JSON.stringify(name)}` : ''} is forbidden: ${why}`,
-    of(r, name),
+    // A path that is no resource has nothing to name.
+    r.resource === '' ? {} : of(r, name),
   );
 export const conflict = (r: ResourceName, name: string, why: string) =>
   failure('Conflict', `Operation cannot be fulfilled on ${print(r)} ${JSON.stringify(name)}: ${why}`, of(r, name));
