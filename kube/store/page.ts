@@ -1,10 +1,19 @@
 import type { Test } from './select.ts';
 import { spliceItem } from './splice.ts';
-import { type Entry, PAGE_BYTES, type Page, type ReadOptions, type Revision } from './store.ts';
+import { type Entry, type Key, PAGE_BYTES, type Page, type ReadOptions, type Revision } from './store.ts';
 import { SCAN_ROWS } from './window.ts';
 
-/** One page of rows that come in key order, from its first on: cut by count and bytes, joined when asked and possible. */
-export function cutPage(rows: Iterable<Entry>, revision: Revision, test: Test | null, o: ReadOptions): Page {
+/**
+ * One page of rows that come in key order, from its first on: cut by count and bytes, joined when asked and possible. Rows after
+ * the page are counted by `countAfter` where that is cheaper than reading them.
+ */
+export function cutPage(
+  rows: Iterable<Entry>,
+  revision: Revision,
+  test: Test | null,
+  o: ReadOptions,
+  countAfter?: (key: Key) => number,
+): Page {
   const entries: Entry[] = [];
   let bytes = 0;
   let more = 0;
@@ -18,6 +27,10 @@ export function cutPage(rows: Iterable<Entry>, revision: Revision, test: Test | 
     const full =
       (o.limit && entries.length >= o.limit) || (entries.length > 0 && bytes + row.value.length > PAGE_BYTES);
     if (more > 0 || full) {
+      if (test === null && countAfter) {
+        more = countAfter(entries[entries.length - 1]?.key ?? '');
+        break;
+      }
       more++;
       // With a selector only "more follow" is told, as upstream.
       if (test !== null) break;

@@ -37,7 +37,10 @@ export function replay(s: State, range: Range, after: Revision, test: Test | nul
   for (const cells of s.sql.all(SINCE, after, to, range.from, range.to)) {
     const row = entryOf(cells);
     const before = Number(cells[8]);
-    tell(row.revision, row.key, before === 0 ? null : rowOf(s, before), cells[9] === 1 ? null : row);
+    const deletion = cells[9] === 1;
+    // Without a selector only a deletion shows anything of what was there before.
+    const prev = before === 0 ? null : test === null && !deletion ? row : rowOf(s, before);
+    tell(row.revision, row.key, prev, deletion ? null : row);
   }
   return { revision: to, events };
 }

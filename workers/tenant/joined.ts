@@ -1,7 +1,6 @@
 import { spliceItem } from '../../kube/store/splice.ts';
 import { PAGE_BYTES, type Page, type Range, type Revision } from '../../kube/store/store.ts';
-import type { Layers } from './rows.ts';
-import { cell } from './sql.ts';
+import { counter } from './rows.ts';
 import type { State } from './state.ts';
 
 const ROWS = `SELECT c.key, h.revision, h.value, h.version = ? AND h.schema = ? AND h.enc IS NULL
@@ -47,10 +46,6 @@ export function joinedPage(
   }
   const page: Page = { ok: true, revision, entries: [], items, count };
   if (!more && count < ROWS_MAX) return page;
-  const remaining = countIn(s, { from: `${last}\0`, to: range.to });
+  const remaining = counter(s, range, null)?.(last) ?? 0;
   return remaining === 0 ? page : { ...page, next: last, remaining };
-}
-
-function countIn(l: Layers, range: Range): number {
-  return Number(cell(l.sql, 'SELECT COUNT(*) FROM current WHERE key >= ? AND key < ?', range.from, range.to));
 }

@@ -86,8 +86,8 @@ export class Outbox {
   }
 }
 
-/** Revisions that one page of changes looks at. */
-const CHANGES_STEP = 1_000;
+/** Revisions that one page of changes looks at: some 5 ms, since the row of each is read. */
+const CHANGES_STEP = 400;
 
 /** Rows of some resources (empty = all) that changed after a revision; each key once, as it is now. */
 export function changesOf(s: State, resources: readonly string[], after: Revision, limit = CHANGES_STEP): Changes {

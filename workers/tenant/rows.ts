@@ -71,6 +71,18 @@ export function rowsAt(l: Layers, range: Range, at: Revision): Iterable<Entry> {
   return merge(l, range, own, (e) => e.revision <= at && !(l.overlaid.has(e.key) && overlaidAt(l.sql, e.key, at)));
 }
 
+const COUNT = 'SELECT COUNT(*) FROM current WHERE key >= ? AND key < ?';
+const COUNT_PAST = PAST.replace(`SELECT ${COLUMNS} FROM k`, 'SELECT COUNT(*) FROM k');
+
+/** Counts the rows of a range that follow a key, now or at a past revision; undefined where the base layer has part in it. */
+export function counter(l: Layers, range: Range, at: Revision | null): ((after: Key) => number) | undefined {
+  if (l.base.touches(range)) return undefined;
+  return (after) =>
+    Number(
+      at === null ? cell(l.sql, COUNT, `${after}\0`, range.to) : cell(l.sql, COUNT_PAST, `${after}\0`, range.to, at),
+    );
+}
+
 const overlaidAt = (sql: Sql, key: Key, at: Revision): boolean =>
   cell(sql, 'SELECT 1 FROM history WHERE key = ? AND revision <= ? LIMIT 1', key, at) === 1;
 

@@ -34,7 +34,7 @@ import { Maintenance } from './maintenance.ts';
 import { type Changes, changesOf, Outbox } from './outbox.ts';
 import { checkAssume } from './policy.ts';
 import { related } from './related.ts';
-import { rowsAt, rowsIn } from './rows.ts';
+import { counter, rowsAt, rowsIn } from './rows.ts';
 import { getMeta, setMeta } from './schema.ts';
 import type { Sql } from './sql.ts';
 import { type Changed, load, openState, type State } from './state.ts';
@@ -132,7 +132,7 @@ export class SqliteStore implements Store {
       if (joined) return joined;
     }
     const rows = standing ? rowsIn(s, rest, test === null ? null : selectiveTerm(o.select)) : rowsAt(s, rest, at);
-    return cutPage(rows, at, test, o);
+    return cutPage(rows, at, test, o, counter(s, rest, standing ? null : at));
   }
 
   commit(ops: Op[], options: CommitOptions = {}): Promise<Commit | Stale> {
