@@ -19,6 +19,9 @@ const LEASE_MS = 15_000;
 /** Upstream runs the scheduler as a user of its own, controllers as ServiceAccounts of kube-system. */
 export function identity(controller: string): User {
   if (controller === 'kube-scheduler') return { name: 'system:kube-scheduler', groups: [GROUPS.authenticated] };
+  // What kube-apiserver does itself it does as itself.
+  if (controller === 'kubernetes-service-controller')
+    return { name: 'system:apiserver', groups: [GROUPS.masters, GROUPS.authenticated] };
   return {
     name: serviceAccountName('kube-system', controller),
     groups: [...serviceAccountGroups('kube-system'), GROUPS.authenticated],

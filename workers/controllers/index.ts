@@ -1,4 +1,5 @@
 import type { Controller } from '../../kube/reconcile/controller.ts';
+import { kubernetesservice } from './kubernetesservice.ts';
 import { namespace } from './namespace.ts';
 import { nodelifecycle } from './nodelifecycle.ts';
 import { replicaset } from './replicaset.ts';
@@ -6,4 +7,11 @@ import { rootca } from './rootca.ts';
 import { serviceaccount } from './serviceaccount.ts';
 
 /** Every controller of kube-controller-manager that this release has. */
-export const controllers: readonly Controller[] = [namespace, serviceaccount, rootca, nodelifecycle, replicaset];
+export const controllers: readonly Controller[] = [
+  namespace,
+  serviceaccount,
+  rootca,
+  kubernetesservice,
+  nodelifecycle,
+  replicaset,
+];
