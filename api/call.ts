@@ -54,18 +54,18 @@ export interface Call {
   auditId: string;
   /** Base of the store's request ids: never the client's. */
   id: string;
-  commits: number;
   /** What this attempt has decided on and hasn't been confirmed elsewhere. */
   exist: { key: Key; uid?: string }[];
   /** A store call has carried the assumptions of this attempt: refusals after it need no confirmation. */
   confirmed: boolean;
   warnings: string[];
   annotations: Record<string, string>;
-  body: BodyCache;
+  kept: Kept;
 }
-/** Read once, kept over attempts. */
-export interface BodyCache {
+/** Kept over the attempts of a request: the body is read once, and no two commits share an id. */
+export interface Kept {
   bytes?: Uint8Array;
+  commits: number;
 }
 
 /** The View no longer holds: thrown by store calls, caught by the outer loop, which takes it in and starts the attempt anew. */
@@ -101,7 +101,7 @@ export async function readOn(store: Store, range: Range, o: ReadOptions): Promis
 
 /** Store.commit with the attempt's assumptions, the caller's fence and a request id of its own. */
 export async function commit(call: Call, store: Store, ops: Op[]): Promise<Commit> {
-  const o: CommitOptions = { assume: assumption(call), request: `${call.id}/${call.commits++}` };
+  const o: CommitOptions = { assume: assumption(call), request: `${call.id}/${call.kept.commits++}` };
   if (call.caller?.fence) o.fence = call.caller.fence;
   const done = await store.commit(ops, o);
   if (!done.ok && 'stale' in done) throw new Again(done);
@@ -239,11 +239,11 @@ export function storeStatus(e: unknown, call?: Call): StatusError | undefined {
 export const MAX_BODY_BYTES = 3 * 1024 * 1024;
 /** The body, read once; 413 past the limit. */
 export async function bodyOf(call: Call): Promise<Uint8Array> {
-  if (call.body.bytes) return call.body.bytes;
+  if (call.kept.bytes) return call.kept.bytes;
   const over = () => tooLarge(`Request entity too large: limit is ${MAX_BODY_BYTES}`);
   if (Number(call.request.headers.get('content-length') ?? 0) > MAX_BODY_BYTES) throw over();
   const bytes = call.request.body === null ? new Uint8Array() : await readLimited(call.request, over);
-  call.body.bytes = bytes;
+  call.kept.bytes = bytes;
   return bytes;
 }
 async function readLimited(request: Request, over: () => StatusError): Promise<Uint8Array> {

@@ -1,11 +1,12 @@
 import { parseJson, printJson } from '../kube/codec/json.ts';
+import { PATCH_TYPES } from '../kube/codec/negotiate.ts';
 import type { ClaimRequest } from '../kube/kinds/kind.ts';
 import type { JsonObject } from '../kube/meta/json.ts';
 import type { KubeObject } from '../kube/meta/object.ts';
 import { failure, type StatusError } from '../kube/meta/status.ts';
 import { keyOf } from '../kube/store/key.ts';
 import { poolSpace } from '../kube/store/pool.ts';
-import type { Commit, Entry, Op } from '../kube/store/store.ts';
+import { type Commit, type Entry, type Op, StoreError } from '../kube/store/store.ts';
 import { type Call, commit, storeOf } from './call.ts';
 import type { Resource } from './parts.ts';
 import { factsOf, storedValue, toStored } from './row.ts';
@@ -16,6 +17,25 @@ export type Put = { row: Entry } | { found: Entry | undefined };
 
 /** Commits an object in place of `was` (null = it must not exist), with what its kind claims. A lost race is a value. */
 export async function put(
+  call: Call,
+  resource: Resource,
+  object: KubeObject,
+  prev: KubeObject | null,
+  was: Entry | null,
+): Promise<Put> {
+  try {
+    return await write(call, resource, object, prev, was);
+  } catch (e) {
+    // Who owns which field may be given up, what the fields say may not; but an apply rests on it.
+    const isApply = call.request.headers.get('content-type')?.startsWith(PATCH_TYPES.apply) === true;
+    if (!isTooLarge(e) || isApply || object.metadata.managedFields === undefined) throw e;
+    const { managedFields: _m, ...metadata } = object.metadata;
+    return write(call, resource, { ...object, metadata }, prev, was);
+  }
+}
+const isTooLarge = (e: unknown): boolean => e instanceof StoreError && e.code === 'too-large';
+
+async function write(
   call: Call,
   resource: Resource,
   object: KubeObject,

@@ -306,3 +306,17 @@ test('an error of ours says nothing of its cause', async () => {
   assert.ok(!r.text.includes('secret detail'));
   assert.ok(isObject(r.body) && r.body.reason === 'InternalError');
 });
+
+test('an object that is too large gives up its managed fields first', async () => {
+  const b = await bench();
+  const pod = (name: string, bytes: number) =>
+    b.ask('POST', '/api/v1/namespaces/default/pods', {
+      metadata: { name },
+      spec: { containers: [{ name: 'c', image: 'i', args: ['x'.repeat(bytes)] }] },
+    });
+  const most = 1.5 * 1024 * 1024 - 1000;
+  const kept = await pod('a', most);
+  assert.deepEqual([kept.code, kept.body.metadata.managedFields], [201, undefined]);
+  const over = await pod('b', most + 1000);
+  assert.deepEqual([over.code, over.body.message], [500, 'etcdserver: request is too large']);
+});

@@ -4,7 +4,7 @@ import type { Caller, ClusterContext, User } from './attributes.ts';
 import { bearerToken, socketToken } from './authn/authenticate.ts';
 import { ANONYMOUS } from './authn/users.ts';
 import { type Authorize, chain } from './authz/authorize.ts';
-import { Again, authorize, type BodyCache, type Call, confirm, warn } from './call.ts';
+import { Again, authorize, type Call, confirm, type Kept, warn } from './call.ts';
 import { denied } from './forbidden.ts';
 import { impersonated } from './impersonate.ts';
 import { countRequest } from './metrics.ts';
@@ -64,11 +64,11 @@ async function serve(
 ): Promise<Response> {
   const id = cluster.env.uuid();
   const auditId = auditIdOf(request) ?? id;
-  const body: BodyCache = {};
+  const kept: Kept = { commits: 0 };
   let call: Call | undefined;
   try {
     for (let attempt = 1; ; attempt++) {
-      call = begin(server, request, cluster, caller, { id, auditId, body });
+      call = begin(server, request, cluster, caller, { id, auditId, kept });
       try {
         return counted(call, await answer(server, call));
       } catch (e) {
@@ -121,7 +121,7 @@ function begin(
   request: Request,
   cluster: ClusterContext,
   caller: Caller | undefined,
-  ids: { id: string; auditId: string; body: BodyCache },
+  ids: { id: string; auditId: string; kept: Kept },
 ): Call {
   const url = new URL(request.url);
   const query = url.searchParams;
@@ -139,12 +139,11 @@ function begin(
     pretty: false,
     auditId: ids.auditId,
     id: ids.id,
-    commits: 0,
     exist: caller?.assume?.exist ? [...caller.assume.exist] : [],
     confirmed: false,
     warnings: [],
     annotations: {},
-    body: ids.body,
+    kept: ids.kept,
   };
 }
 const DEFAULT_OUT = negotiate(null, PLAIN);
