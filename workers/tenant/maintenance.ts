@@ -27,7 +27,7 @@ export class Maintenance {
   readonly #state: State;
   readonly #timers: Timers;
   readonly #travelMs: number;
-  #forgotRequestsMs = 0;
+  #forgetRequestsMs = 0;
 
   constructor(state: State, schedule: (atMs: number) => void, travelMs: number) {
     this.#state = state;
@@ -42,13 +42,17 @@ export class Maintenance {
     if (changes.length > 0) this.#timers.set('compact', now + COMPACT_EVERY_MS);
     if (changes.some((c) => c.next === null && c.key.startsWith('secrets/'))) this.#timers.set('scrub', now + SCRUB_MS);
     if (s.hasTtl) this.#armTtl();
-    if (now - this.#forgotRequestsMs < FORGET_EVERY_MS) return;
-    this.#forgotRequestsMs = now;
-    s.sql.run(
-      'DELETE FROM requests WHERE id IN (SELECT id FROM requests WHERE at <= ? LIMIT ?)',
+    if (now >= this.#forgetRequestsMs) this.#forgetRequests(now);
+  }
+
+  /** With each group while there are any, so that they are forgotten as fast as they come. */
+  #forgetRequests(now: number): void {
+    const gone = this.#state.sql.all(
+      'DELETE FROM requests WHERE id IN (SELECT id FROM requests WHERE at <= ? LIMIT ?) RETURNING 1',
       now - REQUEST_MEMORY_MS,
       FORGET_REQUESTS,
     );
+    if (gone.length < FORGET_REQUESTS) this.#forgetRequestsMs = now + FORGET_EVERY_MS;
   }
 
   wakeAgain(): void {

@@ -76,6 +76,13 @@ storeSuite('RemoteStore whose calls and answers get lost', async () => {
   return { store: new RemoteStore(connect, world), advance: (ms) => stubOf(id).advance(ms) as Promise<void> };
 });
 
+storeSuite('RemoteStore whose object is killed again and again', async () => {
+  const id = await newCluster();
+  const random = seeded(11);
+  const connect = faulty(id, () => (random() < 0.1 ? 'crash' : 'none'));
+  return { store: new RemoteStore(connect, world), advance: (ms) => stubOf(id).advance(ms) as Promise<void> };
+});
+
 it('a commit whose answer is lost is made once', async () => {
   const id = await newCluster();
   const faults: Fault[] = ['lost-reply', 'lost-reply'];
