@@ -8,6 +8,7 @@ import type { Resource } from '../parts.ts';
 import { methodNotAllowed, nothing } from '../respond.ts';
 import { objectOf } from '../row.ts';
 import { readRow } from './get.ts';
+import { proxyTarget, splitTarget } from './proxy.ts';
 
 /** log, exec, attach, portforward and proxy: the request goes on to the pod's node, and its answer comes back as it is. */
 export async function connect(call: Call, resource: Resource, sub: ConnectSubresource): Promise<Response> {
@@ -15,14 +16,18 @@ export async function connect(call: Call, resource: Resource, sub: ConnectSubres
   const isGet = info.subresource === 'log';
   if (!isGet && !sub.verbs.includes(info.verb)) throw methodNotAllowed();
   if (!isGet && call.query.has('dryRun')) throw badRequest('dryRun is not supported');
-  const object = objectOf(resource, await readRow(call, resource, targetName(call)));
-  const options = optionsOf(call, info.subresource);
-  if (!isGet) await admitConnect(call, resource, object, options);
-  const where = whereOf(resource, object);
+  const object = objectOf(
+    resource,
+    await readRow(call, resource, info.subresource === 'proxy' ? splitTarget(info.name).name : info.name),
+  );
   const kind = KINDS[info.subresource];
   if (!kind) throw methodNotAllowed();
-  if (kind !== 'proxy') chooseContainer(object, options, kind);
-  if (where.node === '') {
+  const proxied = kind === 'proxy' ? await proxyTarget(call, resource, object) : undefined;
+  const options = proxied?.options ?? optionsOf(call);
+  if (!isGet) await admitConnect(call, resource, object, options);
+  if (!proxied) chooseContainer(object, options, kind);
+  const node = proxied?.node ?? String(at(object, 'spec.nodeName') ?? '');
+  if (node === '') {
     // A pod without a node has said nothing yet.
     if (kind === 'log') return nothing(call);
     throw badRequest(`pod ${object.metadata.name ?? ''} does not have a host assigned`);
@@ -31,12 +36,12 @@ export async function connect(call: Call, resource: Resource, sub: ConnectSubres
   const request: ConnectRequest = {
     kind,
     namespace: object.metadata.namespace ?? '',
-    pod: where.pod,
+    pod: proxied?.pod ?? object.metadata.name ?? '',
     uid: object.metadata.uid ?? '',
     options,
     request: call.request,
   };
-  return call.cluster.connect(where.node, request);
+  return call.cluster.connect(node, request);
 }
 
 const KINDS: Readonly<Record<string, ConnectRequest['kind']>> = {
@@ -46,20 +51,6 @@ const KINDS: Readonly<Record<string, ConnectRequest['kind']>> = {
   portforward: 'portforward',
   proxy: 'proxy',
 };
-
-/** `http:name:8080` names a scheme and a port with the object: proxy only. */
-function targetName(call: Call): string {
-  const { name, subresource } = call.info;
-  if (subresource !== 'proxy') return name;
-  const parts = name.split(':');
-  return parts.length === 3 ? (parts[1] ?? '') : (parts[0] ?? '');
-}
-
-function whereOf(resource: Resource, object: KubeObject): { node: string; pod: string } {
-  const name = object.metadata.name ?? '';
-  if (resource.key === 'nodes') return { node: name, pod: '' };
-  return { node: String(at(object, 'spec.nodeName') ?? ''), pod: name };
-}
 
 /** Parameters by how they are read: PodLogOptions, PodExecOptions, PodAttachOptions, PodPortForwardOptions. */
 const BOOLEANS = new Set([
@@ -75,14 +66,8 @@ const BOOLEANS = new Set([
 const NUMBERS = new Set(['sinceSeconds', 'tailLines', 'limitBytes']);
 const LISTS = new Set(['command', 'ports']);
 
-function optionsOf(call: Call, subresource: string): JsonObject {
+function optionsOf(call: Call): JsonObject {
   const o: JsonObject = {};
-  if (subresource === 'proxy') {
-    o.path = `/${call.info.rest.join('/')}`;
-    o.target = call.info.name;
-    o.query = call.query.toString();
-    return o;
-  }
   for (const name of new Set(call.query.keys())) {
     const values = call.query.getAll(name);
     const [first = ''] = values;

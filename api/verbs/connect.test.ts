@@ -1,0 +1,69 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { ConnectRequest } from '../attributes.ts';
+import { bench } from '../testing.ts';
+
+const NS = '/api/v1/namespaces/default';
+
+/** A cluster with pod `p` of two containers on node `n1`; what nodes are asked is kept. */
+async function reachable() {
+  const b = await bench();
+  const asked: [string, ConnectRequest][] = [];
+  b.cluster.connect = async (node, request) => {
+    asked.push([node, request]);
+    return new Response('from the node');
+  };
+  const containers = ['c', 'd'].map((name) => ({ name, image: 'i', ports: [{ containerPort: 8080 }] }));
+  await b.ask('POST', `${NS}/pods`, { metadata: { name: 'p' }, spec: { containers } });
+  await b.ask('POST', `${NS}/pods/p/binding`, { metadata: { name: 'p' }, target: { name: 'n1' } });
+  return { b, asked };
+}
+
+test('logs are asked of the pod node, with their options read', async () => {
+  const { b, asked } = await reachable();
+  const r = await b.ask('GET', `${NS}/pods/p/log?container=d&tailLines=5&follow=true`);
+  assert.equal(r.text, 'from the node');
+  const [node, request] = asked[0] ?? [];
+  assert.deepEqual(
+    [node, request?.kind, request?.pod, request?.options],
+    ['n1', 'log', 'p', { container: 'd', tailLines: 5, follow: true }],
+  );
+});
+
+test('a container must be named where there are several, and must exist', async () => {
+  const { b } = await reachable();
+  const none = await b.ask('POST', `${NS}/pods/p/exec?command=ls&stdout=1`);
+  assert.deepEqual(
+    [none.code, none.body.message],
+    [400, 'a container name must be specified for pod p, choose one of: [c d]'],
+  );
+  const wrong = await b.ask('GET', `${NS}/pods/p/log?container=x`);
+  assert.deepEqual([wrong.code, wrong.body.message], [400, 'container x is not valid for pod p']);
+});
+
+test('a proxy request goes to the pod port, to an endpoint of a service, or to the kubelet', async () => {
+  const { b, asked } = await reachable();
+  await b.ask('GET', `${NS}/pods/https:p:9443/proxy/a/b?x=1`);
+  await b.ask('POST', `${NS}/services`, { metadata: { name: 's' }, spec: { ports: [{ name: 'web', port: 80 }] } });
+  const nobody = await b.ask('GET', `${NS}/services/s:web/proxy/`);
+  assert.deepEqual([nobody.code, nobody.body.message], [503, 'no endpoints available for service "s"']);
+  const slice = {
+    metadata: { name: 's-1', labels: { 'kubernetes.io/service-name': 's' } },
+    addressType: 'IPv4',
+    endpoints: [{ addresses: ['10.0.0.1'], nodeName: 'n1', targetRef: { kind: 'Pod', name: 'p' } }],
+    ports: [{ name: 'web', port: 8080, protocol: 'TCP' }],
+  };
+  const made = await b.ask('POST', '/apis/discovery.k8s.io/v1/namespaces/default/endpointslices', slice);
+  assert.equal(made.code, 201, made.text);
+  await b.ask('GET', `${NS}/services/s:web/proxy/c`);
+  await b.ask('POST', '/api/v1/nodes', { metadata: { name: 'n1' } });
+  await b.ask('GET', '/api/v1/nodes/n1/proxy/metrics');
+  assert.deepEqual(
+    asked.map(([node, r]) => [node, r.pod, r.options]),
+    [
+      ['n1', 'p', { scheme: 'https', path: '/a/b', query: 'x=1', port: 9443 }],
+      ['n1', 'p', { scheme: 'http', path: '/c', query: '', port: 8080, address: '10.0.0.1' }],
+      ['n1', '', { scheme: 'https', path: '/metrics', query: '', port: 10250 }],
+    ],
+  );
+});
