@@ -15,7 +15,11 @@ interface Count {
 function countsOf(output: string, code: number): Count {
   const last = (pattern: RegExp) => Number([...output.matchAll(pattern)].at(-1)?.[1] ?? Number.NaN);
   const [pass, fail] = [last(/^ℹ pass (\d+)/gm), last(/^ℹ fail (\d+)/gm)];
-  const [passed, failed] = [last(/(\d+) passed, \d+ failed/gm), last(/\d+ passed, (\d+) failed/gm)];
+  // Ours, and Deno's `445 passed (372 steps) | 0 failed`.
+  const [passed, failed] = [
+    last(/(\d+) passed(?:, | .*\| )\d+ failed/gm),
+    last(/\d+ passed(?:, | .*\| )(\d+) failed/gm),
+  ];
   const found = !Number.isNaN(pass)
     ? { passed: pass, failed: fail }
     : !Number.isNaN(passed)
