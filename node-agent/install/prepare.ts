@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type PodNetwork, writePodNetwork } from '../network/cni/bridge.ts';
+import { forwardDropped, type PodNetwork, writePodNetwork } from '../network/cni/bridge.ts';
 import { delegateControllers } from './cgroups.ts';
 import {
   type ContainerdDirs,
@@ -72,7 +72,7 @@ export async function prepare(o: PrepareOptions): Promise<Prepared> {
   if (cgroups === 'v2' && !existsSync('/run/systemd/system')) await delegateControllers();
   const bridgeFiltered = await forwardPackets(o.network, progress);
 
-  await writePodNetwork(cniConfDirOf(o), o.network);
+  await writePodNetwork(cniConfDirOf(o), { ...o.network, forwardDropped: await forwardDropped() });
   for (const [host, urls] of Object.entries(o.mirrors ?? {})) {
     const dir = join(registryDirOf(o), host);
     await mkdir(dir, { recursive: true });

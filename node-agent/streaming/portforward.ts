@@ -59,8 +59,11 @@ export async function relayPortForward(url: string, tunnel: Duplex, signal?: Abo
   const { socket } = await upgrade(url, [PORT_FORWARD_PROTOCOL], signal);
   const abort = () => tunnel.destroy();
   signal?.addEventListener('abort', abort, { once: true });
+  // Neither side half closes: when one way is over, so is the other, even if what it still carries finds no reader.
+  const ways = [pipeline(tunnel, socket), pipeline(socket, tunnel)];
+  for (const way of ways) way.catch(() => undefined);
   try {
-    await join(tunnel, socket);
+    await Promise.race(ways);
   } finally {
     signal?.removeEventListener('abort', abort);
     socket.destroy();

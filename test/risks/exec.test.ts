@@ -2,8 +2,8 @@
 // containerd's streaming server. Prints times and memory; run with `node --test test/risks/exec.test.ts`.
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { createServer, type Socket } from 'node:net';
-import { Readable, Writable } from 'node:stream';
+import { connect, createServer, type Socket } from 'node:net';
+import { Duplex, duplexPair, Readable, Writable } from 'node:stream';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
@@ -14,8 +14,9 @@ import {
   type TestContainerd,
   whyNoContainerd,
 } from '../../node-agent/runtime/testing/containerd.ts';
-import { portForwardStream } from '../../node-agent/streaming/portforward.ts';
+import { portForwardStream, relayPortForward } from '../../node-agent/streaming/portforward.ts';
 import { attachStream, execStream, exitCodeOf } from '../../node-agent/streaming/remotecommand.ts';
+import { SpdySession } from '../../node-agent/streaming/spdy/session.ts';
 
 const MIB = 1 << 20;
 const SIZE = 64 * MIB;
@@ -230,7 +231,6 @@ describe('streams through a real containerd', { skip: why ?? false, timeout: 180
     const server = createServer({ allowHalfOpen: true });
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     const accepted = new Promise<Socket>((resolve) => server.once('connection', resolve));
-    const { connect } = await import('node:net');
     const client = connect({
       port: (server.address() as { port: number }).port,
       host: '127.0.0.1',
@@ -252,8 +252,35 @@ describe('streams through a real containerd', { skip: why ?? false, timeout: 180
     assert.equal(out.digest(), input.digest());
   });
 
+  test('a tunnelled client (kubectl) forwards two connections at once over one relay', async () => {
+    await container('twice', ['nc', '-ll', '-p', '7002', '-e', 'cat']);
+    await delay(200);
+    const [near, far] = duplexPair();
+    const relayed = relayPortForward(await t.runtime.portForward(sandbox, []), far);
+    const client = new SpdySession(near);
+    const connection = async (requestid: string) => {
+      const headers = { port: '7002', requestid };
+      const error = await client.open({ streamtype: 'error', ...headers });
+      error.end();
+      const data = await client.open({ streamtype: 'data', ...headers });
+      const input = pattern(SIZE / 8);
+      const out = sink();
+      input.stream.pipe(data);
+      for await (const chunk of data) out.stream.write(chunk);
+      assert.equal(out.seen.bytes, SIZE / 8);
+      assert.equal(out.digest(), input.digest());
+      let told = '';
+      for await (const chunk of error) told += chunk;
+      assert.equal(told, '');
+    };
+    await measured('relayed port-forward, 2 x 8 MiB both ways', SIZE / 4, () =>
+      Promise.all([connection('0'), connection('1')]),
+    );
+    client.close();
+    await relayed.catch(() => undefined); // how a relay ends doesn't matter once its client is gone
+  });
+
   test('a port nobody listens on is told', async () => {
-    const { Duplex } = await import('node:stream');
     const nobody = new Duplex({ read: () => undefined, write: (_c, _e, done) => done() });
     await assert.rejects(
       portForwardStream(await t.runtime.portForward(sandbox, [7001]), 7001, nobody),

@@ -23,6 +23,14 @@ describe('the pod network', () => {
     });
   });
 
+  test('has a rule per pod where forwarded packets are dropped by default', () => {
+    const { plugins } = cniConfList({ ...NETWORK, forwardDropped: true }) as List;
+    assert.deepEqual(
+      plugins.map((p) => p.type),
+      ['bridge', 'firewall', 'portmap'],
+    );
+  });
+
   test('leaves the MTU to the bridge when none is given', () => {
     assert.equal('mtu' in ((cniConfList(NETWORK) as List).plugins[0] ?? {}), false);
   });

@@ -17,6 +17,8 @@ export interface PodNetwork {
   mtu?: number;
   /** Where host-local keeps which address is taken. */
   dataDir: string;
+  /** This machine drops forwarded packets by default (Docker and ufw set that): each pod's need a rule that lets them. */
+  forwardDropped?: boolean;
 }
 
 /** The CNI configuration list (spec 0.4.0, which every plugin release since 0.8 reads) of a pod network. */
@@ -41,9 +43,16 @@ export function cniConfList(n: PodNetwork): object {
           routes: anywhere,
         },
       },
+      ...(n.forwardDropped ? [{ type: 'firewall' }] : []),
       { type: 'portmap', capabilities: { portMappings: true }, snat: true },
     ],
   };
+}
+
+/** True when the kernel's forward chain drops what no rule accepts. */
+export async function forwardDropped(): Promise<boolean> {
+  const rules = await run('iptables', ['-w', '-S', 'FORWARD']).catch(() => null); // no iptables: nothing set it so
+  return rules?.stdout.startsWith('-P FORWARD DROP') ?? false;
 }
 
 /** Writes the network's configuration as the only one in `confDir`; containerd takes it up by itself. */
