@@ -10,6 +10,23 @@ import { startWorkerd } from './start.ts';
 /** The platform puts an object to sleep after 10 s without requests or timers; our progress timer runs 5 s before that. */
 const ASLEEP_MS = 17_000;
 
+it("the platform's alarm lets rows expire", { timeout: 30_000 }, async (t) => {
+  const module = JSON.stringify(join(dirname(fileURLToPath(import.meta.url)), 'inside/sleeper.ts'));
+  const workerd = await startWorkerd({
+    entry: `export * from ${module};\nexport { default } from ${module};\n`,
+    objects: { TENANT: 'Sleeper' },
+  });
+  t.after(() => workerd.stop());
+  await fetch(`${workerd.url}/create`);
+  await fetch(`${workerd.url}/?put=a&ttl=300`);
+  await fetch(`${workerd.url}/?put=b`);
+  const keys = async () =>
+    ((await (await fetch(`${workerd.url}/?list`)).json()) as [string, number][]).map(([key]) => key);
+  assert.deepEqual(await keys(), ['pods/default/a', 'pods/default/b']);
+  while ((await keys()).length > 1) await new Promise((done) => setTimeout(done, 20));
+  assert.deepEqual(await keys(), ['pods/default/b']);
+});
+
 it('a watched object sleeps when it is quiet, wakes for a write, and its watchers miss nothing', async (t) => {
   const module = JSON.stringify(join(dirname(fileURLToPath(import.meta.url)), 'inside/sleeper.ts'));
   const workerd = await startWorkerd({

@@ -35,8 +35,8 @@ export interface TenantOptions<E> {
   objects(env: E): { getByName(name: string): SiblingStub };
   /** The base layers of this release, by hash. */
   layer?(hash: string): BaseLayer | undefined;
-  /** Wakes a loop of a cluster. A failure is made up for by an alarm. */
-  wake?(env: E, cluster: string, loop: string, revision: Revision): Promise<void>;
+  /** Wakes a loop of a cluster. A failure is made up for by an alarm; `attempt` counts its repetitions, for the next replica to take over. */
+  wake?(env: E, cluster: string, loop: string, revision: Revision, attempt: number): Promise<void>;
   /** The world; tests bring a clock that can be moved. */
   env?: Env;
 }
@@ -73,6 +73,7 @@ export function makeTenantStore<E>(options: TenantOptions<E>) {
     /** Gives this object a cluster. Throws StoreError 'no-cluster' if it has or had one. */
     async create(spec: ClusterSpec): Promise<void> {
       createCluster(this.#sql, spec);
+      setMeta(this.#sql, 'name', this.#name());
       await this.ctx.storage.sync();
     }
 
@@ -202,7 +203,7 @@ export function makeTenantStore<E>(options: TenantOptions<E>) {
         sibling: part !== 'main',
         travelMs: part === 'main' ? TRAVEL_MS : REPLAY_MS,
         policyMoved: (policy) => this.#push(policy),
-        wake: (loop, revision) => this.#wake(loop, revision),
+        wake: (loop, revision, attempt) => this.#wake(loop, revision, attempt),
       });
       const sockets = new Sockets(store.source, this.#world);
       sockets.restore(this.ctx.getWebSockets());
@@ -216,6 +217,7 @@ export function makeTenantStore<E>(options: TenantOptions<E>) {
         const { cluster, part } = parseStoreName(this.#name());
         const { createdMs, policy } = await options.objects(this.env).getByName(cluster).adopt(part);
         createCluster(this.#sql, { base: '', uidPrefix: '', createdMs });
+        setMeta(this.#sql, 'name', storeName(cluster, part));
         setMeta(this.#sql, 'pushed', policy);
       })().finally(() => {
         this.#opening = null;
@@ -223,8 +225,9 @@ export function makeTenantStore<E>(options: TenantOptions<E>) {
       return this.#opening;
     }
 
+    /** The platform doesn't always tell an object its name (when an alarm wakes it); the tables keep it. */
     #name(): string {
-      return this.ctx.id.name ?? '';
+      return this.ctx.id.name ?? (exists(this.#sql) ? String(getMeta(this.#sql, 'name') ?? '') : '');
     }
     #part(): Placement {
       return parseStoreName(this.#name()).part;
@@ -249,8 +252,8 @@ export function makeTenantStore<E>(options: TenantOptions<E>) {
       }
     }
 
-    #wake(loop: string, revision: Revision): void {
-      const woken = options.wake?.(this.env, this.#name(), loop, revision);
+    #wake(loop: string, revision: Revision, attempt: number): void {
+      const woken = options.wake?.(this.env, this.#name(), loop, revision, attempt);
       // A wake-up that fails is repeated by the alarm until the loop has cleared its mark.
       if (woken)
         this.ctx.waitUntil(woken.catch((e) => this.#world.log('warn', 'store.wake', { loop, error: String(e) })));

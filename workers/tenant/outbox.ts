@@ -24,6 +24,8 @@ export class Outbox {
   /** Newest revision that touched a marked loop. */
   readonly #dirty = new Map<string, Revision>();
 
+  readonly #attempts = new Map<string, number>();
+
   constructor(state: State) {
     this.#state = state;
     this.reload();
@@ -68,6 +70,13 @@ export class Outbox {
     return fresh;
   }
 
+  /** Counts the wake-ups that a marked loop has been sent since its mark; the store's sleep may start the count anew. */
+  attempt(loop: string): number {
+    const n = (this.#attempts.get(loop) ?? 0) + 1;
+    this.#attempts.set(loop, n);
+    return n;
+  }
+
   marked(): Map<string, Revision> {
     return this.#dirty;
   }
@@ -75,6 +84,7 @@ export class Outbox {
   /** A loop has seen everything up to `revision`. False when more has come for it since: it stays marked and should go on. */
   cleared(loop: string, revision: Revision): boolean {
     if ((this.#dirty.get(loop) ?? 0) > revision) return false;
+    this.#attempts.delete(loop);
     if (this.#dirty.delete(loop)) this.#state.sql.run('DELETE FROM dirty WHERE loop = ?', loop);
     return true;
   }

@@ -57,7 +57,8 @@ export interface SqliteOptions {
   /** Tells the siblings a new policy revision; the commit that moved it is acknowledged after. */
   policyMoved?(policy: Revision): Promise<void>;
   /** Tells a loop that there is work. May fail: an alarm repeats it until the loop says cleared(). */
-  wake?(loop: string, revision: Revision): void;
+  /** `attempt`: 0 for the commit's own wake-up, then one more for each that the alarm repeats. */
+  wake?(loop: string, revision: Revision, attempt: number): void;
 }
 
 interface Waiting {
@@ -214,7 +215,7 @@ export class SqliteStore implements Store {
     // A push that fails has asked for the next one already.
     if (this.state.policy !== before || due.includes('policy')) await this.#pushPolicy().catch(() => {});
     if (due.includes('outbox')) {
-      for (const [loop, revision] of this.#outbox.marked()) this.#o.wake?.(loop, revision);
+      for (const [loop, revision] of this.#outbox.marked()) this.#o.wake?.(loop, revision, this.#outbox.attempt(loop));
       if (this.#outbox.marked().size > 0) this.#maintenance.wakeAgain();
     }
     this.#maintenance.rearm();
@@ -271,7 +272,7 @@ export class SqliteStore implements Store {
     if (changed.changes.length === 0) return;
     const { revision } = this.state;
     this.fanout.publish(changed.changes, revision);
-    for (const loop of this.#fresh.splice(0)) this.#o.wake?.(loop, revision);
+    for (const loop of this.#fresh.splice(0)) this.#o.wake?.(loop, revision, 0);
     if (this.#progressPending || this.fanout.size === 0) return;
     this.#progressPending = true;
     this.#o.env.after(PROGRESS_MS, () => {

@@ -30,7 +30,9 @@ export default {
     }
     const filler = 'x'.repeat(Number(url.searchParams.get('bytes') ?? 0));
     const value = { text: `{"metadata":{"name":"${name}"},"filler":"${filler}"}`, version: 'v1', schema: 's1' };
-    const op = { key: `pods/default/${name}`, expect: undefined, value, facts: { uid: '' } };
+    const ttl = url.searchParams.get('ttl');
+    const life = ttl === null ? {} : { ttlMs: Number(ttl) };
+    const op = { key: `pods/default/${name}`, expect: undefined, value, facts: { uid: '' }, ...life };
     return Response.json({ ...(name === null ? {} : await store.commit([op])), made });
   },
 };
