@@ -46,6 +46,7 @@ export class RemoteWatch implements AsyncIterableIterator<Batch> {
   #started = false;
   #heard = true;
   #wake: (() => void) | null = null;
+  #cancelPing: (() => void) | null = null;
 
   constructor(
     connect: () => StoreStub,
@@ -80,6 +81,7 @@ export class RemoteWatch implements AsyncIterableIterator<Batch> {
 
   async return(): Promise<IteratorResult<Batch>> {
     this.#ended = true;
+    this.#cancelPing?.();
     this.#pending = [];
     this.#socket?.close(1000, 'done');
     this.#socket = null;
@@ -170,7 +172,8 @@ export class RemoteWatch implements AsyncIterableIterator<Batch> {
   }
 
   #ping(socket: ClientSocket): void {
-    this.#env.after(PING_MS, () => {
+    this.#cancelPing?.();
+    this.#cancelPing = this.#env.after(PING_MS, () => {
       if (socket !== this.#socket) return;
       if (!this.#heard) {
         socket.close(1000, 'silent');
