@@ -120,6 +120,9 @@ function toV1(spec: JsonObject, status: JsonObject, annotations: Record<string, 
   if (list(status.conditions).length > 0) annotations[CONDITIONS] = JSON.stringify(status.conditions);
   delete status.currentMetrics;
   delete status.conditions;
+  // autoscaling/v1 always writes the counters, autoscaling/v2 the metrics.
+  orElse(status, 'currentReplicas', 0);
+  orElse(status, 'desiredReplicas', 0);
 }
 function fromV1(spec: JsonObject, status: JsonObject, annotations: Record<string, string>): void {
   const take = (name: string): Json | undefined => {
@@ -141,7 +144,8 @@ function fromV1(spec: JsonObject, status: JsonObject, annotations: Record<string
   const conditions = take(CONDITIONS);
   if (conditions !== undefined) status.conditions = conditions;
   const current = take(CURRENT);
-  if (current !== undefined) status.currentMetrics = current;
+  status.currentMetrics = current ?? null;
+  if (num(status.currentReplicas) === 0) delete status.currentReplicas;
   delete status.currentCPUUtilizationPercentage;
 }
 

@@ -1,9 +1,10 @@
-import { duplicate, forbidden, index, invalid, notSupported, required, tooLong } from '../meta/issues.ts';
+import { duplicate, forbidden, goJson, index, invalid, notSupported, required, tooLong } from '../meta/issues.ts';
 import { equalJson, isObject, type Json, type JsonObject } from '../meta/json.ts';
 import { byteLength, type NameCheck, nameIsDnsLabel, qualifiedName, validateLabels } from '../meta/names.ts';
 import { type KubeObject, type ObjectMeta, type OwnerReference, parseApiVersion } from '../meta/object.ts';
 import type { Issue } from '../meta/status.ts';
 import { has, list, num, obj, objs, put, str, texts } from './access.ts';
+import { internalIssue } from './internal.ts';
 
 // Metadata of every kind: apimachinery pkg/api/validation/objectmeta.go, v0.37.1.
 
@@ -51,15 +52,24 @@ export function validateOwnerReferences(path: string, refs: readonly OwnerRefere
     if (controller === '') controller = self;
     else {
       issues.push(
-        invalid(
+        internalIssue(
+          'FieldValueInvalid',
+          'Invalid value',
           path,
-          [...refs],
+          `[${refs.map(refText).join(',')}]`,
           `Only one reference can have Controller set to true. Found "true" in references for ${controller} and ${self}`,
         ),
       );
     }
   }
   return issues;
+}
+/** A reference as encoding/json writes the Go struct. */
+function refText(r: OwnerReference): string {
+  const members = ['apiVersion', 'kind', 'name', 'uid', 'controller', 'blockOwnerDeletion'].flatMap((m) =>
+    has(r[m]) || m === 'name' ? [`${JSON.stringify(m)}:${goJson(r[m] ?? '')}`] : [],
+  );
+  return `{${members.join(',')}}`;
 }
 function ownerReference(path: string, r: OwnerReference): Issue[] {
   const issues: Issue[] = [];

@@ -4,6 +4,7 @@ import type { KubeObject } from '../meta/object.ts';
 import type { Issue } from '../meta/status.ts';
 import { has, list, make, num, obj, objs, put, str, texts } from './access.ts';
 import type { ClaimRequest } from './kind.ts';
+import { parseAddress } from './podspec/ip.ts';
 
 // Families, addresses and node ports of Services: kubernetes pkg/registry/core/service/storage/alloc.go, for a cluster with IPv4 alone.
 
@@ -82,6 +83,10 @@ function normalize(s: JsonObject, old: JsonObject | null): void {
     return;
   }
   const single = str(s.clusterIP);
+  if (single !== '' && ips(s).length === 0) {
+    s.clusterIPs = [single];
+    return;
+  }
   const changed = single !== str(old.clusterIP);
   const listChanged = !equalJson(s.clusterIPs ?? [], old.clusterIPs ?? []);
   if (changed && !listChanged) {
@@ -103,7 +108,11 @@ export function initFamilies(next: KubeObject, prev: KubeObject | null): void {
   }
   const families = [...list(s.ipFamilies)];
   if (!none) {
-    for (const ip of ips(s).slice(families.length)) families.push(str(ip).includes(':') ? 'IPv6' : 'IPv4');
+    for (const ip of ips(s).slice(families.length)) {
+      const family = parseAddress(str(ip))?.family === 6 ? 'IPv6' : 'IPv4';
+      // What is no address, or a second one of a family, is for validation to say.
+      if (parseAddress(str(ip)) && !families.includes(family)) families.push(family);
+    }
   }
   if (families.length === 0) families.push('IPv4');
   if (bare && families.length < 2 && s.ipFamilyPolicy !== 'SingleStack') {
