@@ -11,7 +11,8 @@ export interface Suite {
 }
 
 const node = (...args: string[]) => ['node', '--disable-warning=ExperimentalWarning', ...args];
-const unit = (...patterns: string[]) => node('--test', '--test-reporter=spec', ...patterns);
+/** A test that hangs fails. */
+const unit = (...patterns: string[]) => node('--test', '--test-reporter=spec', '--test-timeout=300000', ...patterns);
 const glob = (...patterns: string[]) => patterns.flatMap((p) => globSync(p)).sort();
 
 /** Tests of web-standard code: the same files run in Node, in workerd and in Deno. */

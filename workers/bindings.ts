@@ -1,5 +1,5 @@
 import type { Directory } from './accounts/directory.ts';
-import type { LoopName } from './loops/object.ts';
+import type { LoopName, Poke } from './loops/object.ts';
 import type { TenantStore } from './tenant/object.ts';
 import type { NodeTunnel } from './tunnel/node.ts';
 import type { Relay } from './tunnel/relay.ts';
@@ -8,7 +8,7 @@ import type { Relay } from './tunnel/relay.ts';
 export interface Bindings {
   DIRECTORY: DurableObjectNamespace<Directory>;
   TENANTS: DurableObjectNamespace<TenantStore>;
-  LOOPS: DurableObjectNamespace<Rpc.DurableObjectBranded & { wake(name: LoopName): Promise<void> }>;
+  LOOPS: DurableObjectNamespace<Rpc.DurableObjectBranded & { wake(name: LoopName, poke?: Poke): Promise<void> }>;
   TUNNELS: DurableObjectNamespace<NodeTunnel>;
   RELAYS: DurableObjectNamespace<Relay>;
   PUBLIC_URL: string;

@@ -31,10 +31,13 @@ const api = createApi({
   admission: chain,
 });
 
+/** Of each loop: one at work, one to take over. */
+const REPLICAS = 2;
+
 export const TenantStore = makeTenantStore<Bindings>({
   objects: (b) => b.TENANTS as never,
   layer: baseLayer,
-  wake: (b, cluster, loop) => wakeLoop(b, cluster, loop),
+  wake: (b, cluster, loop, _revision, attempt) => wakeLoop(b, cluster, loop, attempt % REPLICAS),
 });
 export const Loop = makeLoop<Bindings>((b) => loopPlatform(api, b));
 

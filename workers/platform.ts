@@ -3,13 +3,14 @@ import { GROUPS, serviceAccountGroups, serviceAccountName } from '../api/authn/u
 import type { Api } from '../api/server.ts';
 import { rangeOf } from '../kube/store/key.ts';
 import { placement } from '../kube/store/placement.ts';
-import type { CommitOptions, Entry, Fence, Op, Store } from '../kube/store/store.ts';
-import type { Bindings } from './bindings.ts';
+import type { Commit, CommitOptions, Entry, Fence, Op, Stale, Store } from '../kube/store/store.ts';
+import { type Bindings, tunnelName } from './bindings.ts';
 import { clusterContext, fillView, storeStub } from './cluster.ts';
 import { world } from './env.ts';
 import { createClient } from './loops/client.ts';
 import { loopEffects } from './loops/effects.ts';
 import { LOOPS } from './loops/list.ts';
+import { nodeEffects } from './loops/nodes.ts';
 import type { LoopPlatform, LoopStore } from './loops/object.ts';
 import { RemoteStore, type StoreStub } from './tenant/remote.ts';
 
@@ -37,6 +38,7 @@ export function loopPlatform(api: Api, b: Bindings): LoopPlatform {
     async client(cluster, fence, holder) {
       const context = clusterContext(b, { waitUntil: () => undefined }, cluster, '');
       await fillView(context);
+      let deposed = false;
       const fenced = new Map<Store, Store>();
       const guarded = {
         ...context,
@@ -45,10 +47,16 @@ export function loopPlatform(api: Api, b: Bindings): LoopPlatform {
         },
         store(resource: string, namespace: string): Store {
           const store = context.store(resource, namespace);
-          if (placement(resource, namespace) === 'main') return store;
           let guard = fenced.get(store);
           if (guard === undefined) {
-            guard = siblingFence(store, fence.lease, holder);
+            guard =
+              placement(resource, namespace) === 'main'
+                ? withCommit(store, async (ops, o) => {
+                    const done = await store.commit(ops, o);
+                    if (!done.ok && 'lost' in done && done.lost === 'fence') deposed = true;
+                    return done;
+                  })
+                : siblingFence(store, fence, holder);
             fenced.set(store, guard);
           }
           return guard;
@@ -56,26 +64,38 @@ export function loopPlatform(api: Api, b: Bindings): LoopPlatform {
       };
       const send = (controller: string, request: Request) =>
         api.handle(request, guarded, { user: identity(controller), fence });
+      const tunnel = (node: string) => b.TUNNELS.getByName(tunnelName(cluster, node)).liveness();
       return createClient(
         send,
-        loopEffects(() => context.keys.ca, world),
+        { ...loopEffects(() => context.keys.ca, world), ...nodeEffects(tunnel, world) },
         world,
+        () => deposed,
       );
     },
   };
 }
 
-/** Epochs are each store's own: before the first write to a sibling its lease is taken there too, which deposes an older holder. */
-function siblingFence(store: Store, lease: string, holder: string): Store {
+/** Epochs are each store's own: before the first write to a sibling its lease is taken there too, from any holder of an older epoch of the main one. */
+function siblingFence(store: Store, main: Fence, holder: string): Store {
+  const { lease } = main;
+  const name = `${holder}@${main.epoch}`;
+  const epochOf = (other: string) => Number(other.slice(other.lastIndexOf('@') + 1));
   let granted: { fence: Fence; untilMs: number } | undefined;
-  const commit = async (ops: Op[], o: CommitOptions = {}) => {
+  return withCommit(store, async (ops, o) => {
     if (granted === undefined || granted.untilMs - world.now() < LEASE_MS / 3) {
-      const g = await store.grant(lease, holder, LEASE_MS);
-      if (!g.held) return { ok: false, lost: 'fence' } as const;
+      let g = await store.grant(lease, name, LEASE_MS);
+      if (!g.held && epochOf(g.holder) < main.epoch) {
+        await store.release(lease, g.holder);
+        g = await store.grant(lease, name, LEASE_MS);
+      }
+      if (!g.held) return { ok: false, lost: 'fence' };
       granted = { fence: { lease, epoch: g.epoch }, untilMs: g.expiresMs };
     }
     return store.commit(ops, { ...o, fence: granted.fence });
-  };
+  });
+}
+
+function withCommit(store: Store, commit: (ops: Op[], o?: CommitOptions) => Promise<Commit | Stale>): Store {
   return new Proxy(store, {
     get: (target, name) => {
       if (name === 'commit') return commit;

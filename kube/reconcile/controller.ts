@@ -56,7 +56,7 @@ export interface View {
   owned(resource: string, ownerUid: string): Row[];
   /** Result of an effect that this key asked for, by the effect's id; gone after the next plan without it. */
   results: ReadonlyMap<string, EffectResult>;
-  /** What the last plan's write for this key was refused with; undefined once a plan went through. */
+  /** What a creation or deletion of this key's last plan was refused with; undefined once a plan went through. */
   failure: string | undefined;
   /** A random lower-case name suffix of n characters from upstream's alphabet, deterministic per (key, revision, call). */
   suffix(n: number): string;

@@ -33,8 +33,10 @@ export interface Projection {
   reset(): void;
   /** Adds, or brings an earlier `due` and a later `hold`; attempts as given, or kept. */
   enqueue(item: { controller: string; key: Key; due: number; hold?: Revision; attempts?: number }): void;
-  /** Takes out what is due by now and not held, oldest first. */
+  /** What is due by now and not held, oldest first. It stays queued until it is settled, so that a crash in between loses nothing. */
   take(now: number, limit: number): QueueItem[];
+  /** Ends an item that was taken: out of the queue, or in it at another time. */
+  settle(item: QueueItem, next?: { due: number; hold?: Revision; attempts?: number }): void;
   /** The earliest due time of any item, undefined when the queue is empty. */
   nextDue(): number | undefined;
   results(controller: string, key: Key): Map<string, EffectResult>;
@@ -94,10 +96,15 @@ export class MemoryProjection implements Projection {
   }
   take(now: number, limit: number): QueueItem[] {
     const due = [...this.#queue.values()].filter((i) => i.due <= now && i.hold <= this.#cursor);
-    due.sort((a, b) => a.due - b.due || (a.key < b.key ? -1 : 1));
-    const taken = due.slice(0, limit);
-    for (const i of taken) this.#queue.delete(id(i.controller, i.key));
-    return taken;
+    due.sort(
+      (a, b) => a.due - b.due || (a.key < b.key ? -1 : a.key > b.key ? 1 : a.controller < b.controller ? -1 : 1),
+    );
+    return due.slice(0, limit);
+  }
+  settle(item: QueueItem, next?: { due: number; hold?: Revision; attempts?: number }): void {
+    const { controller, key } = item;
+    if (next === undefined) this.#queue.delete(id(controller, key));
+    else this.#queue.set(id(controller, key), { controller, key, hold: 0, attempts: 0, ...next });
   }
   nextDue(): number | undefined {
     let min: number | undefined;

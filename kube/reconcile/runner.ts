@@ -28,7 +28,11 @@ export interface Client {
   note(controller: string, note: Note, row: Row | undefined): Promise<void>;
   effect(controller: string, effect: Effect): Promise<EffectResult>;
 }
-export type WriteResult = { ok: true; revision: Revision } | { ok: false; status: Status };
+export type WriteResult =
+  /** `gone`: a deletion found nothing. */
+  | { ok: true; revision: Revision; gone?: boolean }
+  /** `deposed`: the loop's lease has gone to another; nothing it writes counts any more. */
+  | { ok: false; status: Status; deposed?: boolean };
 
 /** Changes read per call: about a page. */
 const CHANGES_LIMIT = 500;
@@ -84,7 +88,8 @@ export function createRunner(
   const projections = projectionsOf(controllers);
   const byName = new Map(controllers.map((c) => [c.name, c]));
 
-  const view = (controller: string, key: Key, now: number): View => viewOf(projection, controller, key, now);
+  const view = (controller: string, key: Key, attempts: number, now: number): View =>
+    viewOf(projection, controller, key, attempts, now);
 
   /** Enqueues what a changed row concerns; `row` is the new state, or the last one of a deleted object. */
   function dirty(row: Row, now: number): void {
@@ -97,7 +102,7 @@ export function createRunner(
         if (owner && parseKey(owner.key).resource === resourceOf(c.for)) enqueue(owner.key);
       }
       for (const w of c.watches ?? []) {
-        if (resourceOf(w.kind) === resource) for (const key of w.map(row, view(c.name, row.key, now))) enqueue(key);
+        if (resourceOf(w.kind) === resource) for (const key of w.map(row, view(c.name, row.key, 0, now))) enqueue(key);
       }
     }
   }
@@ -137,37 +142,20 @@ export function createRunner(
   }
 
   /** Applies a plan in order; the first failure ends it. */
-  async function apply(item: QueueItem, plan: Plan, spent: { writes: number }): Promise<'done' | 'retry' | 'deposed'> {
+  async function apply(item: QueueItem, plan: Plan, spent: { writes: number }): Promise<'done' | 'deposed'> {
     let hold = 0;
     for (const write of plan.writes) {
       spent.writes++;
       const result = await client.write(item.controller, write);
-      await tell(item.controller, write, result);
-      if (result.ok) {
-        hold = Math.max(hold, result.revision);
-        continue;
+      if (!result.ok && result.deposed) return 'deposed';
+      // A namespace that goes away takes no new objects: nobody is told, and there is nothing to try again.
+      const moot = !result.ok && write.do === 'create' && hasCause(result.status, NAMESPACE_TERMINATING);
+      if (!moot) await tell(item.controller, write, result);
+      if (result.ok) hold = Math.max(hold, result.revision);
+      else if (!moot) {
+        retry(item, write, result.status, hold);
+        return 'done';
       }
-      if (result.status.details?.causes?.some((c) => c.reason === 'Fenced')) return 'deposed';
-      env.log('debug', 'reconcile.write.failed', {
-        controller: item.controller,
-        key: item.key,
-        message: result.status.message,
-      });
-      // The View may be behind what made the write fail: never again before it has moved past what this plan already wrote.
-      const attempts = item.attempts + 1;
-      const failure: EffectResult = { ok: false, error: result.status.message ?? '' };
-      projection.setResults(
-        item.controller,
-        item.key,
-        new Map([...projection.results(item.controller, item.key), [FAILURE, failure]]),
-      );
-      projection.enqueue({
-        ...item,
-        due: env.now() + Math.min(BACKOFF_MS * 2 ** (attempts - 1), BACKOFF_MS_MAX),
-        attempts,
-        hold,
-      });
-      return 'retry';
     }
     for (const note of plan.notes ?? []) await client.note(item.controller, note, projection.get(note.on));
     const results = new Map<string, EffectResult>();
@@ -177,27 +165,31 @@ export function createRunner(
     const fresh = [...results.keys()].some((k) => !known.has(k));
     projection.transaction(() => {
       projection.setResults(item.controller, item.key, results);
-      if (fresh) projection.enqueue({ controller: item.controller, key: item.key, due: env.now(), attempts: 0, hold });
-      else if (plan.again !== undefined)
-        projection.enqueue({
-          controller: item.controller,
-          key: item.key,
-          due: env.now() + plan.again,
-          attempts: 0,
-          hold,
-        });
-      else if (hold > projection.cursor()) {
-        // Our own write comes back as a change and wakes the key again; until then it must not run on the older View.
-        projection.enqueue({ controller: item.controller, key: item.key, due: env.now(), attempts: 0, hold });
-      }
+      if (fresh) projection.settle(item, { due: env.now(), hold });
+      else if (plan.again !== undefined) projection.settle(item, { due: env.now() + plan.again, hold });
+      // Until its own write has come back as a change, the key must not run on the older View.
+      else if (hold > projection.cursor()) projection.settle(item, { due: env.now(), hold });
+      else projection.settle(item);
     });
     return 'done';
+  }
+
+  /** A refused write: the key comes again later, never before the View has moved past what this plan already wrote. */
+  function retry(item: QueueItem, write: Write, status: Status, hold: Revision): void {
+    const message = status.message ?? '';
+    env.log('debug', 'reconcile.write.failed', { controller: item.controller, key: item.key, message });
+    projection.transaction(() => {
+      const results = projection.results(item.controller, item.key);
+      if (write.do === 'create' || write.do === 'delete') results.set(FAILURE, { ok: false, error: message });
+      projection.setResults(item.controller, item.key, results);
+      projection.settle(item, { due: env.now() + backoff(item.attempts), attempts: item.attempts + 1, hold });
+    });
   }
 
   /** The Events that a write asked for. */
   async function tell(controller: string, write: Write, result: WriteResult): Promise<void> {
     const n = write.do === 'create' || write.do === 'delete' ? write.note : undefined;
-    if (!n) return;
+    if (!n || (result.ok && result.gone)) return;
     const note: Note = result.ok
       ? { on: n.on, type: 'Normal', reason: n.reason, message: n.message }
       : {
@@ -211,60 +203,58 @@ export function createRunner(
 
   function plansOf(items: QueueItem[], now: number): Map<QueueItem, Plan | Error> {
     const plans = new Map<QueueItem, Plan | Error>();
-    const groups = Map.groupBy(items, (i) => i.controller);
-    for (const [name, group] of groups) {
+    for (const [name, group] of Map.groupBy(items, (i) => i.controller)) {
       const c = byName.get(name);
-      if (!c) continue; // a controller that this release no longer has
-      try {
-        if (c.reconcileAll) {
-          const all = c.reconcileAll(
+      if (c?.reconcileAll) {
+        const all = attempt(() =>
+          c.reconcileAll?.(
             group.map((i) => i.key),
-            view(name, '', now),
-          );
-          for (const item of group) plans.set(item, all.get(item.key) ?? { writes: [] });
-        } else for (const item of group) plans.set(item, plan(c, item, now));
-      } catch (error) {
-        for (const item of group) plans.set(item, error instanceof Error ? error : new Error(String(error)));
+            view(name, '', 0, now),
+          ),
+        );
+        for (const i of group) plans.set(i, all instanceof Error ? all : (all?.get(i.key) ?? NOTHING));
+        continue;
       }
+      // Without a controller: one that this release no longer has.
+      for (const i of group)
+        plans.set(
+          i,
+          c
+            ? attempt(() =>
+                c.reconcile(i.key, objectOf(projection.get(i.key), c.for), view(name, i.key, i.attempts, now)),
+              )
+            : NOTHING,
+        );
     }
     return plans;
   }
-  function plan(c: Controller, item: QueueItem, now: number): Plan | Error {
-    try {
-      return c.reconcile(item.key, objectOf(projection.get(item.key), c.for), view(c.name, item.key, now));
-    } catch (error) {
-      return error instanceof Error ? error : new Error(String(error)); // one broken object must not stop the others
-    }
+
+  /** One that can't be planned for must not stop the others. */
+  function failed(item: QueueItem, error: Error): void {
+    env.log('error', 'reconcile.failed', {
+      controller: item.controller,
+      key: item.key,
+      error: error.stack ?? error.message,
+    });
+    projection.settle(item, { due: env.now() + backoff(item.attempts), attempts: item.attempts + 1, hold: item.hold });
   }
 
   async function round(budget: Budget): Promise<Outcome> {
     const end = env.now() + budget.ms;
     const spent = { writes: 0 };
+    const over = () => spent.writes >= budget.writes || env.now() >= end;
     let deposed = false;
-    for (;;) {
+    do {
       await pull();
       const items = projection.take(env.now(), TAKE_LIMIT);
       if (items.length === 0) break;
       for (const [item, p] of plansOf(items, env.now())) {
-        if (deposed || p instanceof Error || spent.writes >= budget.writes) {
-          if (p instanceof Error)
-            env.log('error', 'reconcile.failed', {
-              controller: item.controller,
-              key: item.key,
-              error: p.stack ?? p.message,
-            });
-          const attempts = p instanceof Error ? item.attempts + 1 : item.attempts;
-          const wait = p instanceof Error ? Math.min(BACKOFF_MS * 2 ** attempts, BACKOFF_MS_MAX) : 0;
-          projection.enqueue({ ...item, due: env.now() + wait, attempts });
-          continue;
-        }
-        if ((await apply(item, p, spent)) === 'deposed') {
-          deposed = true;
-          projection.enqueue(item);
-        }
+        // What is left stays queued as it is.
+        if (deposed || (over() && spent.writes > 0)) break;
+        if (p instanceof Error) failed(item, p);
+        else deposed = (await apply(item, p, spent)) === 'deposed';
       }
-      if (deposed || spent.writes >= budget.writes || env.now() >= end) break;
-    }
+    } while (!deposed && !over());
     const next = projection.nextDue();
     return {
       revision: projection.cursor(),
@@ -276,7 +266,20 @@ export function createRunner(
   return { round, resources };
 }
 
-function viewOf(projection: Projection, controller: string, key: Key, now: number): View {
+const NOTHING: Plan = { writes: [] };
+const NAMESPACE_TERMINATING = 'NamespaceTerminating';
+const hasCause = (s: Status, reason: string) => s.details?.causes?.some((c) => c.reason === reason) ?? false;
+const backoff = (failures: number) => Math.min(BACKOFF_MS * 2 ** failures, BACKOFF_MS_MAX);
+
+function attempt<T>(f: () => T): T | Error {
+  try {
+    return f();
+  } catch (error) {
+    return error instanceof Error ? error : new Error(String(error));
+  }
+}
+
+function viewOf(projection: Projection, controller: string, key: Key, attempts: number, now: number): View {
   let calls = 0;
   const results = projection.results(controller, key);
   const last = results.get(FAILURE);
@@ -288,7 +291,7 @@ function viewOf(projection: Projection, controller: string, key: Key, now: numbe
     owned: (resource, uid) => projection.owned(resource, uid),
     results,
     failure: last && !last.ok ? last.error : undefined,
-    suffix: (n) => suffix(`${key}/${projection.get(key)?.uid ?? ''}/${projection.cursor()}/${calls++}`, n),
+    suffix: (n) => suffix(`${key}/${projection.get(key)?.uid ?? ''}/${projection.cursor()}/${attempts}/${calls++}`, n),
   };
 }
 

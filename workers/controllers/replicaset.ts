@@ -23,6 +23,8 @@ export interface PodRow extends JsonObject {
   ready: boolean;
   readySince: string;
   restarts: number;
+  /** Restarts of init containers that run on. */
+  sidecarRestarts: number;
   /** annotation controller.kubernetes.io/pod-deletion-cost; 0 without one. */
   cost: number;
 }
@@ -32,16 +34,21 @@ export function projectPod(o: KubeObject): PodRow {
     phase?: string;
     conditions?: { type: string; status: string; lastTransitionTime?: string }[];
     containerStatuses?: { restartCount?: number }[];
+    initContainerStatuses?: { name: string; restartCount?: number }[];
   };
+  const spec = (o.spec ?? {}) as { nodeName?: string; initContainers?: { name: string; restartPolicy?: string }[] };
+  const sidecars = (spec.initContainers ?? []).filter((c) => c.restartPolicy === 'Always').map((c) => c.name);
+  const most = (statuses: { restartCount?: number }[] = []) => Math.max(0, ...statuses.map((c) => c.restartCount ?? 0));
   const ready = status.conditions?.find((c) => c.type === 'Ready');
   return {
     phase: status.phase ?? 'Pending',
-    node: (o.spec as { nodeName?: string } | undefined)?.nodeName ?? '',
+    node: spec.nodeName ?? '',
     deleting: o.metadata.deletionTimestamp !== undefined,
     created: o.metadata.creationTimestamp ?? '',
     ready: ready?.status === 'True',
     readySince: ready?.lastTransitionTime ?? '',
-    restarts: Math.max(0, ...(status.containerStatuses ?? []).map((c) => c.restartCount ?? 0)),
+    restarts: most(status.containerStatuses),
+    sidecarRestarts: most(status.initContainerStatuses?.filter((c) => sidecars.includes(c.name))),
     cost: Number(o.metadata.annotations?.['controller.kubernetes.io/pod-deletion-cost'] ?? 0) || 0,
   };
 }
@@ -61,6 +68,24 @@ export function replicaController(o: {
   const served = o.kind.served[0];
   const apiVersion = served ? apiVersionOf(served) : 'v1';
   const resource = keyOf(served?.group ?? '', o.kind.plural, '', '').slice(0, -1);
+
+  /** getIndirectlyRelatedPods, counted by node: active pods that sets of the same controller select. */
+  function relatedPods(set: ReplicaSet, view: View): Map<string, number> {
+    const perNode = new Map<string, number>();
+    const owner = set.metadata.ownerReferences?.find((r) => r.controller === true)?.uid;
+    if (owner === undefined) return perNode;
+    const namespace = set.metadata.namespace ?? '';
+    const selectors = view.owned(resource, owner).flatMap((row) => {
+      const r = o.requirements(row.data as unknown as ReplicaSet);
+      return r?.ok && parseKey(row.key).namespace === namespace ? [r.requirements] : [];
+    });
+    for (const row of view.list('pods', namespace)) {
+      if (!active(pod(row)) || !selectors.some((r) => matchesLabels(r, row.labels))) continue;
+      const { node } = row.data as PodRow;
+      perNode.set(node, (perNode.get(node) ?? 0) + 1);
+    }
+    return perNode;
+  }
 
   function reconcile(key: Key, object: KubeObject | undefined, view: View): Plan {
     if (object === undefined) return { writes: [] };
@@ -87,7 +112,10 @@ export function replicaController(o: {
     const diff = all.length - (set.spec.replicas ?? 1);
     if (set.metadata.deletionTimestamp === undefined) {
       if (diff < 0) writes.push(...creations(set, key, Math.min(-diff, BURST), apiVersion, o.kind.kind, view));
-      if (diff > 0) writes.push(...doomed(all, Math.min(diff, BURST), view).map((p): Write => deletion(p, key)));
+      if (diff > 0)
+        writes.push(
+          ...doomed(all, relatedPods(set, view), Math.min(diff, BURST), view.now).map((p): Write => deletion(p, key)),
+        );
     }
     const terminating = mine.map(pod).filter((p) => p.data.deleting && matches(p.row)).length;
     const status = statusOf(set, all, terminating, diff, view);
@@ -183,37 +211,38 @@ function deletion(p: Pod, set: Key): Write {
   };
 }
 
-/** Which pods go first: controller.ActivePodsWithRanks. */
-function doomed(pods: readonly Pod[], count: number, view: View): Pod[] {
+/** Which pods go first: controller.ActivePodsWithRanks. `perNode`: related pods on each node. */
+function doomed(pods: readonly Pod[], perNode: ReadonlyMap<string, number>, count: number, now: number): Pod[] {
   if (count >= pods.length) return [...pods];
-  const rank = new Map<string, number>();
-  for (const p of pods) rank.set(p.data.node, (rank.get(p.data.node) ?? 0) + 1);
-  const phase: Record<string, number> = { Pending: 0, Unknown: 1, Running: 2 };
-  const by = (f: (p: Pod) => number) => (a: Pod, b: Pod) => f(a) - f(b);
-  const orders = [
-    by((p) => (p.data.node === '' ? 0 : 1)),
-    by((p) => phase[p.data.phase] ?? 1),
-    by((p) => (p.data.ready ? 1 : 0)),
-    by((p) => p.data.cost),
-    by((p) => -(rank.get(p.data.node) ?? 0)),
-    by((p) => (p.data.ready ? -logAge(p.data.readySince, view.now) : 0)),
-    by((p) => -p.data.restarts),
-    by((p) => -logAge(p.data.created, view.now)),
-    (a: Pod, b: Pod) => (a.row.uid < b.row.uid ? -1 : 1),
-  ];
-  const sorted = [...pods].sort((a, b) => {
-    for (const order of orders) {
-      const d = order(a, b);
-      if (d !== 0) return d;
-    }
-    return 0;
-  });
-  // Younger pods go before older ones: the negative log of the age sorts the youngest last, so turn it round.
-  return sorted.slice(0, count);
+  return [...pods].sort((a, b) => before(a, b, perNode, now)).slice(0, count);
 }
-/** Upstream compares ages by their logarithm, so that small differences fall to the uid; larger = younger. */
+
+const PHASES: Readonly<Record<string, number>> = { Pending: 0, Unknown: 1, Running: 2 };
+
+function before(a: Pod, b: Pod, perNode: ReadonlyMap<string, number>, now: number): number {
+  const [p, q] = [a.data, b.data];
+  const simple =
+    Number(p.node !== '') - Number(q.node !== '') ||
+    (PHASES[p.phase] ?? 0) - (PHASES[q.phase] ?? 0) ||
+    Number(p.ready) - Number(q.ready) ||
+    p.cost - q.cost ||
+    (perNode.get(q.node) ?? 0) - (perNode.get(p.node) ?? 0);
+  if (simple !== 0) return simple;
+  const byUid = () => (a.row.uid < b.row.uid ? -1 : a.row.uid > b.row.uid ? 1 : 0);
+  if (p.ready && p.readySince !== q.readySince) return younger(p.readySince, q.readySince, now) || byUid();
+  const restarts = q.restarts - p.restarts || q.sidecarRestarts - p.sidecarRestarts;
+  if (restarts !== 0) return restarts;
+  return p.created === q.created ? 0 : younger(p.created, q.created, now) || byUid();
+}
+
+/** Negative where the first is younger, by the base-2 logarithm of the ages in nanoseconds: small differences fall to the uid. No time is the youngest. */
+function younger(a: string, b: string, now: number): number {
+  if (a === '' || b === '') return Number(b === '') - Number(a === '');
+  return logAge(a, now) - logAge(b, now);
+}
 function logAge(since: string, now: number): number {
-  return -Math.floor(Math.log2(Math.max(1, now - timeToMillis(since))));
+  const age = (now - timeToMillis(since)) * 1e6;
+  return age > 0 ? Math.floor(Math.log2(age)) : -1;
 }
 
 function statusOf(set: ReplicaSet, pods: readonly Pod[], terminating: number, diff: number, view: View): JsonObject {

@@ -27,16 +27,21 @@ const PATCH_TYPES = {
 /** Upstream's limit of an Event's note. */
 const NOTE_BYTES_MAX = 1024;
 
-/** The Client of a loop: plans become requests to the API server in the same process. */
-export function createClient(send: Send, effects: Readonly<Record<string, EffectFunction>>, env: Env): Client {
+/** The Client of a loop: plans become requests to the API server in the same process. `deposed`: whether a write met a newer epoch. */
+export function createClient(
+  send: Send,
+  effects: Readonly<Record<string, EffectFunction>>,
+  env: Env,
+  deposed: () => boolean = () => false,
+): Client {
   async function write(controller: string, w: Write): Promise<WriteResult> {
     const { request, main } = requestOf(w);
     const response = await send(controller, request);
     const body = parseJson(await response.text()) as JsonObject;
     if (response.status >= 400) {
       // Gone already is what a deletion wants.
-      if (w.do === 'delete' && response.status === 404) return { ok: true, revision: 0 };
-      return { ok: false, status: body as unknown as Status };
+      if (w.do === 'delete' && response.status === 404) return { ok: true, revision: 0, gone: true };
+      return { ok: false, status: body as unknown as Status, deposed: deposed() };
     }
     const revision = Number((body.metadata as JsonObject | undefined)?.resourceVersion ?? 0);
     // A deletion's answer shows the object as it was; other stores count revisions of their own.

@@ -7,6 +7,7 @@ import {
   type Client,
   createRunner,
   type Runner,
+  type WriteResult,
 } from '../../kube/reconcile/runner.ts';
 import type { Entry, Fence, Grant, Key, Revision } from '../../kube/store/store.ts';
 import { SqlProjection } from './projection.ts';
@@ -17,6 +18,16 @@ const BUDGET = { writes: 500, ms: 5_000 };
 const LEASE_MS = 15_000;
 /** A standby that finds the lease held looks again after the holder's time is over. */
 const STANDBY_MS = LEASE_MS + 1_000;
+
+/** A loop that fails waits this long, doubling, so that a standby can take its place. */
+const FAILED_MS = 1_000;
+const FAILED_MS_MAX = 60_000;
+
+/** Something outside of the store concerns a key: its effects are asked anew. */
+export interface Poke {
+  controller: string;
+  key: Key;
+}
 
 /** The store of a cluster as its loops use it. */
 export interface LoopStore {
@@ -66,10 +77,20 @@ export function makeLoop<B>(platform: (bindings: B) => LoopPlatform) {
     #holder = '';
     #running: Promise<void> | undefined;
     #again = false;
+    #failures = 0;
 
-    /** There is work. Returns at once; that the work gets done is the store's mark's business. */
-    async wake(name: LoopName): Promise<void> {
+    /** There is work. Returns at once (with a poke: once it is kept); that the work gets done is the store's mark's business. */
+    async wake(name: LoopName, poke?: Poke): Promise<void> {
       this.#projection.setMeta('name', JSON.stringify(name));
+      if (poke) {
+        // The round under way settles what it took; a poke in its middle would be settled with it.
+        while (this.#running) await this.#running;
+        await this.#alarmIn(0);
+        this.#projection.transaction(() => {
+          this.#projection.setResults(poke.controller, poke.key, new Map());
+          this.#projection.enqueue({ ...poke, due: this.#platform.env.now() });
+        });
+      }
       this.#start(name);
     }
 
@@ -94,12 +115,15 @@ export function makeLoop<B>(platform: (bindings: B) => LoopPlatform) {
         this.#again = false;
         try {
           await this.#work(name);
+          this.#failures = 0;
         } catch (error) {
           env.log('error', 'loop.failed', {
             ...name,
             error: error instanceof Error ? (error.stack ?? error.message) : String(error),
           });
-          await this.#alarmIn(1_000);
+          await this.#alarmIn(Math.min(FAILED_MS * 2 ** this.#failures++, FAILED_MS_MAX));
+          // Whoever can't do the work must not keep another from doing it.
+          await this.#platform.store(name.cluster).release(leaseOf(name), this.#holder).catch(ignore);
         }
       }
     }
@@ -109,29 +133,45 @@ export function makeLoop<B>(platform: (bindings: B) => LoopPlatform) {
       const controllers = loops[name.loop];
       if (!controllers) return;
       const store = this.#platform.store(name.cluster);
-      const lease = `loop/${name.loop}`;
-      // A holder is one life of one replica: whoever restarts must take the lease anew, at a higher epoch.
-      this.#holder ||= `${name.loop}-${name.replica}-${env.uuid()}`;
+      const lease = leaseOf(name);
+      await this.#begin(name, store);
       const grant = await store.grant(lease, this.#holder, LEASE_MS);
-      if (!grant.held) return this.#alarmIn(STANDBY_MS);
+      if (!grant.held) return this.#standBy(name, store);
       const client = await this.#platform.client(name.cluster, { lease, epoch: grant.epoch }, this.#holder);
       const runner = createRunner(
         controllers,
         this.#projection,
-        sourceOf(store, () => this.#projection.cursor()),
-        client,
+        sourceOf(store),
+        leased(client, grant, env, () => store.grant(lease, this.#holder, LEASE_MS)),
         env,
       );
       await this.#register(name.loop, runner, store);
       const outcome = await runner.round(BUDGET);
-      if (outcome.deposed) return this.#alarmIn(STANDBY_MS);
-      const quiet = await store.cleared(name.loop, outcome.revision);
-      if (!quiet) this.#again = true;
-      else if (outcome.again !== undefined) {
-        if (outcome.again === 0) this.#again = true;
-        else await this.#alarmIn(outcome.again);
+      if (outcome.deposed) return this.#standBy(name, store);
+      if (outcome.again === 0) {
+        this.#again = true;
+        return;
       }
+      // The alarm first: with the mark gone, it alone remembers what waits in the queue.
+      if (outcome.again !== undefined) await this.#alarmIn(outcome.again);
+      if (!(await store.cleared(name.loop, outcome.revision))) this.#again = true;
       if (!this.#again) await store.release(lease, this.#holder);
+    }
+
+    /** Once in a life: whatever an earlier life of this replica holds is given back. Should some write of it be under way, its epoch is over. */
+    async #begin(name: LoopName, store: LoopStore): Promise<void> {
+      if (this.#holder !== '') return;
+      const before = this.#projection.meta('holder');
+      if (before !== undefined) await store.release(leaseOf(name), before);
+      this.#holder = `${name.loop}-${name.replica}-${this.#platform.env.uuid()}`;
+      this.#projection.setMeta('holder', this.#holder);
+    }
+
+    /** Another replica is at work: looks again when its lease must be over, unless nothing is left to do. */
+    async #standBy(name: LoopName, store: LoopStore): Promise<void> {
+      const own = this.#projection.nextDue() !== undefined;
+      // A revision that no mark can be at: asks without clearing.
+      if (own || !(await store.cleared(name.loop, 0))) await this.#alarmIn(STANDBY_MS);
     }
 
     /** A release whose controllers look at other resources tells the store, and reads everything anew. */
@@ -151,12 +191,38 @@ export function makeLoop<B>(platform: (bindings: B) => LoopPlatform) {
   };
 }
 
+const leaseOf = (name: LoopName) => `loop/${name.loop}`;
+const ignore = () => undefined;
+
+/** What a loop is told whose lease has gone while it worked. */
+const DEPOSED: WriteResult = {
+  ok: false,
+  deposed: true,
+  status: { status: 'Failure', message: 'the lease of this loop has gone to another', code: 409 } as never,
+};
+
+/** Renews the lease in time while a long piece of work runs; without it nothing more is written. */
+function leased(client: Client, first: Grant, env: Env, renew: () => Promise<Grant>): Client {
+  let until = first.expiresMs;
+  const held = async () => {
+    if (env.now() < until - LEASE_MS / 2) return true;
+    const next = await renew();
+    until = next.expiresMs;
+    return next.held && next.epoch === first.epoch;
+  };
+  return {
+    write: async (controller, write) => ((await held()) ? client.write(controller, write) : DEPOSED),
+    note: (...a) => client.note(...a),
+    effect: async (...a) =>
+      (await held()) ? client.effect(...a) : { ok: false, error: 'the lease of this loop has gone to another' },
+  };
+}
+
 /** Changes of a store; a cursor that is too old is answered with a snapshot. */
-export function sourceOf(store: LoopStore, cursor: () => Revision): ChangeSource {
+export function sourceOf(store: LoopStore): ChangeSource {
   return {
     async changes(after, resources): Promise<Changes> {
-      const first = cursor() === 0;
-      if (!first) {
+      if (after > 0) {
         const c = await store.changes(resources, after);
         if (!c.whole) return { revision: c.revision, rows: c.rows, more: c.more };
       }

@@ -97,9 +97,9 @@ export class SqlProjection implements Projection {
     );
   }
   take(now: number, limit: number): QueueItem[] {
-    const taken = [
+    return [
       ...this.#s.exec(
-        'SELECT * FROM queue WHERE due <= ? AND hold <= ? ORDER BY due, key LIMIT ?',
+        'SELECT * FROM queue WHERE due <= ? AND hold <= ? ORDER BY due, key, controller LIMIT ?',
         now,
         this.#cursor,
         limit,
@@ -111,8 +111,19 @@ export class SqlProjection implements Projection {
       attempts: Number(r.attempts),
       hold: Number(r.hold),
     }));
-    for (const i of taken) this.#s.exec('DELETE FROM queue WHERE controller = ? AND key = ?', i.controller, i.key);
-    return taken;
+  }
+  settle(item: QueueItem, next?: { due: number; hold?: Revision; attempts?: number }): void {
+    const { controller, key } = item;
+    if (next === undefined) this.#s.exec('DELETE FROM queue WHERE controller = ? AND key = ?', controller, key);
+    else
+      this.#s.exec(
+        'INSERT OR REPLACE INTO queue (controller, key, due, attempts, hold) VALUES (?, ?, ?, ?, ?)',
+        controller,
+        key,
+        next.due,
+        next.attempts ?? 0,
+        next.hold ?? 0,
+      );
   }
   nextDue(): number | undefined {
     for (const r of this.#s.exec('SELECT MIN(due) AS due FROM queue'))

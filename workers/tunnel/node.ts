@@ -1,5 +1,6 @@
 import { DurableObject } from 'cloudflare:workers';
 import * as v from 'valibot';
+import { keyOf } from '../../kube/store/key.ts';
 import {
   DEAD_MS,
   type Dial,
@@ -12,9 +13,16 @@ import {
 } from '../../kube/wire/messages.ts';
 import type { Bindings } from '../bindings.ts';
 import { world } from '../env.ts';
+import type { Liveness } from '../loops/nodes.ts';
 
 /** Each deploy drops every link; agents are back within seconds, so who comes meanwhile waits instead of failing. */
 const RECONNECT_MS = 5_000;
+
+/** Controllers that couldn't be told are told again after this. */
+const TELL_AGAIN_MS = 5_000;
+
+/** Where a Link is kept. */
+const LINK = 'link';
 
 /** What a socket remembers across hibernation. */
 interface Attachment {
@@ -24,11 +32,23 @@ interface Attachment {
   since: number;
 }
 
+/** What the object remembers of the node's link when no socket is left. */
+interface Link {
+  cluster: string;
+  node: string;
+  heardMs: number;
+  /** What the cluster's controllers know; that a new node is alive they ask themselves. */
+  told: 'alive' | 'dead';
+}
+
 /**
  * The control channel of one node: the agent's hibernatable WebSocket. It carries wake-ups and dial requests down and nothing but PING up,
- * which the platform answers while this object sleeps. One alarm per DEAD_MS, as long as a socket is open, reads the PING times.
+ * which the platform answers while this object sleeps. As long as a socket is open, an alarm looks when it must have been silent for DEAD_MS.
  */
 export class NodeTunnel extends DurableObject<Bindings> {
+  /** Both are fields so that a test can be quick. */
+  protected readonly deadMs: number = DEAD_MS;
+  protected readonly reconnectMs: number = RECONNECT_MS;
   /** Dials that came while no agent was connected. */
   readonly #waiting = new Set<() => void>();
 
@@ -50,7 +70,10 @@ export class NodeTunnel extends DurableObject<Bindings> {
     const pair = new WebSocketPair();
     this.ctx.acceptWebSocket(pair[1]);
     pair[1].serializeAttachment(attachment);
-    if ((await this.ctx.storage.getAlarm()) === null) await this.ctx.storage.setAlarm(world.now() + DEAD_MS);
+    const { cluster, node, since } = attachment;
+    const told = (await this.#link())?.told ?? 'alive';
+    await this.ctx.storage.put<Link>(LINK, { cluster, node, heardMs: since, told });
+    await this.ctx.storage.setAlarm(told === 'dead' ? since : since + this.deadMs + 1);
     return new Response(null, { status: 101, webSocket: pair[0] });
   }
 
@@ -60,11 +83,12 @@ export class NodeTunnel extends DurableObject<Bindings> {
     const parsed = v.safeParse(v.pipe(v.string(), v.parseJson(), FromAgent), message);
     if (!parsed.success) return socket.close(1008, v.summarize(parsed.issues).slice(0, 120));
     this.#send(socket, { type: 'welcome', wire: Math.min(parsed.output.wire, WIRE_VERSION) });
-    for (const proceed of this.#waiting) proceed();
-    this.#waiting.clear();
+    for (const proceed of [...this.#waiting]) proceed();
   }
 
   override async webSocketClose(socket: WebSocket, code: number): Promise<void> {
+    const link = await this.#link();
+    if (link) await this.ctx.storage.put(LINK, { ...link, heardMs: Math.max(link.heardMs, this.#heard(socket)) });
     // 1005 and 1006 may not be sent.
     socket.close(code === 1005 || code === 1006 ? 1000 : code);
   }
@@ -74,8 +98,13 @@ export class NodeTunnel extends DurableObject<Bindings> {
     const ask = () => this.#newest((socket) => this.#send(socket, { ...request, type: 'dial' }));
     if (ask()) return true;
     await new Promise<void>((resolve) => {
-      this.#waiting.add(resolve);
-      world.after(RECONNECT_MS, resolve);
+      const proceed = () => {
+        cancel();
+        this.#waiting.delete(proceed);
+        resolve();
+      };
+      const cancel = world.after(this.reconnectMs, proceed);
+      this.#waiting.add(proceed);
     });
     return ask();
   }
@@ -91,17 +120,51 @@ export class NodeTunnel extends DurableObject<Bindings> {
   }
 
   /** Ends every link of the node: its credential or its cluster is gone. */
-  dismiss(reason: string): void {
+  async dismiss(reason: string): Promise<void> {
+    await this.ctx.storage.delete(LINK);
     for (const socket of this.ctx.getWebSockets()) this.#send(socket, { type: 'bye', reason }, true);
   }
 
+  /** Whether the node is connected, and when it was last heard of: also after its link has gone. */
+  async liveness(): Promise<Liveness> {
+    const heardMs = this.heard();
+    const connected = world.now() - heardMs <= this.deadMs;
+    return { connected, heardMs: Math.max(heardMs, (await this.#link())?.heardMs ?? 0) };
+  }
+
+  /** Closes dead links, and tells the cluster's controllers when the node has gone or come back: only then are they woken. */
   override async alarm(): Promise<void> {
     const now = world.now();
     for (const socket of this.ctx.getWebSockets()) {
-      if (now - this.#heard(socket) > DEAD_MS) socket.close(1001, 'not heard of');
+      if (now - this.#heard(socket) > this.deadMs) socket.close(1001, 'not heard of');
     }
-    if (this.ctx.getWebSockets().some((s) => s.readyState === WebSocket.OPEN))
-      await this.ctx.storage.setAlarm(now + DEAD_MS);
+    const link = await this.#link();
+    if (!link) return;
+    const { connected, heardMs } = await this.liveness();
+    const left = heardMs + this.deadMs - now;
+    // Not connected, but heard of a moment ago: it may be on its way back.
+    const state = connected ? 'alive' : left >= 0 ? link.told : 'dead';
+    const known = state === link.told || (await this.#tell(link));
+    await this.ctx.storage.put<Link>(LINK, { ...link, heardMs, told: known ? state : link.told });
+    if (!known) await this.ctx.storage.setAlarm(now + TELL_AGAIN_MS);
+    else if (left >= 0) await this.ctx.storage.setAlarm(now + left + 1);
+  }
+
+  /** False when the loop couldn't be reached. */
+  async #tell({ cluster, node }: Link): Promise<boolean> {
+    const loop = this.env.LOOPS.getByName(`${cluster}/controllers/0`);
+    const poke = { controller: 'node-controller', key: keyOf('', 'nodes', '', node) };
+    try {
+      await loop.wake({ cluster, loop: 'controllers', replica: 0 }, poke);
+      return true;
+    } catch (error) {
+      world.log('error', 'tunnel.tell.failed', { cluster, node, error: String(error) });
+      return false;
+    }
+  }
+
+  #link(): Promise<Link | undefined> {
+    return this.ctx.storage.get<Link>(LINK);
   }
 
   #heard(socket: WebSocket): number {
@@ -113,7 +176,7 @@ export class NodeTunnel extends DurableObject<Bindings> {
     const now = world.now();
     const live = this.ctx
       .getWebSockets()
-      .filter((s) => s.readyState === WebSocket.OPEN && now - this.#heard(s) <= DEAD_MS);
+      .filter((s) => s.readyState === WebSocket.OPEN && now - this.#heard(s) <= this.deadMs);
     const newest = live.reduce<WebSocket | undefined>(
       (best, s) => (best === undefined || this.#heard(s) >= this.#heard(best) ? s : best),
       undefined,

@@ -7,6 +7,9 @@ import { world } from '../env.ts';
 
 /** How long a client waits for the node to dial: kube-apiserver's own dial timeout to a kubelet. */
 const DIAL_MS = 10_000;
+/** A close frame's reason has room for 123 bytes of UTF-8. */
+const CLOSE_REASON_CHARS_MAX = 40;
+
 /** A bearer of the ticket only is let in; a relay object is met by one client and one agent and then forgotten. */
 export interface Opening {
   cluster: string;
@@ -31,15 +34,17 @@ export class Relay extends DurableObject<Bindings> {
   async #client(request: Request): Promise<Response> {
     const opening = JSON.parse(decodeURIComponent(request.headers.get('coracle-opening') ?? 'null')) as Opening;
     this.#ticket = world.uuid();
+    let cancel: () => void = () => undefined;
     const arrival = new Promise<Arrival | null>((resolve) => {
       this.#arrive = resolve;
-      world.after(DIAL_MS, () => resolve(null));
+      cancel = world.after(DIAL_MS, () => resolve(null));
     });
     const tunnel = this.env.TUNNELS.get(this.env.TUNNELS.idFromName(tunnelName(opening.cluster, opening.node)));
-    if (!(await tunnel.dial({ ...opening.dial, ticket: this.#ticket })))
-      return failed(internal('error dialing backend: No agent available'));
-    const agent = await arrival;
+    const asked = await tunnel.dial({ ...opening.dial, ticket: this.#ticket });
+    const agent = asked ? await arrival : null;
+    cancel();
     this.#arrive = undefined;
+    if (!asked) return failed(internal('error dialing backend: No agent available'));
     if (agent === null) return failed(internal('error dialing backend: dial timeout'));
     if ('refused' in agent)
       return new Response(agent.refused.error ?? '', {
@@ -57,11 +62,9 @@ export class Relay extends DurableObject<Bindings> {
     if (arrive === undefined || this.#ticket === '' || url.searchParams.get('ticket') !== this.#ticket) {
       return new Response('no such stream', { status: 404 });
     }
+    // Of one use, whatever comes of it.
     this.#ticket = '';
-    const head = v.safeParse(
-      v.pipe(v.string(), v.parseJson(), Head),
-      decodeURIComponent(request.headers.get('coracle-head') ?? ''),
-    );
+    const head = v.safeParse(v.pipe(v.string(), v.parseJson(), Head), headOf(request));
     if (!head.success) return new Response('coracle-head is missing or malformed', { status: 400 });
     if (request.headers.get('upgrade') !== 'websocket') {
       arrive({ refused: head.output });
@@ -73,57 +76,60 @@ export class Relay extends DurableObject<Bindings> {
   }
 }
 
+function headOf(request: Request): string {
+  try {
+    return decodeURIComponent(request.headers.get('coracle-head') ?? '');
+  } catch {
+    return ''; // which is no head either
+  }
+}
+
 /** The agent's binary frames as a body. The agent may have CREDIT_BYTES under way; more is granted as the client reads. */
 function body(agent: WebSocket): ReadableStream<Uint8Array> {
   let granted = 0;
-  const grant = (bytes: number) => {
-    granted += bytes;
-    agent.send(JSON.stringify({ type: 'credit', bytes }));
+  let over = false;
+  const stop = (code: number, why: string, end?: () => void) => {
+    if (over) return;
+    over = true;
+    end?.();
+    agent.close(code, why);
   };
   return new ReadableStream<Uint8Array>(
     {
       start(controller) {
+        const fail = (why: string) => stop(1011, why, () => controller.error(new Error(why)));
         // Newer compatibility dates give Blobs otherwise.
         agent.binaryType = 'arraybuffer';
         agent.accept();
         agent.addEventListener('message', ({ data }) => {
+          if (over) return;
           if (typeof data !== 'string') {
             const bytes = new Uint8Array(data as ArrayBuffer);
             granted -= bytes.byteLength;
-            if (granted < 0) return fail(controller, agent, 'the agent sent more than it was granted');
-            return controller.enqueue(bytes);
+            if (granted < 0) return fail('the agent sent more than it was granted');
+            if (bytes.byteLength > 0) controller.enqueue(bytes);
+            return;
           }
           const frame = v.safeParse(v.pipe(v.string(), v.parseJson(), StreamFrame), data);
-          if (frame.success && frame.output.type === 'end') {
-            if (frame.output.error === undefined) controller.close();
-            else controller.error(new Error(frame.output.error));
-            agent.close(1000);
-          }
+          if (!frame.success || frame.output.type !== 'end') return;
+          if (frame.output.error === undefined) stop(1000, 'end', () => controller.close());
+          else fail(frame.output.error.slice(0, CLOSE_REASON_CHARS_MAX));
         });
-        agent.addEventListener('close', ({ code }) => {
-          if (code !== 1000) fail(controller, agent, 'the node went away');
-        });
+        // A body that ends well ends with a frame that says so: without it the rest is missing.
+        agent.addEventListener('close', () => fail('the node went away'));
+        agent.addEventListener('error', () => fail('the node went away'));
       },
       pull(controller) {
         // Called when the queue is below the high-water mark: let the agent fill it up again.
-        const free = Math.max(0, (controller.desiredSize ?? 0) - granted);
-        if (free > 0) grant(free);
+        const bytes = Math.max(0, (controller.desiredSize ?? 0) - granted);
+        if (bytes === 0 || over) return;
+        granted += bytes;
+        agent.send(JSON.stringify({ type: 'credit', bytes }));
       },
-      cancel() {
-        agent.close(1000, 'the client went away');
-      },
+      cancel: () => stop(1000, 'the client went away'),
     },
     { highWaterMark: CREDIT_BYTES, size: (chunk) => chunk?.byteLength ?? 0 },
   );
-}
-
-function fail(controller: ReadableStreamDefaultController, agent: WebSocket, why: string): void {
-  try {
-    controller.error(new Error(why));
-  } catch {
-    // already ended: there is nobody left to tell
-  }
-  agent.close(1011, why);
 }
 
 function failed(error: StatusError): Response {
