@@ -1,5 +1,6 @@
-import { type Env, sleep } from '../../kube/meta/env.ts';
+import type { Env } from '../../kube/meta/env.ts';
 import { RuntimeError } from './error.ts';
+import { FakeCalls, type FakeMethod } from './fake-calls.ts';
 import { FakeImages } from './fake-images.ts';
 import { FakeProcess, type LogSink } from './fake-process.ts';
 import { busyboxProgram, type Program, type ProgramContext } from './fake-program.ts';
@@ -42,9 +43,6 @@ export interface FakeOptions {
   program?: (argv: string[], c: ProgramContext, container: ContainerConfig) => Program | null;
 }
 
-/** What can be made to fail or be slow. */
-export type FakeMethod = Exclude<keyof Runtime, 'close'>;
-
 const SANDBOX_IPS_MAX = 250; // 10.88.0.2 to 10.88.0.251, then the next third byte
 const KILLED = 128 + 9;
 const TERMINATED = 128 + 15;
@@ -62,14 +60,11 @@ export function goSeconds(n: number): string {
  */
 export class FakeRuntime implements Runtime {
   readonly images: FakeImages;
-  /** Every call, in order: the method and its first argument where that is an id. */
-  readonly calls: string[] = [];
   readonly #o: Required<Pick<FakeOptions, 'program'>> & FakeOptions;
   readonly #env: Env;
   readonly #sandboxes = new Map<string, FakeSandbox>();
   readonly #containers = new Map<string, FakeContainer>();
-  readonly #failures = new Map<FakeMethod, RuntimeError[]>();
-  readonly #delays = new Map<FakeMethod, number>();
+  readonly #calls: FakeCalls;
   #addresses = 0;
   #streams = 0;
   ready = { runtime: true, network: true };
@@ -78,18 +73,22 @@ export class FakeRuntime implements Runtime {
     this.#o = { program: busyboxProgram, ...o };
     this.#env = o.env;
     this.images = new FakeImages(o.env);
+    this.#calls = new FakeCalls(o.env);
+  }
+
+  /** Every call, in order: the method and its first argument where that is an id or a name. */
+  get calls(): readonly string[] {
+    return this.#calls.made;
   }
 
   /** The next `times` calls of `method` fail with `error`. */
   fail(method: FakeMethod, error: RuntimeError, times = 1): void {
-    const list = this.#failures.get(method) ?? [];
-    for (let i = 0; i < times; i++) list.push(error);
-    this.#failures.set(method, list);
+    this.#calls.fail(method, error, times);
   }
 
   /** Every call of `method` takes `ms` from now on. */
   delay(method: FakeMethod, ms: number): void {
-    this.#delays.set(method, ms);
+    this.#calls.delay(method, ms);
   }
 
   /** The container's process ends now with this code. */
@@ -115,14 +114,6 @@ export class FakeRuntime implements Runtime {
     this.#container(id).usage = usage;
   }
 
-  async #enter(method: FakeMethod, arg = ''): Promise<void> {
-    this.calls.push(arg ? `${method} ${arg}` : method);
-    const ms = this.#delays.get(method);
-    if (ms) await sleep(this.#env, ms);
-    const failure = this.#failures.get(method)?.shift();
-    if (failure) throw failure;
-  }
-
   #nanos(): number {
     return this.#env.now() * 1e6;
   }
@@ -144,11 +135,11 @@ export class FakeRuntime implements Runtime {
   }
 
   async version() {
-    await this.#enter('version');
+    await this.#calls.enter('version');
     return { version: '0.1.0', runtimeName: 'fake', runtimeVersion: '1.6.0', runtimeApiVersion: 'v1' };
   }
   async status(): Promise<StatusResponse> {
-    await this.#enter('status');
+    await this.#calls.enter('status');
     const condition = (type: string, status: boolean) =>
       status
         ? { type, status, reason: '', message: '' }
@@ -161,16 +152,16 @@ export class FakeRuntime implements Runtime {
     };
   }
   async cgroupDriver() {
-    await this.#enter('cgroupDriver');
+    await this.#calls.enter('cgroupDriver');
     return null;
   }
   async updateRuntimeConfig(): Promise<void> {
-    await this.#enter('updateRuntimeConfig');
+    await this.#calls.enter('updateRuntimeConfig');
   }
 
   async runPodSandbox(config: PodSandboxConfig, handler = ''): Promise<string> {
     const name = sandboxName(config);
-    await this.#enter('runPodSandbox', name);
+    await this.#calls.enter('runPodSandbox', name);
     for (const s of this.#sandboxes.values()) {
       if (sandboxName(s.config) !== name) continue;
       throw unknown(`failed to reserve sandbox name "${name}": name "${name}" is reserved for "${s.id}"`);
@@ -187,7 +178,7 @@ export class FakeRuntime implements Runtime {
   }
 
   async stopPodSandbox(id: string): Promise<void> {
-    await this.#enter('stopPodSandbox', id);
+    await this.#calls.enter('stopPodSandbox', id);
     const s = this.#lookup(this.#sandboxes, id);
     if (!s) return;
     for (const c of this.#containers.values()) if (c.sandbox === s) c.process?.exit(KILLED);
@@ -196,7 +187,7 @@ export class FakeRuntime implements Runtime {
   }
 
   async removePodSandbox(id: string): Promise<void> {
-    await this.#enter('removePodSandbox', id);
+    await this.#calls.enter('removePodSandbox', id);
     const s = this.#lookup(this.#sandboxes, id);
     if (!s) return;
     for (const c of [...this.#containers.values()]) {
@@ -208,7 +199,7 @@ export class FakeRuntime implements Runtime {
   }
 
   async podSandboxStatus(id: string): Promise<PodSandboxStatusResponse> {
-    await this.#enter('podSandboxStatus', id);
+    await this.#calls.enter('podSandboxStatus', id);
     const s = this.#lookup(this.#sandboxes, id);
     if (!s) throw notFound('an error occurred when try to find sandbox');
     const options = s.config.linux?.securityContext?.namespaceOptions;
@@ -221,7 +212,7 @@ export class FakeRuntime implements Runtime {
   }
 
   async listPodSandbox(filter: PodSandboxFilter = {}): Promise<PodSandbox[]> {
-    await this.#enter('listPodSandbox');
+    await this.#calls.enter('listPodSandbox');
     const only = filter.id ? this.#lookup(this.#sandboxes, filter.id) : null;
     if (only === undefined) return [];
     return [...this.#sandboxes.values()]
@@ -231,7 +222,7 @@ export class FakeRuntime implements Runtime {
   }
 
   async updatePodSandboxResources(): Promise<void> {
-    await this.#enter('updatePodSandboxResources');
+    await this.#calls.enter('updatePodSandboxResources');
     throw new RuntimeError(
       'Unimplemented',
       'unknown method UpdatePodSandboxResources for service runtime.v1.RuntimeService',
@@ -239,7 +230,7 @@ export class FakeRuntime implements Runtime {
   }
 
   async createContainer(sandboxId: string, config: ContainerConfig, _: PodSandboxConfig): Promise<string> {
-    await this.#enter('createContainer', sandboxId);
+    await this.#calls.enter('createContainer', sandboxId);
     const s = this.#lookup(this.#sandboxes, sandboxId);
     if (!s) throw notFound(`failed to find sandbox id "${sandboxId}"`);
     if (!s.ready) {
@@ -284,7 +275,7 @@ export class FakeRuntime implements Runtime {
   }
 
   async startContainer(id: string): Promise<void> {
-    await this.#enter('startContainer', id);
+    await this.#calls.enter('startContainer', id);
     const c = this.#container(id);
     const state = stateOf(c);
     if (state !== 'CONTAINER_CREATED') {
@@ -315,7 +306,7 @@ export class FakeRuntime implements Runtime {
   }
 
   async stopContainer(id: string, graceSeconds: number): Promise<void> {
-    await this.#enter('stopContainer', id);
+    await this.#calls.enter('stopContainer', id);
     const c = this.#lookup(this.#containers, id);
     if (!c?.process || c.finishedAt !== 0) return;
     const pid1 = c.config.linux?.securityContext?.namespaceOptions?.pid === 'CONTAINER';
@@ -332,7 +323,7 @@ export class FakeRuntime implements Runtime {
   }
 
   async removeContainer(id: string): Promise<void> {
-    await this.#enter('removeContainer', id);
+    await this.#calls.enter('removeContainer', id);
     const c = this.#lookup(this.#containers, id);
     if (!c) return;
     c.process?.exit(KILLED);
@@ -340,12 +331,12 @@ export class FakeRuntime implements Runtime {
   }
 
   async containerStatus(id: string): Promise<ContainerStatus> {
-    await this.#enter('containerStatus', id);
+    await this.#calls.enter('containerStatus', id);
     return statusView(this.#container(id));
   }
 
   async listContainers(filter: ContainerFilter = {}): Promise<Container[]> {
-    await this.#enter('listContainers');
+    await this.#calls.enter('listContainers');
     const only = filter.id ? this.#lookup(this.#containers, filter.id) : null;
     const sandbox = filter.podSandboxId ? this.#lookup(this.#sandboxes, filter.podSandboxId) : null;
     if (only === undefined || sandbox === undefined) return [];
@@ -357,12 +348,12 @@ export class FakeRuntime implements Runtime {
   }
 
   async updateContainerResources(id: string, linux: LinuxContainerResources): Promise<void> {
-    await this.#enter('updateContainerResources', id);
+    await this.#calls.enter('updateContainerResources', id);
     Object.assign(this.#container(id).resources, linux);
   }
 
   async reopenContainerLog(id: string): Promise<void> {
-    await this.#enter('reopenContainerLog', id);
+    await this.#calls.enter('reopenContainerLog', id);
     const c = this.#container(id);
     if (stateOf(c) !== 'CONTAINER_RUNNING') throw unknown('container is not running');
     c.process?.reopen();
@@ -376,7 +367,7 @@ export class FakeRuntime implements Runtime {
   }
 
   async execSync(id: string, cmd: string[], timeoutSeconds = 0): Promise<ExecSyncResult> {
-    await this.#enter('execSync', id);
+    await this.#calls.enter('execSync', id);
     const failed = 'failed to exec in container: ';
     const c = this.#running(id, failed);
     let program: Program;
@@ -410,17 +401,17 @@ export class FakeRuntime implements Runtime {
     return `http://127.0.0.1:0/${kind}/${++this.#streams}`;
   }
   async exec(r: ExecRequest): Promise<string> {
-    await this.#enter('exec', r.containerId);
+    await this.#calls.enter('exec', r.containerId);
     this.#running(r.containerId);
     return this.#url('exec');
   }
   async attach(r: AttachRequest): Promise<string> {
-    await this.#enter('attach', r.containerId);
+    await this.#calls.enter('attach', r.containerId);
     this.#running(r.containerId);
     return this.#url('attach');
   }
   async portForward(sandboxId: string): Promise<string> {
-    await this.#enter('portForward', sandboxId);
+    await this.#calls.enter('portForward', sandboxId);
     const s = this.#lookup(this.#sandboxes, sandboxId);
     if (!s) throw notFound(`failed to find sandbox "${sandboxId}"`);
     if (!s.ready) throw unknown('sandbox container is not running');
@@ -428,18 +419,18 @@ export class FakeRuntime implements Runtime {
   }
 
   async containerStats(id: string): Promise<ContainerStats> {
-    await this.#enter('containerStats', id);
+    await this.#calls.enter('containerStats', id);
     const c = this.#container(id);
     if (stateOf(c) !== 'CONTAINER_RUNNING') throw unknown('unexpected metrics response: []');
     return statsView(c, this.#nanos());
   }
   async listContainerStats(filter: ContainerStatsFilter = {}) {
-    await this.#enter('listContainerStats');
+    await this.#calls.enter('listContainerStats');
     const listed = await this.listContainers({ ...filter, state: 'CONTAINER_RUNNING' });
     return listed.map((c) => statsView(this.#container(c.id), this.#nanos()));
   }
   async podSandboxStats(id: string): Promise<PodSandboxStats> {
-    await this.#enter('podSandboxStats', id);
+    await this.#calls.enter('podSandboxStats', id);
     const s = this.#lookup(this.#sandboxes, id);
     if (!s) throw notFound(`an error occurred when trying to find sandbox ${id}`);
     const containers = [...this.#containers.values()].filter((c) => c.sandbox === s && c.process && !c.finishedAt);

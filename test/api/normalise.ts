@@ -60,6 +60,9 @@ export class Normaliser {
       this.#given.includes(m) ? m : f ? 'MICROTIME' : 'TIME',
     );
     t = t.replace(/\b10\.96\.\d+\.\d+\b/g, (ip) => (this.#given.includes(ip) ? ip : 'CLUSTERIP'));
+    t = t.replace(/^\d+:3\d{4}\/(TCP|UDP|SCTP)/, (p) =>
+      this.#given.includes(p) ? p : p.replace(/:3\d{4}/, ':NODEPORT'),
+    );
     return /^(\d+s|\d+m\d*s?)$/.test(t) ? 'AGE' : t;
   }
 
