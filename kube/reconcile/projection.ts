@@ -24,6 +24,7 @@ export interface Projection {
   get(key: Key): Row | undefined;
   /** Rows of a resource in key order. */
   list(resource: string, namespace?: string): Iterable<Row>;
+  /** Rows of a resource with that owner; '' owns nothing. */
   owned(resource: string, ownerUid: string): Row[];
   /** The row with that uid, of any resource. */
   byUid(uid: string): Row | undefined;
@@ -41,7 +42,7 @@ export interface Projection {
   nextDue(): number | undefined;
   results(controller: string, key: Key): Map<string, EffectResult>;
   setResults(controller: string, key: Key, results: Map<string, EffectResult>): void;
-  /** Runs f so that a crash leaves all of its changes or none. */
+  /** Runs f so that a crash, or an error that it throws, leaves all of its changes or none. */
   transaction<T>(f: () => T): T;
 }
 
@@ -68,7 +69,7 @@ export class MemoryProjection implements Projection {
     return [...this.#rows.values()].filter((r) => r.key.startsWith(prefix)).sort((a, b) => (a.key < b.key ? -1 : 1));
   }
   owned(resource: string, ownerUid: string): Row[] {
-    return [...this.list(resource)].filter((r) => r.owner === ownerUid);
+    return ownerUid === '' ? [] : [...this.list(resource)].filter((r) => r.owner === ownerUid);
   }
   byUid(uid: string): Row | undefined {
     for (const r of this.#rows.values()) if (r.uid === uid) return r;
@@ -119,6 +120,12 @@ export class MemoryProjection implements Projection {
     else this.#results.set(id(controller, key), results);
   }
   transaction<T>(f: () => T): T {
-    return f();
+    const before = [this.#cursor, new Map(this.#rows), new Map(this.#queue), new Map(this.#results)] as const;
+    try {
+      return f();
+    } catch (error) {
+      [this.#cursor, this.#rows, this.#queue, this.#results] = before;
+      throw error;
+    }
   }
 }

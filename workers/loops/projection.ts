@@ -147,7 +147,12 @@ export class SqlProjection implements Projection {
       );
   }
   transaction<T>(f: () => T): T {
-    return this.#s.transaction(f);
+    try {
+      return this.#s.transaction(f);
+    } catch (error) {
+      this.#cursor = Number(this.meta('cursor') ?? 0);
+      throw error;
+    }
   }
 
   #first(query: string, value: string): Row | undefined {
