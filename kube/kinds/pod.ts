@@ -1,18 +1,18 @@
 import { forbidden, index, invalid, notSupported, required } from '../meta/issues.ts';
 import { equalJson, isObject, type Json, type JsonObject } from '../meta/json.ts';
-import { dns1123Label, nameIsDnsSubdomain, qualifiedName } from '../meta/names.ts';
+import { dns1123Label, nameIsDnsSubdomain } from '../meta/names.ts';
 import type { KubeObject } from '../meta/object.ts';
 import type { Issue } from '../meta/status.ts';
 import { formatTime } from '../meta/time.ts';
 import { copy, has, list, make, num, obj, objs, put, str, texts } from './access.ts';
 import { type Behaviour, onlyStatus, updateMeta } from './behaviour.ts';
 import { POD_COLUMNS } from './columns/pod.ts';
-import { immutable, keepMetaForStatus, validateObjectMeta } from './objectmeta.ts';
+import { keepMetaForStatus, validateObjectMeta } from './objectmeta.ts';
+import { MIRROR, podFacts } from './podfacts.ts';
 import { validatePodAnnotations, validatePodAnnotationUpdate, validateProfilesMatch } from './podspec/annotations.ts';
-import { each, named, notNegative } from './podspec/checks.ts';
+import { named, notNegative } from './podspec/checks.ts';
 import { paddedImage, validateContainerUpdates } from './podspec/containers.ts';
 import { defaultPod, dropDisabled } from './podspec/defaults.ts';
-import { validateLegacyIP } from './podspec/ip.ts';
 import { podQOS } from './podspec/qos.ts';
 import { keepResizable, validateResize } from './podspec/resize.ts';
 import {
@@ -23,6 +23,7 @@ import {
 } from './podspec/scheduling.ts';
 import { defaultPodResources, validatePodSpec } from './podspec/spec.ts';
 import { podWarnings } from './podspec/warnings.ts';
+import { keepStatusMembers, validatePodStatus } from './podstatus.ts';
 
 const spec = (o: KubeObject | JsonObject): JsonObject => obj(o.spec as Json);
 const status = (o: KubeObject): JsonObject => obj(o.status);
@@ -309,7 +310,7 @@ function gatedChanges(munged: JsonObject, old: JsonObject): Issue[] {
 }
 
 function ephemeralUpdate(pod: KubeObject, prev: KubeObject): Issue[] {
-  if (texts(prev.metadata.annotations)['kubernetes.io/config.mirror'] !== undefined) {
+  if (texts(prev.metadata.annotations)[MIRROR] !== undefined) {
     return [forbidden('', 'static pods do not support ephemeral containers')];
   }
   const issues = validatePodAnnotationUpdate(
@@ -328,100 +329,6 @@ function ephemeralUpdate(pod: KubeObject, prev: KubeObject): Issue[] {
   return issues;
 }
 
-/** Status members that an old client may not know stay. */
-function keepStatusMembers(next: JsonObject, prev: JsonObject): void {
-  for (const m of ['resourceClaimStatuses', 'extendedResourceClaimStatus', 'nodeAllocatableResourceClaimStatuses']) {
-    if (next[m] === undefined && prev[m] !== undefined) next[m] = prev[m];
-  }
-  if (str(next.qosClass) === '') put(next, 'qosClass', prev.qosClass);
-  if (num(next.observedGeneration) === 0) put(next, 'observedGeneration', prev.observedGeneration);
-  const old = objs(prev.conditions);
-  for (const c of objs(next.conditions)) {
-    const i = old.findIndex((o) => o.type === c.type);
-    const [was] = i < 0 ? [] : old.splice(i, 1);
-    if (num(c.observedGeneration) === 0 && num(was?.observedGeneration) !== 0) {
-      put(c, 'observedGeneration', was?.observedGeneration);
-    }
-  }
-}
-const SYSTEM_CONDITIONS = new Set(['PodScheduled', 'Ready', 'Initialized']);
-function validatePodStatus(next: KubeObject, prev: KubeObject): Issue[] {
-  const s = status(next);
-  const issues = validatePodAnnotationUpdate(
-    'metadata.annotations',
-    texts(next.metadata.annotations),
-    texts(prev.metadata.annotations),
-    spec(next),
-  );
-  for (const [i, c] of objs(s.conditions).entries()) {
-    const at = index('status.conditions', i);
-    if (num(c.observedGeneration) < 0) {
-      issues.push(invalid(`${at}.observedGeneration`, num(c.observedGeneration), 'must be a non-negative integer'));
-    }
-    if (!SYSTEM_CONDITIONS.has(str(c.type)))
-      issues.push(...each(`${at}.Type`, str(c.type), qualifiedName(str(c.type))));
-  }
-  const nominated = str(s.nominatedNodeName);
-  if (nominated !== '' && nominated !== str(status(prev).nominatedNodeName)) {
-    issues.push(...named('status.nominatedNodeName', nominated, nameIsDnsSubdomain));
-    if (str(spec(prev).nodeName) !== '') {
-      issues.push(forbidden('status.nominatedNodeName', 'may not be set on pods that are already bound to a node'));
-    }
-  }
-  if (num(s.observedGeneration) < 0) {
-    issues.push(invalid('status.observedGeneration', num(s.observedGeneration), 'must be a non-negative integer'));
-  }
-  issues.push(...immutable('status.qosClass', str(s.qosClass), str(status(prev).qosClass)));
-  issues.push(...transitions(next, prev));
-  for (const [plural, singular] of [
-    ['podIPs', 'podIP'],
-    ['hostIPs', 'hostIP'],
-  ] as const) {
-    issues.push(...addresses(`status.${plural}`, s, plural, singular));
-  }
-  return issues;
-}
-function addresses(path: string, s: JsonObject, plural: string, singular: string): Issue[] {
-  const ips = objs(s[plural]).map((p) => str(p.ip));
-  const issues = ips.flatMap((ip, i) => validateLegacyIP(index(path, i), ip));
-  if (ips.length > 1 && (ips.length > 2 || (ips[0] ?? '').includes(':') === (ips[1] ?? '').includes(':'))) {
-    issues.push(invalid(path, s[plural], 'may specify no more than one IP for each IP family'));
-  }
-  const one = str(s[singular]);
-  if ((one !== '') !== ips.length > 0) {
-    issues.push(invalid(path, s[plural] ?? null, `${singular} and ${plural} must either both be set or both be unset`));
-  } else if (ips.length > 0 && ips[0] !== one) {
-    issues.push(invalid(`${path}[0].ip`, ips[0], `must be equal to \`${singular}\``));
-  }
-  return issues;
-}
-/** A container that ended and is not to restart stays ended. */
-function transitions(next: KubeObject, prev: KubeObject): Issue[] {
-  const policy = str(spec(prev).restartPolicy);
-  const lists: [string, string][] = [
-    ['containerStatuses', 'containers'],
-    ['initContainerStatuses', 'initContainers'],
-    ['ephemeralContainerStatuses', ''],
-  ];
-  return lists.flatMap(([member, containers]) =>
-    objs(status(prev)[member]).flatMap((was, i) => {
-      const ended = obj(obj(was.state).terminated);
-      if (!has(obj(was.state).terminated)) return [];
-      const c = objs(spec(prev)[containers]).find((x) => x.name === was.name);
-      const own =
-        str(c?.restartPolicy) || (containers === 'initContainers' && policy === 'Always' ? 'OnFailure' : policy);
-      const restarts =
-        own === 'Always' ||
-        (own === 'OnFailure' && num(ended.exitCode) !== 0) ||
-        list(c?.restartPolicyRules).length > 0;
-      if (containers !== '' && restarts) return [];
-      const now = objs(status(next)[member]).find((x) => x.name === was.name);
-      if (!now || has(obj(now.state).terminated)) return [];
-      return [forbidden(`${index(`status.${member}`, i)}.state`, 'may not be transitioned to non-terminated state')];
-    }),
-  );
-}
-
 function validateBinding(body: KubeObject): Issue[] {
   const target = obj(body.target);
   const kind = str(target.kind);
@@ -430,49 +337,4 @@ function validateBinding(body: KubeObject): Issue[] {
   if (str(target.name) === '') issues.push(required('target.name'));
   else if (kind === '' || kind === 'Node') issues.push(...named('target.name', str(target.name), nameIsDnsSubdomain));
   return issues;
-}
-
-/** Node, and the keys of what the pod names: for the Node authorizer. */
-function podFacts(pod: KubeObject): { node?: string; refs?: string[] } {
-  const s = spec(pod);
-  const namespace = str(pod.metadata.namespace);
-  const refs = new Set<string>();
-  const add = (resource: string, v: Json | undefined) => {
-    if (str(v) !== '') refs.add(`${resource}/${namespace}/${str(v)}`);
-  };
-  add('serviceaccounts', s.serviceAccountName);
-  for (const p of objs(s.imagePullSecrets)) add('secrets', p.name);
-  for (const v of objs(s.volumes)) volumeRefs(v, str(pod.metadata.name), add);
-  for (const m of ['initContainers', 'containers', 'ephemeralContainers']) {
-    for (const c of objs(s[m])) {
-      for (const e of objs(c.env)) {
-        add('configmaps', obj(obj(e.valueFrom).configMapKeyRef).name);
-        add('secrets', obj(obj(e.valueFrom).secretKeyRef).name);
-      }
-      for (const e of objs(c.envFrom)) {
-        add('configmaps', obj(e.configMapRef).name);
-        add('secrets', obj(e.secretRef).name);
-      }
-    }
-  }
-  for (const c of objs(s.resourceClaims)) add('resourceclaims.resource.k8s.io', c.resourceClaimName);
-  for (const c of objs(status(pod).resourceClaimStatuses)) add('resourceclaims.resource.k8s.io', c.resourceClaimName);
-  return {
-    ...(str(s.nodeName) === '' ? {} : { node: str(s.nodeName) }),
-    ...(refs.size === 0 ? {} : { refs: [...refs] }),
-  };
-}
-const SECRET_REFS = ['azureFile', 'cephfs', 'flexVolume', 'iscsi', 'rbd', 'scaleIO', 'storageos', 'cinder'];
-function volumeRefs(v: JsonObject, pod: string, add: (resource: string, v: Json | undefined) => void): void {
-  add('secrets', obj(v.secret).secretName);
-  add('configmaps', obj(v.configMap).name);
-  add('persistentvolumeclaims', obj(v.persistentVolumeClaim).claimName);
-  if (has(v.ephemeral)) add('persistentvolumeclaims', `${pod}-${str(v.name)}`);
-  add('secrets', obj(v.azureFile).secretName);
-  for (const t of SECRET_REFS) add('secrets', obj(obj(v[t]).secretRef).name);
-  add('secrets', obj(obj(v.csi).nodePublishSecretRef).name);
-  for (const s of objs(obj(v.projected).sources)) {
-    add('secrets', obj(s.secret).name);
-    add('configmaps', obj(s.configMap).name);
-  }
 }
