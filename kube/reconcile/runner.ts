@@ -102,7 +102,11 @@ export function createRunner(
         if (owner && parseKey(owner.key).resource === resourceOf(c.for)) enqueue(owner.key);
       }
       for (const w of c.watches ?? []) {
-        if (resourceOf(w.kind) === resource) for (const key of w.map(row, view(c.name, row.key, 0, now))) enqueue(key);
+        if (resourceOf(w.kind) !== resource) continue;
+        const keys = attempt(() => w.map(row, view(c.name, row.key, 0, now)));
+        // One object that can't be mapped must not keep the cursor where it is for ever.
+        if (keys instanceof Error) complain(c.name, row.key, keys);
+        else for (const key of keys) enqueue(key);
       }
     }
   }
@@ -229,13 +233,13 @@ export function createRunner(
     return plans;
   }
 
+  function complain(controller: string, key: Key, error: Error): void {
+    env.log('error', 'reconcile.failed', { controller, key, error: error.stack ?? error.message });
+  }
+
   /** One that can't be planned for must not stop the others. */
   function failed(item: QueueItem, error: Error): void {
-    env.log('error', 'reconcile.failed', {
-      controller: item.controller,
-      key: item.key,
-      error: error.stack ?? error.message,
-    });
+    complain(item.controller, item.key, error);
     projection.settle(item, { due: env.now() + backoff(item.attempts), attempts: item.attempts + 1, hold: item.hold });
   }
 
