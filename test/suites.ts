@@ -69,7 +69,7 @@ export const suites = (): readonly Suite[] => [
   {
     name: 'api',
     about: 'request and response cases, recorded from kube-apiserver, on our server',
-    commands: [node('test/api/run.ts')],
+    commands: [node('test/api/run.ts'), unit(...glob('test/api/*.test.ts'))],
   },
   {
     name: 'runtime',

@@ -48,7 +48,7 @@ export class Normaliser {
     t = t.replaceAll(this.#namespace, 'NS');
     // Revisions inside texts: upstream's patch errors print the object, preconditions and lists the number.
     t = t.replace(
-      /(\\?"resourceVersion\\?":\\?"|ResourceVersion in (?:the precondition|record) \(|current: )(\d+)/g,
+      /(\\?"resourceVersion\\?":\\?"|^ +resourceVersion: "|ResourceVersion in (?:the precondition|record) \(|current: )(\d+)/gm,
       '$1RV',
     );
     t = t.replace(/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g, (u) => {

@@ -1,119 +1,73 @@
-import { request as httpRequest, type IncomingMessage } from 'node:http';
-import { request as httpsRequest } from 'node:https';
-import type { Answer, Case, Step } from './case.ts';
-import { Normaliser } from './normalise.ts';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { allowed } from './allowed.ts';
+import type { Answer, Case } from './case.ts';
+import { suites } from './cases/index.ts';
+import { differences } from './diff.ts';
+import { runCase, type Target } from './play.ts';
+import { serveTokens } from './serve.ts';
 
-/** Where cases run. */
-export interface Target {
-  url: string;
-  tokens: { admin?: string; user?: string };
+const HELP = `Runs the cases recorded on kube-apiserver against our server and compares whole answers.
+
+  node test/api/run.ts [--suite S] [--case TEXT] [--quiet] [--url URL --token T --user T2]
+
+Without --url the server is started here, with its store in memory. --user is the token of a user
+without rights: cases that need one are left out without it. --quiet prints failures only.`;
+
+const { values } = parseArgs({
+  options: {
+    url: { type: 'string' },
+    token: { type: 'string' },
+    user: { type: 'string' },
+    suite: { type: 'string' },
+    case: { type: 'string' },
+    quiet: { type: 'boolean', default: false },
+    help: { type: 'boolean', default: false },
+  },
+});
+
+/** What differs between the recorded answers of a case and ours. */
+async function problems(target: Target, c: Case, theirs: readonly Answer[], namespace: string): Promise<string[]> {
+  const ours = await runCase(target, c, namespace);
+  return theirs.flatMap((a, s) => {
+    const o = ours[s];
+    const found = o ? differences(allowed(a), allowed(o)) : ['no answer'];
+    return found.map((d) => `    step ${s} ${c.steps[s]?.method} ${c.steps[s]?.path}${d}`);
+  });
 }
-/** A watch or a request that says nothing for this long has hung. */
-const SILENCE_MS = 4000;
-const HEADERS = ['content-type', 'warning', 'allow', 'retry-after'];
 
-interface Raw {
-  status: number;
-  headers: IncomingMessage['headers'];
-  text: string;
-}
-
-/** One request as it stands. */
-export function send(target: Target, step: Step): Promise<Raw> {
-  const url = new URL(target.url.replace(/\/$/, '') + step.path);
-  const who = step.as ?? 'admin';
-  const token = who === 'bad' ? 'nonsense' : who === 'none' ? undefined : target.tokens[who];
-  const body =
-    step.body === undefined ? undefined : typeof step.body === 'string' ? step.body : JSON.stringify(step.body);
-  const headers: Record<string, string> = {
-    accept: 'application/json',
-    'user-agent': 'case/1',
-    ...(token ? { authorization: `Bearer ${token}` } : {}),
-    ...(body === undefined ? {} : { 'content-length': String(Buffer.byteLength(body)) }),
-    ...step.headers,
+async function main(): Promise<number> {
+  const own = values.url === undefined ? await serveTokens() : undefined;
+  const target: Target = own?.target ?? {
+    url: values.url ?? '',
+    tokens: { ...(values.token ? { admin: values.token } : {}), ...(values.user ? { user: values.user } : {}) },
   };
-  return new Promise((resolve, reject) => {
-    const make = url.protocol === 'https:' ? httpsRequest : httpRequest;
-    const r = make(url, {
-      method: step.method,
-      headers,
-      agent: false,
-      ...(url.protocol === 'https:' ? { rejectUnauthorized: false } : {}),
-    });
-    r.setTimeout(SILENCE_MS, () => r.destroy(new Error(`silent for ${SILENCE_MS} ms`)));
-    // What isn't answered is an answer too: a case must not end the run.
-    r.on('error', (e) =>
-      e.message.includes('ECONNREFUSED') ? reject(e) : resolve({ status: 0, headers: {}, text: e.message }),
-    );
-    r.on('response', (res) => {
-      let text = '';
-      const done = () => resolve({ status: res.statusCode ?? 0, headers: res.headers, text });
-      res.setEncoding('utf8');
-      res.on('data', (chunk: string) => {
-        text += chunk;
-        if (step.lines !== undefined && text.split('\n').length > step.lines) {
-          done();
-          res.destroy();
-        }
-      });
-      res.on('end', done);
-      res.on('error', () => done());
-    });
-    r.end(body);
-  });
+  const count = { passed: 0, failed: 0, out: 0 };
+  for (const [suite, cases] of Object.entries(suites)) {
+    if (values.suite && values.suite !== suite) continue;
+    const file = join(import.meta.dirname, 'recorded', `${suite}.json`);
+    const recorded = JSON.parse(readFileSync(file, 'utf8')) as Record<string, Answer[]>;
+    for (const [i, c] of cases.entries()) {
+      if (values.case && !c.name.includes(values.case)) continue;
+      if (c.tokens && !target.tokens.user) {
+        count.out++;
+        continue;
+      }
+      const theirs = recorded[c.name];
+      const found = theirs
+        ? await problems(target, c, theirs, `${suite}-${i}-${process.pid}`).catch((e: unknown) => [`    ${String(e)}`])
+        : ['    not recorded: node test/api/record.ts'];
+      if (found.length === 0) count.passed++;
+      else count.failed++;
+      if (found.length > 0 || !values.quiet) console.log(`${found.length === 0 ? 'ok  ' : 'FAIL'} ${suite}: ${c.name}`);
+      for (const line of found) console.log(line);
+    }
+  }
+  own?.close();
+  console.log(`${count.passed} passed, ${count.failed} failed${count.out > 0 ? `, ${count.out} left out` : ''}`);
+  return count.failed > 0 || count.passed === 0 ? 1 : 0;
 }
 
-/** Values of earlier answers and the namespace, put into a step. */
-function fill(step: Step, namespace: string, answers: readonly unknown[]): Step {
-  const text = JSON.stringify(step)
-    .replaceAll('{ns}', namespace)
-    .replace(/\{\{(\d+)\.([\w.]+)\}\}/g, (_, i: string, path: string) => {
-      let v: unknown = answers[Number(i)];
-      for (const key of path.split('.')) v = (v as Record<string, unknown> | undefined)?.[key];
-      return String(v);
-    });
-  return JSON.parse(text) as Step;
-}
-
-/** Runs a case in a namespace of its own, which is made and deleted around it. */
-export async function runCase(target: Target, c: Case, namespace: string): Promise<Answer[]> {
-  const admin = (method: string, path: string, body?: unknown) =>
-    send(target, { method, path, ...(body ? { body, headers: { 'content-type': 'application/json' } } : {}) });
-  await admin('POST', '/api/v1/namespaces', { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } });
-  await admin('POST', `/api/v1/namespaces/${namespace}/serviceaccounts`, {
-    apiVersion: 'v1',
-    kind: 'ServiceAccount',
-    metadata: { name: 'default' },
-  });
-  const raws: Raw[] = [];
-  const bodies: unknown[] = [];
-  for (const step of c.steps) {
-    const raw = await send(target, fill(step, namespace, bodies));
-    raws.push(raw);
-    bodies.push(parse(raw.text, step.lines !== undefined));
-  }
-  const n = new Normaliser(namespace, JSON.stringify(c));
-  for (const b of bodies) n.learn(b);
-  return raws.map((raw, i) => ({
-    status: raw.status,
-    headers: Object.fromEntries(
-      HEADERS.flatMap((h) => {
-        const v = raw.headers[h];
-        return v === undefined ? [] : [[h, n.text(Array.isArray(v) ? v.join(', ') : v)]];
-      }),
-    ),
-    body: n.value(bodies[i]),
-  }));
-}
-function parse(text: string, lines: boolean): unknown {
-  try {
-    if (lines)
-      return text
-        .split('\n')
-        .filter((l) => l !== '')
-        .map((l) => JSON.parse(l) as unknown);
-    return JSON.parse(text) as unknown;
-  } catch {
-    return text;
-  }
-}
+if (values.help) console.log(HELP);
+else process.exit(await main());

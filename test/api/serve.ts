@@ -1,8 +1,10 @@
+import { createHash } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
 import type { ReadableStream as NodeStream } from 'node:stream/web';
 import { chain } from '../../api/admission/index.ts';
 import type { ClusterContext, User } from '../../api/attributes.ts';
+import { createAuthenticator } from '../../api/authn/authenticate.ts';
 import { createAuthorizer } from '../../api/authz/index.ts';
 import type { Parts } from '../../api/parts.ts';
 import { createPolicyView } from '../../api/policy.ts';
@@ -15,6 +17,7 @@ import { baseLayer } from '../../kube/store/base/base.ts';
 import { parseKey } from '../../kube/store/key.ts';
 import { MemoryStore } from '../../kube/store/memory.ts';
 import { MAX_OPS, type Op } from '../../kube/store/store.ts';
+import type { Target } from './play.ts';
 
 // An API server on MemoryStore behind node:http, for tests with unmodified clients:
 //   node test/api/serve.ts 8001 & kubectl --server http://127.0.0.1:8001 get ns
@@ -38,8 +41,8 @@ export const env: Env = {
   },
 };
 
-/** A cluster in memory with the bootstrap objects of a new cluster. */
-export async function memoryCluster(url: string): Promise<ClusterContext> {
+/** A cluster in memory with the bootstrap objects of a new cluster. `tokens`: users by the SHA-256 of their tokens. */
+export async function memoryCluster(url: string, tokens: Record<string, User> = {}): Promise<ClusterContext> {
   const store = new MemoryStore(env);
   await fill(store);
   const view = createPolicyView();
@@ -48,7 +51,7 @@ export async function memoryCluster(url: string): Promise<ClusterContext> {
     env,
     store: () => store,
     view,
-    keys: { issuer: 'https://kubernetes.default.svc', signing: [], ca: '', tokens: {} },
+    keys: { issuer: 'https://kubernetes.default.svc', signing: [], ca: '', tokens },
     url,
     waitUntil: () => {},
   };
@@ -68,11 +71,11 @@ async function fill(store: MemoryStore): Promise<void> {
   }
 }
 
-/** Serves a cluster on a port (0 = any free one); everybody is `user`. */
-export async function serve(parts: Parts, cluster: ClusterContext, port: number, user = ADMIN) {
+/** Serves a cluster on a port (0 = any free one); everybody is `user`, or with null who the request's credential says. */
+export async function serve(parts: Parts, cluster: ClusterContext, port: number, user: User | null = ADMIN) {
   const api = createApi(parts);
   const server = createServer((req, res) => {
-    void answer(req, res, (r) => api.handle(r, cluster, { user }));
+    void answer(req, res, (r) => (user ? api.handle(r, cluster, { user }) : api(r, cluster)));
   });
   await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
   const address = server.address();
@@ -107,14 +110,26 @@ async function answer(
   body.pipe(res);
 }
 
-/** The whole chain but authentication. */
+/** The whole chain. */
 export const parts: Parts = {
   kinds,
   schemas,
-  authenticators: [],
+  authenticators: [createAuthenticator()],
   authorizers: [createAuthorizer()],
   admission: chain,
 };
+
+/** A server on a free port with the tokens of an administrator and of the user `alice`, who may do nothing. */
+export async function serveTokens(): Promise<{ target: Target; close(): void }> {
+  const tokens: Target['tokens'] = { admin: 'peertoken', user: 'usertoken' };
+  const hash = (token = '') => createHash('sha256').update(token).digest('hex');
+  const cluster = await memoryCluster('http://127.0.0.1', {
+    [hash(tokens.admin)]: { name: 'admin', uid: 'admin', groups: ['system:masters'] },
+    [hash(tokens.user)]: { name: 'alice', uid: 'alice-uid', groups: ['devs'] },
+  });
+  const running = await serve(parts, cluster, 0, null);
+  return { target: { url: `http://127.0.0.1:${running.port}`, tokens }, close: running.close };
+}
 
 if (import.meta.main) {
   const port = Number(process.argv[2] ?? 8001);

@@ -4,7 +4,7 @@ import { schemas } from '../../kube/schema/schemas.ts';
 import { allowed } from '../api/allowed.ts';
 import type { Answer, Step } from '../api/case.ts';
 import { differences } from '../api/diff.ts';
-import { runCase, type Target } from '../api/run.ts';
+import { runCase, type Target } from '../api/play.ts';
 import { generate, mutate } from './generate.ts';
 import { seeded } from './random.ts';
 import { shrink } from './shrink.ts';
