@@ -114,15 +114,22 @@ function checkType(schemas: Schemas, kind: string, apiVersion: string, target: T
     throw badRequest(`the API version in the data (${of}) does not match the expected API version (${want})`);
   }
   const head = `${is} in version ${JSON.stringify(version)} cannot be handled as a ${ref.kind}`;
-  if (!schemas.kind({ group, version, kind: is })) {
+  throw badRequest(`${head}: ${foreign(schemas, { group, version, kind: is }, ref)}`);
+}
+
+/** Why an object of another type can't be taken, in the scheme's words. */
+export function foreign(
+  schemas: Schemas,
+  is: { group: string; version: string; kind: string },
+  ref: SchemaRef,
+): string {
+  if (!schemas.kind(is)) {
     const scheme = 'pkg/runtime/scheme.go:111';
-    throw badRequest(
-      `${head}: no kind ${JSON.stringify(is)} is registered for version ${JSON.stringify(of)} in scheme ${JSON.stringify(scheme)}`,
-    );
+    return `no kind ${JSON.stringify(is.kind)} is registered for version ${JSON.stringify(apiVersionOf(is))} in scheme ${JSON.stringify(scheme)}`;
   }
   // Go names the internal package of the kind that was wanted.
   const home = ref.group === '' ? 'core' : (ref.group.split('.')[0] ?? '');
-  throw badRequest(`${head}: converting (${version}.${is}) to (${home}.${ref.kind}): unknown conversion`);
+  return `converting (${is.version}.${is.kind}) to (${home}.${ref.kind}): unknown conversion`;
 }
 
 function unhandled({ ref }: Target, why: string): StatusError {

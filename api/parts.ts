@@ -37,6 +37,8 @@ export interface CustomKind {
 
 /** What a POST of another kind does: takes the decoded body, gives the answer's object. */
 export interface Action {
+  /** The answer is the body with more in it: managedFields say who sent it. */
+  echoes?: boolean;
   run(call: Call, resource: Resource, body: ActionBody): Promise<ActionResult>;
 }
 export type ActionBody = import('../kube/meta/object.ts').KubeObject;

@@ -104,6 +104,9 @@ export function encodeContinue(revision: Revision, start: string): string {
   for (const b of bytes) binary += String.fromCharCode(b);
   return btoa(binary).replace(/\+/g, '-').replace(/\//g, '_').replace(/=+$/, '');
 }
+/** A byte as Go quotes the character of that number. */
+const goRune = (byte: number): string =>
+  byte === 0x7f ? '\\x7f' : byte < 0xa0 || byte === 0xad ? `\\u00${byte.toString(16)}` : String.fromCharCode(byte);
 export function decodeContinue(token: string): Continue {
   const bad = (why: string) => badRequest(`invalid continue token: ${why}`);
   let value: unknown;
@@ -112,7 +115,9 @@ export function decodeContinue(token: string): Continue {
     const at = wrong >= 0 ? wrong : token.length % 4 === 1 ? token.length - 1 : -1;
     if (at >= 0) throw new Error(`illegal base64 data at input byte ${at}`);
     const binary = atob(token.replace(/-/g, '+').replace(/_/g, '/'));
-    // Names are ASCII, so the bytes are the text; Go's words for a bad one name its bytes too.
+    // Names are ASCII, so the bytes are the text; Go's words for a bad one name its first byte as a character.
+    const first = binary.charCodeAt(0);
+    if (first > 0x7e) throw new Error(`invalid character '${goRune(first)}' looking for beginning of value`);
     value = parseJson(binary);
   } catch (e) {
     throw bad(`continue key is not valid: ${e instanceof Error ? e.message : String(e)}`);

@@ -2,11 +2,11 @@ import { CUSTOM_RESOURCE, negotiate, negotiateWatch, PLAIN, RESOURCE, wantsPrett
 import { failure, StatusError, unauthorized } from '../kube/meta/status.ts';
 import type { Caller, ClusterContext, User } from './attributes.ts';
 import { bearerToken, socketToken } from './authn/authenticate.ts';
+import { impersonate, impersonationWanted } from './authn/impersonate.ts';
 import { ANONYMOUS } from './authn/users.ts';
 import { type Authorize, chain } from './authz/authorize.ts';
 import { Again, authorize, type Call, confirm, type Kept, warn } from './call.ts';
 import { denied } from './forbidden.ts';
-import { impersonated } from './impersonate.ts';
 import { countRequest } from './metrics.ts';
 import type { Parts, Resource } from './parts.ts';
 import { paths } from './paths.ts';
@@ -159,9 +159,9 @@ function decodePath(path: string): string {
 
 async function answer(server: Server, call: Call): Promise<Response> {
   if (!call.caller) call.user = await authenticate(call);
-  // Looked for by its first header: nobody else pays for it.
-  if (call.request.headers.has('impersonate-user') || call.request.headers.has('impersonate-group')) {
-    call.user = await impersonated(call);
+  if (asksToImpersonate(call.request.headers)) {
+    const wanted = impersonationWanted(call.request.headers);
+    if (wanted) call.user = await impersonate(wanted, call.user, call.info, (user, a) => authorize(call, user, a));
   }
   await checkAllowed(call);
   if (!call.info.isResource) {
@@ -171,6 +171,10 @@ async function answer(server: Server, call: Call): Promise<Response> {
   }
   return dispatch(server, call);
 }
+
+/** Looked for by the first headers: nobody else pays for it. */
+const asksToImpersonate = (h: Headers): boolean =>
+  h.has('impersonate-user') || h.has('impersonate-group') || h.has('impersonate-uid');
 
 async function authenticate(call: Call): Promise<User> {
   const { headers } = call.request;

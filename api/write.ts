@@ -48,12 +48,14 @@ export function ensureNamespace(meta: ObjectMeta, kind: Kind, namespace: string)
   else throw badRequest('the namespace of the provided object does not match the namespace sent on the request');
 }
 
+/** The body of a write to a name has none. */
+export const nameless = (name: string): StatusError =>
+  badRequest(`the name of the object (${name} based on URL) was undeterminable: name must be provided`);
+
 /** The names in the URL and in the body must agree: apiserver's checkName. */
 export function checkName(meta: ObjectMeta, name: string, namespace: string): void {
   const has = meta.name ?? '';
-  if (has === '') {
-    throw badRequest(`the name of the object (${name} based on URL) was undeterminable: name must be provided`);
-  }
+  if (has === '') throw nameless(name);
   if (has !== name) {
     throw badRequest(`the name of the object (${has}) does not match the name on the URL (${name})`);
   }

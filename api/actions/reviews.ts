@@ -2,6 +2,7 @@ import { invalid as invalidIssue } from '../../kube/meta/issues.ts';
 import { isObject, type Json, type JsonObject } from '../../kube/meta/json.ts';
 import type { KubeObject, ObjectMeta } from '../../kube/meta/object.ts';
 import { badRequest, type Issue, invalid } from '../../kube/meta/status.ts';
+import { formatTime } from '../../kube/meta/time.ts';
 import type { RequestInfo, User } from '../attributes.ts';
 import { reviewToken, userInfo } from '../authn/review.ts';
 import { rulesReview } from '../authz/review.ts';
@@ -12,6 +13,7 @@ import type { Action, Resource } from '../parts.ts';
 
 /** POST tokenreviews. */
 export const reviewTokens: Action = {
+  echoes: true,
   run: async (call, _resource, body) => ({ object: await reviewToken(body, call.cluster) }),
 };
 
@@ -19,20 +21,26 @@ export const reviewTokens: Action = {
 export const reviewSelf: Action = {
   async run(call, _resource, body) {
     await confirm(call);
-    return { object: { ...body, status: { userInfo: userInfo(call.user) } } };
+    const metadata = { creationTimestamp: formatTime(call.cluster.env.now()) };
+    return {
+      object: { kind: body.kind, apiVersion: body.apiVersion, metadata, status: { userInfo: userInfo(call.user) } },
+    };
   },
 };
 
 /** POST subjectaccessreviews: may that user do it. */
 export const reviewAccess: Action = {
+  echoes: true,
   run: (call, resource, body) => access(call, resource, body, subjectOf(body), subjectIssues(body)),
 };
 /** POST selfsubjectaccessreviews: may I do it. */
 export const reviewSelfAccess: Action = {
+  echoes: true,
   run: (call, resource, body) => access(call, resource, body, call.user, []),
 };
 /** POST localsubjectaccessreviews: may that user do it in this namespace. */
 export const reviewLocalAccess: Action = {
+  echoes: true,
   run(call, resource, body) {
     const { resourceAttributes, nonResourceAttributes } = specOf(body);
     const issues = subjectIssues(body);
@@ -60,7 +68,10 @@ export const reviewRules: Action = {
     const namespace = text(specOf(body).namespace);
     if (namespace === '') throw badRequest('no namespace on request');
     await confirm(call);
-    return { object: { ...body, status: rulesReview(call.user, namespace, call.cluster.view) } };
+    const { kind, apiVersion } = body;
+    // What was asked doesn't come back.
+    const status = rulesReview(call.user, namespace, call.cluster.view);
+    return { object: { kind, apiVersion, metadata: {}, spec: {}, status } };
   },
 };
 

@@ -3,6 +3,7 @@ import type { Action } from '../parts.ts';
 
 /** POST serviceaccounts/<name>/token. */
 export const serviceAccountToken: Action = {
+  echoes: true,
   async run(call, _resource, body) {
     const { namespace, name } = call.info;
     const annotate = (key: string, value: string) => {

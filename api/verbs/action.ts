@@ -1,12 +1,15 @@
 import type { JsonObject } from '../../kube/meta/json.ts';
+import { apiVersionOf } from '../../kube/meta/object.ts';
 import { methodNotSupported } from '../../kube/meta/status.ts';
+import { updateManagedFields } from '../../kube/patch/managed.ts';
 import type { SchemaRef } from '../../kube/schema/schema.ts';
 import { actions } from '../actions/index.ts';
 import { answerObject } from '../answer.ts';
 import { admissionContext, admit, attributes, type Call, mutate } from '../call.ts';
 import { decodeBody, directiveOf } from '../decode.ts';
+import { managedWrite } from '../managed.ts';
 import type { Resource } from '../parts.ts';
-import { writeOptions } from '../query.ts';
+import { managerOf, writeOptions } from '../query.ts';
 import { asTarget } from '../target.ts';
 import { ensureNamespace, isDryRun } from '../write.ts';
 
@@ -19,6 +22,12 @@ export async function act(call: Call, resource: Resource, ref: SchemaRef): Promi
   const options = writeOptions(call.query, 'CreateOptions');
   const target = asTarget(call, ref);
   const body = await decodeBody(call, target, directiveOf(options));
+  if (action.echoes) {
+    const manager = managerOf(options, call.request.headers.get('user-agent'));
+    const as = { ...managedWrite(call, resource, manager), struct: target.struct, apiVersion: apiVersionOf(ref) };
+    const entries = updateManagedFields({ ...as, live: null, next: body });
+    if (entries) body.metadata.managedFields = entries;
+  }
   ensureNamespace(body.metadata, resource.kind, info.namespace);
   const context = admissionContext(call);
   const a = attributes(call, resource.kind, 'CREATE', {

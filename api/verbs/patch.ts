@@ -4,7 +4,7 @@ import { type PatchKind, patchKind } from '../../kube/codec/negotiate.ts';
 import { parseYaml } from '../../kube/codec/yaml.ts';
 import { invalid as invalidIssue } from '../../kube/meta/issues.ts';
 import { isObject, type Json, type JsonObject } from '../../kube/meta/json.ts';
-import { apiVersionOf, type KubeObject } from '../../kube/meta/object.ts';
+import { apiVersionOf, type KubeObject, parseApiVersion } from '../../kube/meta/object.ts';
 import { badRequest, conflict, failure, invalid, type StatusError } from '../../kube/meta/status.ts';
 import { applyConflict, applyPatch } from '../../kube/patch/apply.ts';
 import { printGo } from '../../kube/patch/go-print.ts';
@@ -18,14 +18,16 @@ import {
 import { applyMergePatch } from '../../kube/patch/merge-patch.ts';
 import { applyStrategicPatch, strategicStatus } from '../../kube/patch/strategic.ts';
 import { StrategicError } from '../../kube/patch/strategic-errors.ts';
+import { decode } from '../../kube/schema/prune.ts';
+import type { Schemas } from '../../kube/schema/schema.ts';
 import { bodyOf, type Call, warn } from '../call.ts';
-import { type Directive, directiveOf, settle, type Target } from '../decode.ts';
+import { type Directive, directiveOf, foreign, settle, type Target } from '../decode.ts';
 import { managedWrite, manageScale, manageUpdate } from '../managed.ts';
 import type { Resource } from '../parts.ts';
 import { managerOf, type WriteOptions, writeOptions } from '../query.ts';
 import { copy, inGoOrder } from '../row.ts';
 import { asTarget } from '../target.ts';
-import { applyKindDefaults, checkName, ensureNamespace, isDryRun } from '../write.ts';
+import { applyKindDefaults, checkName, ensureNamespace, isDryRun, nameless } from '../write.ts';
 import { type As, answerWritten, reviseObject, writeView } from './update.ts';
 
 /** A patch as it came, read once; applied anew after each lost race. */
@@ -125,8 +127,15 @@ function merged(call: Call, resource: Resource, p: Patch, prev: KubeObject, mana
 /** The object with a JSON, merge or strategic patch applied, pruned and defaulted. */
 function patched(call: Call, target: Target, p: Patch, prev: KubeObject): KubeObject {
   const out = p.kind === 'apply' ? applyMergePatch(prev, p.value, true) : run(target, p, prev);
-  if (!isObject(out)) throw notAnObject(p, out);
-  const other = retyped(target, out);
+  if (!isObject(out)) throw notAnObject(out);
+  if (p.kind === 'strategic') keepType(p, target, out);
+  // Without an apiVersion upstream reads an object of the internal version, which has no JSON names.
+  if (!out.apiVersion) {
+    const unknown = Object.keys(out).filter((k) => k !== 'apiVersion' && k !== 'kind');
+    if (p.directive === 'Warn') for (const k of unknown.sort()) warn(call, `unknown field ${JSON.stringify(k)}`);
+    throw nameless(call.info.name);
+  }
+  const other = retyped(call.parts.schemas, target, out);
   if (other !== '') throw badPatch(shown(p, out), other);
   const done = settle(target, out);
   if (done.error !== '') throw badPatch(shown(p, out), done.error);
@@ -152,6 +161,7 @@ function run(target: Target, p: Patch, prev: KubeObject): Json {
       throw e;
     }
   }
+  if (p.value === null) return prev;
   if (!isObject(p.value)) {
     throw badRequest(
       `json: cannot unmarshal ${Array.isArray(p.value) ? 'array' : typeof p.value} into Go value of type map[string]interface {}`,
@@ -165,14 +175,39 @@ function run(target: Target, p: Patch, prev: KubeObject): Json {
   }
 }
 
-/** Why a patch that changes the type can't be decoded; empty when it doesn't. */
-function retyped({ ref }: Target, out: JsonObject): string {
-  const is = typeof out.kind === 'string' ? out.kind : '';
-  const of = typeof out.apiVersion === 'string' ? out.apiVersion : '';
-  if (is === ref.kind && of === apiVersionOf(ref)) return '';
-  if (is === '') return "Object 'Kind' is missing in 'the patched object'";
-  return `no kind ${JSON.stringify(is)} is registered for version ${JSON.stringify(of)} in scheme "pkg/runtime/scheme.go:111"`;
+/** A strategic patch is read into an object of the type; only the types of its members must be right. In place. */
+function keepType(p: Patch, { ref }: Target, out: JsonObject): void {
+  for (const member of ['apiVersion', 'kind']) {
+    const v = out[member];
+    if (v === undefined || v === null || typeof v === 'string') continue;
+    const go = typeof v === 'number' ? 'int64' : typeof v === 'boolean' ? 'bool' : 'map[string]interface {}';
+    throw badPatch(shown(p, out), `cannot convert ${go} to string`);
+  }
+  out.kind = ref.kind;
+  out.apiVersion = apiVersionOf(ref);
 }
+/**
+ * Why a patch that changes the type can't be decoded; empty when it can. Upstream decodes the patched document as what it says it is.
+ * A strategic patch is applied to an object of a known type, so what it says of that is not read.
+ */
+function retyped(schemas: Schemas, { ref }: Target, out: JsonObject): string {
+  const { kind = null, apiVersion = null } = out;
+  if (kind === ref.kind && apiVersion === apiVersionOf(ref)) return '';
+  for (const [member, v] of [
+    ['apiVersion', apiVersion],
+    ['kind', kind],
+  ] as const) {
+    if (v === null || typeof v === 'string') continue;
+    return `couldn't get version/kind; json parse error: json: cannot unmarshal ${goKind(v)} into Go struct field .${member} of type string`;
+  }
+  const gv = parseApiVersion(apiVersion as string);
+  if (!gv) return `unexpected GroupVersion string: ${apiVersion as string}`;
+  const is = { ...gv, kind: (kind as string | null) || ref.kind };
+  if (is.kind === ref.kind && is.group === ref.group && is.version === ref.version) return '';
+  const struct = schemas.kind(is);
+  return (struct && decode(struct, out).error) || foreign(schemas, is, ref);
+}
+const goKind = (v: Json): string => (Array.isArray(v) ? 'array' : typeof v === 'boolean' ? 'bool' : typeof v);
 
 const shown = (p: Patch, next: JsonObject) =>
   p.kind === 'strategic' ? printGo(p.value) : printJson(sorted(inGoOrder(next)));
@@ -182,9 +217,10 @@ const sorted = (o: JsonObject): JsonObject =>
 function badPatch(value: string, why: string): StatusError {
   return invalid({ group: '', kind: '' }, '', [invalidIssue('patch', value, why)]);
 }
-function notAnObject(p: Patch, out: Json): StatusError {
-  void p;
-  return badPatch(printJson(out), 'json: cannot unmarshal the patched document into an object');
+function notAnObject(out: Json): StatusError {
+  const into = String.raw`struct { APIVersion string "json:\"apiVersion,omitempty\""; Kind string "json:\"kind,omitempty\"" }`;
+  const why = `json: cannot unmarshal ${goKind(out)} into Go value of type ${into}`;
+  return badPatch(printJson(out), `couldn't get version/kind; json parse error: ${why}`);
 }
 
 /** Server-side apply; conflicts are the 409 that names them. */

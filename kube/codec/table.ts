@@ -164,7 +164,8 @@ export function toPartialList(
     kind: 'PartialObjectMetadataList',
     apiVersion: `meta.k8s.io/${version}`,
     metadata,
-    items: objects.map((o) => toPartial(o, version)),
+    // Upstream collects them in a slice that stays nil.
+    items: objects.length === 0 ? null : objects.map((o) => toPartial(o, version)),
   };
 }
 

@@ -73,7 +73,7 @@ export const auth: readonly Case[] = [
         'user',
         post(`${RB}/rolebindings`, {
           metadata: { name: 'more' },
-          roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'admin' },
+          roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'system:node-proxier' },
           subjects: [{ apiGroup: 'rbac.authorization.k8s.io', kind: 'User', name: 'alice' }],
         }),
       ),

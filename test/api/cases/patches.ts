@@ -52,6 +52,33 @@ export const patches: readonly Case[] = [
     ],
   },
   {
+    name: 'a patch that changes the type',
+    steps: [
+      post(CM, configMap('a')),
+      ...[
+        { kind: 'Secret', data: null },
+        { kind: 'Pod' },
+        { kind: 'Nope' },
+        { apiVersion: 'v2' },
+        { apiVersion: 'apps/v1', kind: 'Deployment' },
+        { kind: null },
+        { apiVersion: null },
+        { kind: 7 },
+        { apiVersion: 'a/b/c' },
+        'x',
+        [],
+        null,
+        7,
+      ].flatMap((b) => [
+        patch('merge', `${CM}/a?dryRun=All`, JSON.stringify(b)),
+        patch('strategic', `${CM}/a?dryRun=All`, JSON.stringify(b)),
+      ]),
+      patch('json', `${CM}/a`, [{ op: 'replace', path: '/kind', value: 'Secret' }]),
+      patch('json', `${CM}/a`, [{ op: 'replace', path: '', value: [] }]),
+      patch('json', `${CM}/a`, [{ op: 'replace', path: '', value: { a: 1 } }]),
+    ],
+  },
+  {
     name: 'merge patch with a wrong type is 422',
     steps: [post(CM, with2), patch('merge', `${CM}/a`, { data: { a: 7 } }), patch('merge', `${CM}/a`, { data: 'x' })],
   },
