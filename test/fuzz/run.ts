@@ -4,26 +4,39 @@ import { schemas } from '../../kube/schema/schemas.ts';
 import { allowed } from '../api/allowed.ts';
 import type { Answer, Step } from '../api/case.ts';
 import { differences } from '../api/diff.ts';
+import { startPeer } from '../api/peer.ts';
 import { runCase, type Target } from '../api/play.ts';
+import { serveTokens } from '../api/serve.ts';
 import { generate, mutate } from './generate.ts';
 import { seeded } from './random.ts';
 import { shrink } from './shrink.ts';
 
-// Sends the same bodies to kube-apiserver and to us, and shows the smallest body of each difference:
-//   node test/fuzz/run.ts --seed 1 --count 200 --kind Pod --peer https://127.0.0.1:6443 --ours http://127.0.0.1:8001
+const HELP = `Sends the same bodies to kube-apiserver and to our server, and shows the smallest body of each difference.
+
+  npm run fuzz -- [--kind Pod|Deployment|Service|ConfigMap] [--count 100] [--seed 1] [--shrink 60]
+                  [--peer URL --peer-token T] [--ours URL --our-token T]
+
+Both servers are started here, on free ports, unless their URLs are given; kube-apiserver and etcd-peer are looked for in
+$WORK/bin (by default ~/.cache/conformance/bin). A seed gives the same bodies each time. --shrink: attempts to make a body
+smaller. The exit code is 1 when there is a difference.`;
 
 const { values } = parseArgs({
   options: {
     seed: { type: 'string', default: '1' },
     count: { type: 'string', default: '100' },
     kind: { type: 'string', default: 'Pod' },
-    peer: { type: 'string', default: 'https://127.0.0.1:6443' },
-    ours: { type: 'string', default: 'http://127.0.0.1:8001' },
+    peer: { type: 'string' },
+    ours: { type: 'string' },
     'peer-token': { type: 'string', default: 'peertoken' },
     'our-token': { type: 'string', default: 'peertoken' },
     shrink: { type: 'string', default: '60' },
+    help: { type: 'boolean', default: false },
   },
 });
+if (values.help) {
+  console.log(HELP);
+  process.exit(0);
+}
 const KINDS: Readonly<Record<string, { group: string; version: string; plural: string; density: number }>> = {
   Pod: { group: '', version: 'v1', plural: 'pods', density: 0.12 },
   Service: { group: '', version: 'v1', plural: 'services', density: 0.25 },
@@ -40,8 +53,10 @@ const struct = kind && schemas.kind({ ...kind, kind: name });
 if (!kind || !struct) throw new Error(`--kind is one of ${Object.keys(KINDS).join(', ')}`);
 const apiVersion = kind.group === '' ? kind.version : `${kind.group}/${kind.version}`;
 const path = `${kind.group === '' ? '/api' : '/apis'}/${apiVersion}/namespaces/{ns}/${kind.plural}`;
-const peer: Target = { url: values.peer, tokens: { admin: values['peer-token'] } };
-const ours: Target = { url: values.ours, tokens: { admin: values['our-token'] } };
+const ownPeer = values.peer === undefined ? await startPeer() : undefined;
+const own = values.ours === undefined ? await serveTokens() : undefined;
+const peer: Target = ownPeer?.target ?? { url: values.peer ?? '', tokens: { admin: values['peer-token'] } };
+const ours: Target = own?.target ?? { url: values.ours ?? '', tokens: { admin: values['our-token'] } };
 /** What an update starts from. */
 const BASE: Readonly<Record<string, JsonObject>> = {
   Pod: {
@@ -113,4 +128,6 @@ for (let i = 0; i < Number(values.count); i++) {
   for (const d of await compare(mode, small)) console.log(`    ${d}`);
 }
 console.log(`${values.count} bodies, ${found} differences`);
-process.exitCode = found > 0 ? 1 : 0;
+await ownPeer?.stop();
+own?.close();
+process.exit(found > 0 ? 1 : 0);
