@@ -16,7 +16,8 @@ import { SqlProjection } from './projection.ts';
 const BUDGET = { writes: 500, ms: 5_000 };
 /** A lease outlives the longest budget; a dead holder is replaced after it. */
 const LEASE_MS = 15_000;
-/** A standby that finds the lease held looks again after the holder's time is over. */
+/** A standby that finds the lease held looks again this long after the holder's time is over; not later than a lease from now, whatever the store's clock says. */
+const STANDBY_AFTER_MS = 250;
 const STANDBY_MS = LEASE_MS + 1_000;
 
 /** A loop that fails waits this long, doubling, so that a standby can take its place. */
@@ -136,7 +137,7 @@ export function makeLoop<B>(platform: (bindings: B) => LoopPlatform) {
       const lease = leaseOf(name);
       await this.#begin(name, store);
       const grant = await store.grant(lease, this.#holder, LEASE_MS);
-      if (!grant.held) return this.#standBy(name, store);
+      if (!grant.held) return this.#standBy(name, store, grant.expiresMs);
       const client = await this.#platform.client(name.cluster, { lease, epoch: grant.epoch }, this.#holder);
       const runner = createRunner(
         controllers,
@@ -147,7 +148,7 @@ export function makeLoop<B>(platform: (bindings: B) => LoopPlatform) {
       );
       await this.#register(name.loop, runner, store);
       const outcome = await runner.round(BUDGET);
-      if (outcome.deposed) return this.#standBy(name, store);
+      if (outcome.deposed) return this.#standBy(name, store, env.now() + LEASE_MS);
       if (outcome.again === 0) {
         this.#again = true;
         return;
@@ -168,10 +169,12 @@ export function makeLoop<B>(platform: (bindings: B) => LoopPlatform) {
     }
 
     /** Another replica is at work: looks again when its lease must be over, unless nothing is left to do. */
-    async #standBy(name: LoopName, store: LoopStore): Promise<void> {
+    async #standBy(name: LoopName, store: LoopStore, expiresMs: number): Promise<void> {
       const own = this.#projection.nextDue() !== undefined;
       // A revision that no mark can be at: asks without clearing.
-      if (own || !(await store.cleared(name.loop, 0))) await this.#alarmIn(STANDBY_MS);
+      if (!own && (await store.cleared(name.loop, 0))) return;
+      const left = expiresMs - this.#platform.env.now() + STANDBY_AFTER_MS;
+      await this.#alarmIn(Math.min(Math.max(left, STANDBY_AFTER_MS), STANDBY_MS));
     }
 
     /** A release whose controllers look at other resources tells the store, and reads everything anew. */

@@ -9,8 +9,6 @@ import { cell } from './sql.ts';
 import type { Changed, State } from './state.ts';
 import { nextExpiry, type Timer, Timers } from './timers.ts';
 
-/** How long a loop may take to say that it has seen a mark before it is woken again. */
-const WAKE_AGAIN_MS = 5_000;
 /** Between two tries to tell siblings a policy revision. */
 const PUSH_AGAIN_MS = 1_000;
 /** Rows that one alarm lets expire: some 10 ms. The alarm comes again at once for more. */
@@ -55,8 +53,10 @@ export class Maintenance {
     if (gone.length < FORGET_REQUESTS) this.#forgetRequestsMs = now + FORGET_EVERY_MS;
   }
 
-  wakeAgain(): void {
-    this.#timers.set('outbox', this.#state.env.now() + WAKE_AGAIN_MS);
+  /** When the next wake-up of a loop is due; undefined: none. */
+  wakeAgain(atMs: number | undefined): void {
+    if (atMs === undefined) this.#timers.clear('outbox');
+    else this.#timers.set('outbox', atMs);
   }
 
   pushAgain(): void {

@@ -14,6 +14,9 @@ export interface Changes {
   rows: { key: Key; revision: Revision; entry: Entry | null }[];
 }
 
+/** How long a loop may take to say that it has seen a mark before it is woken again. */
+const WAKE_AGAIN_MS = 5_000;
+
 /**
  * Which loops want to know of which resources, and which have something to do. A mark is written in the transaction of the
  * commit that caused it and stays until the loop says that it has seen that revision, so a wake-up can be lost, work can't.
@@ -24,7 +27,8 @@ export class Outbox {
   /** Newest revision that touched a marked loop. */
   readonly #dirty = new Map<string, Revision>();
 
-  readonly #attempts = new Map<string, number>();
+  /** Of each marked loop: wake-ups sent, and when the next is due if it hasn't cleared its mark by then. */
+  readonly #sent = new Map<string, { wakes: number; againMs: number }>();
 
   constructor(state: State) {
     this.#state = state;
@@ -35,6 +39,7 @@ export class Outbox {
     const { sql } = this.#state;
     this.#loops.clear();
     this.#dirty.clear();
+    this.#sent.clear();
     for (const [loop, resource] of sql.all('SELECT loop, resource FROM interest'))
       this.#add(String(loop), String(resource));
     // What came after the mark isn't known any more: the loop has to reach the present.
@@ -59,6 +64,7 @@ export class Outbox {
     const mark = (loop: string, revision: Revision) => {
       if (!this.#dirty.has(loop)) {
         fresh.push(loop);
+        this.#sent.set(loop, { wakes: 1, againMs: this.#state.env.now() + WAKE_AGAIN_MS });
         this.#state.sql.run('INSERT OR REPLACE INTO dirty (loop, revision) VALUES (?, ?)', loop, revision);
       }
       this.#dirty.set(loop, revision);
@@ -70,21 +76,32 @@ export class Outbox {
     return fresh;
   }
 
-  /** Counts the wake-ups that a marked loop has been sent since its mark; the store's sleep may start the count anew. */
-  attempt(loop: string): number {
-    const n = (this.#attempts.get(loop) ?? 0) + 1;
-    this.#attempts.set(loop, n);
-    return n;
+  /**
+   * Marked loops whose time to clear the mark is over, with the number of this wake-up: 0 for the first, which the commit itself sends. After a
+   * restart of the store the count starts anew: the replica that was at work can end its former life at once, another has to wait for its lease.
+   */
+  overdue(nowMs: number): { loop: string; revision: Revision; attempt: number }[] {
+    const due = [];
+    for (const [loop, revision] of this.#dirty) {
+      const sent = this.#sent.get(loop) ?? { wakes: 0, againMs: 0 };
+      if (sent.againMs > nowMs) continue;
+      this.#sent.set(loop, { wakes: sent.wakes + 1, againMs: nowMs + WAKE_AGAIN_MS });
+      due.push({ loop, revision, attempt: sent.wakes });
+    }
+    return due;
   }
 
-  marked(): Map<string, Revision> {
-    return this.#dirty;
+  /** When the next wake-up of a marked loop is due, undefined without marks. */
+  nextWakeMs(): number | undefined {
+    let next: number | undefined;
+    for (const loop of this.#dirty.keys()) next = Math.min(next ?? Infinity, this.#sent.get(loop)?.againMs ?? 0);
+    return next;
   }
 
   /** A loop has seen everything up to `revision`. False when more has come for it since: it stays marked and should go on. */
   cleared(loop: string, revision: Revision): boolean {
     if ((this.#dirty.get(loop) ?? 0) > revision) return false;
-    this.#attempts.delete(loop);
+    this.#sent.delete(loop);
     if (this.#dirty.delete(loop)) this.#state.sql.run('DELETE FROM dirty WHERE loop = ?', loop);
     return true;
   }

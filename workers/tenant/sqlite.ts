@@ -190,7 +190,9 @@ export class SqliteStore implements Store {
 
   /** A loop has seen everything up to `revision`; false when more came for it meanwhile. */
   cleared(loop: string, revision: Revision): boolean {
-    return this.#outbox.cleared(loop, revision);
+    const done = this.#outbox.cleared(loop, revision);
+    if (this.#outbox.nextWakeMs() === undefined) this.#maintenance.wakeAgain(undefined);
+    return done;
   }
 
   /** Rows of some resources (none named: all) that changed after a cursor, paged. */
@@ -215,8 +217,9 @@ export class SqliteStore implements Store {
     // A push that fails has asked for the next one already.
     if (this.state.policy !== before || due.includes('policy')) await this.#pushPolicy().catch(() => {});
     if (due.includes('outbox')) {
-      for (const [loop, revision] of this.#outbox.marked()) this.#o.wake?.(loop, revision, this.#outbox.attempt(loop));
-      if (this.#outbox.marked().size > 0) this.#maintenance.wakeAgain();
+      for (const { loop, revision, attempt } of this.#outbox.overdue(this.state.env.now()))
+        this.#o.wake?.(loop, revision, attempt);
+      this.#maintenance.wakeAgain(this.#outbox.nextWakeMs());
     }
     this.#maintenance.rearm();
     await this.#o.sync();
@@ -264,7 +267,7 @@ export class SqliteStore implements Store {
 
   #mark(changed: Changed): void {
     this.#fresh = this.#outbox.mark(changed.changes);
-    if (this.#fresh.length > 0) this.#maintenance.wakeAgain();
+    if (this.#fresh.length > 0) this.#maintenance.wakeAgain(this.#outbox.nextWakeMs());
   }
 
   /** Tells watchers and loops. In the turn of the transaction: the object's output gate holds it back until it is durable. */

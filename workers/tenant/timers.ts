@@ -30,6 +30,16 @@ export class Timers {
     this.#arm();
   }
 
+  /** Nothing is to be done any more. An alarm that was set for it is put off to the next timer, so that it doesn't wake the object for nothing. */
+  clear(name: Timer): void {
+    if (!this.#at.delete(name)) return;
+    this.#sql.run('DELETE FROM timers WHERE name = ?', name);
+    const at = this.#earliest();
+    if (at <= this.#scheduled || at === Number.POSITIVE_INFINITY) return;
+    this.#scheduled = at;
+    this.#schedule(at);
+  }
+
   /** Takes the timers that are due. */
   due(nowMs: number): Timer[] {
     const due = [...this.#at].filter(([, at]) => at <= nowMs).map(([name]) => name);
