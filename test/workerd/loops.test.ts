@@ -178,6 +178,31 @@ describe('loops in workerd', { concurrency: true }, () => {
     assert.deepEqual(await history(c, since), { ADDED: 5 });
   });
 
+  it('a namespace is emptied, tells what holds it, and goes when nothing does', async () => {
+    const c = await newCluster('namespace');
+    const [held, ns] = ['/api/v1/namespaces/a/configmaps/held', '/api/v1/namespaces/a'];
+    const post = async (path: string, body: object) => (await c.ask(path, { method: 'POST', body })).status;
+    assert.equal(await post('/api/v1/namespaces', { metadata: { name: 'a' } }), 201);
+    await until('it has its account', async () => (await c.ask(`${ns}/serviceaccounts/default`)).ok);
+    const maps = `${ns}/configmaps`;
+    assert.equal(await post(maps, { metadata: { name: 'held', finalizers: ['example.com/x'] } }), 201);
+    assert.equal(await post(maps, { metadata: { name: 'free' } }), 201);
+    await (await c.ask(ns, { method: 'DELETE' })).text();
+    const remaining = async () => {
+      const { status } = (await (await c.ask(ns)).json()) as {
+        status: { conditions?: { type: string; message: string }[] };
+      };
+      return status.conditions?.find((x) => x.type === 'NamespaceContentRemaining')?.message;
+    };
+    const message = 'Some resources are remaining: configmaps. has 1 resource instances';
+    await until('it says what remains', async () => (await remaining()) === message);
+    assert.equal((await c.ask(`${ns}/serviceaccounts/default`)).status, 404);
+    const body = (await (await c.ask(held)).json()) as { metadata: { finalizers?: string[] } };
+    delete body.metadata.finalizers;
+    assert.equal((await c.ask(held, { method: 'PUT', body })).status, 200);
+    await until('it is gone', async () => (await c.ask(ns)).status === 404);
+  });
+
   it('a workerd that is killed again and again while it makes pods has made exactly as many in the end', async (t) => {
     const w = await start();
     t.after(() => w.stop());

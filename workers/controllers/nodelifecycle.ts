@@ -133,6 +133,21 @@ function unknown(node: KubeObject, conditions: readonly Condition[], now: number
   return made;
 }
 
+/** labelReconcileInfo: the beta labels say what the stable ones say. */
+const LABELS = [
+  ['kubernetes.io/os', 'beta.kubernetes.io/os'],
+  ['kubernetes.io/arch', 'beta.kubernetes.io/arch'],
+] as const;
+function labelled(node: KubeObject): KubeObject['metadata'] {
+  const labels = node.metadata.labels ?? {};
+  const wrong = LABELS.filter(([stable, beta]) => labels[stable] !== undefined && labels[beta] !== labels[stable]);
+  if (wrong.length === 0) return node.metadata;
+  return {
+    ...node.metadata,
+    labels: { ...labels, ...Object.fromEntries(wrong.map(([stable, beta]) => [beta, labels[stable] ?? ''])) },
+  };
+}
+
 function taintWrites(node: KubeObject, conditions: readonly Condition[], now: number): Write[] {
   const wanted: Taint[] = [];
   for (const c of conditions) {
@@ -151,10 +166,11 @@ function taintWrites(node: KubeObject, conditions: readonly Condition[], now: nu
       : t.effect === 'NoExecute' && (t.key === NOT_READY || t.key === UNREACHABLE) && ready !== undefined;
   const kept = old.filter((t) => !ours(t) || wanted.some((w) => same(w, t)));
   const fresh = wanted.filter((w) => !old.some((t) => same(w, t))).map((w) => ({ ...w, timeAdded: formatTime(now) }));
-  if (fresh.length === 0 && kept.length === old.length) return [];
+  const metadata = labelled(node);
+  if (fresh.length === 0 && kept.length === old.length && metadata === node.metadata) return [];
   const { taints: _, ...spec } = (node.spec ?? {}) as JsonObject;
   const taints = [...kept, ...fresh];
-  return [{ do: 'update', object: { ...node, spec: taints.length === 0 ? spec : { ...spec, taints } } }];
+  return [{ do: 'update', object: { ...node, metadata, spec: taints.length === 0 ? spec : { ...spec, taints } } }];
 }
 
 /** controllerutil.MarkPodsNotReady: pods of a node that isn't ready aren't either. */

@@ -104,8 +104,10 @@ export function replicaController(o: {
           .filter(active);
     const active_ = mine.map(pod).filter(active);
     const claimed = active_.filter((p) => matches(p.row));
+    // A set that goes away leaves its pods to the garbage collector.
+    const released = set.metadata.deletionTimestamp ? [] : active_.filter((p) => !matches(p.row));
     const writes: Write[] = [
-      ...active_.filter((p) => !matches(p.row) && !p.data.deleting).map((p) => release(p.row.key, uid)),
+      ...released.map((p) => release(p.row, uid)),
       ...orphans.map((p) => adopt(p.row, ownerOf(apiVersion, o.kind.kind, name, uid))),
     ];
     const all = [...claimed, ...orphans];
@@ -174,8 +176,9 @@ function adopt(row: Row, owner: OwnerReference): Write {
     patch: { metadata: { ownerReferences: [owner], uid: row.uid } },
   };
 }
-function release(key: Key, uid: string): Write {
-  return { do: 'patch', key, type: 'strategic', patch: { metadata: { ownerReferences: [{ $patch: 'delete', uid }] } } };
+function release(row: Row, uid: string): Write {
+  const ownerReferences = [{ $patch: 'delete', uid }];
+  return { do: 'patch', key: row.key, type: 'strategic', patch: { metadata: { ownerReferences, uid: row.uid } } };
 }
 
 function creations(set: ReplicaSet, key: Key, count: number, apiVersion: string, kind: string, view: View): Write[] {

@@ -1,5 +1,6 @@
 import { kindByStorage } from '../../kube/kinds/index.ts';
-import { at } from '../../kube/meta/object.ts';
+import { equalJson, type Json } from '../../kube/meta/json.ts';
+import { at, type KubeObject } from '../../kube/meta/object.ts';
 import type { Controller } from '../../kube/reconcile/controller.ts';
 import { keyOf, parseKey } from '../../kube/store/key.ts';
 import { needKind } from './kind.ts';
@@ -7,6 +8,9 @@ import { needKind } from './kind.ts';
 const namespaces = needKind(kindByStorage, 'namespaces');
 const configmaps = needKind(kindByStorage, 'configmaps');
 const NAME = 'kube-root-ca.crt';
+const DESCRIPTION = 'kubernetes.io/description';
+const DESCRIPTION_TEXT =
+  'Contains a CA bundle that can be used to verify the kube-apiserver when using internal endpoints such as the internal service IP or kubernetes.default.svc. No other usage is guaranteed across distributions of Kubernetes clusters.';
 
 /** Every active namespace has the ConfigMap kube-root-ca.crt with the cluster's CA: upstream's rootcacertpublisher. */
 export const rootca: Controller = {
@@ -16,8 +20,8 @@ export const rootca: Controller = {
     { apiGroups: [''], resources: ['configmaps'], verbs: ['create', 'update', 'list', 'watch'] },
   ],
   for: namespaces,
-  // Of the many ConfigMaps only this one counts; of the others not even the data is kept.
-  project: { configmaps: (o) => (o.metadata.name === NAME ? { data: o.data } : {}) },
+  // Of the many ConfigMaps only this one counts; of the others nothing is kept.
+  project: { configmaps: (o) => (o.metadata.name === NAME ? o : {}) },
   watches: [
     {
       kind: configmaps,
@@ -36,19 +40,25 @@ export const rootca: Controller = {
     const effects = [{ id: 'ca', name: 'clusterCa', input: {} }];
     if (!ca?.ok) return { writes: [], effects };
     const data = { 'ca.crt': ca.value.pem ?? '' };
-    const annotations = {
-      'kubernetes.io/description':
-        'Contains a CA bundle that can be used to verify the kube-apiserver when using internal endpoints such as the internal service IP or kubernetes.default.svc. No other usage is guaranteed across distributions of Kubernetes clusters.',
-    };
+    const there = view.get(keyOf('', 'configmaps', name, NAME));
+    if (there === undefined) {
+      const metadata = { name: NAME, namespace: name, annotations: { [DESCRIPTION]: DESCRIPTION_TEXT } };
+      return { writes: [{ do: 'create', object: { apiVersion: 'v1', kind: 'ConfigMap', metadata, data } }], effects };
+    }
+    const { metadata, ...rest } = there.data as unknown as KubeObject;
+    if (equalJson((rest.data ?? {}) as Json, data) && metadata.annotations?.[DESCRIPTION])
+      return { writes: [], effects };
     const object = {
+      ...rest,
       apiVersion: 'v1',
       kind: 'ConfigMap',
-      metadata: { name: NAME, namespace: name, annotations },
+      metadata: {
+        ...metadata,
+        annotations: { ...metadata.annotations, [DESCRIPTION]: DESCRIPTION_TEXT },
+        resourceVersion: String(there.revision),
+      },
       data,
     };
-    const there = view.get(keyOf('', 'configmaps', name, NAME));
-    if (there === undefined) return { writes: [{ do: 'create', object }], effects };
-    const same = (there.data.data as Record<string, string> | undefined)?.['ca.crt'] === data['ca.crt'];
-    return { writes: same ? [] : [{ do: 'update', object }], effects };
+    return { writes: [{ do: 'update', object }], effects };
   },
 };

@@ -4,6 +4,7 @@ import type { Kind } from '../../kube/kinds/kind.ts';
 import type { Env } from '../../kube/meta/env.ts';
 import type { JsonObject } from '../../kube/meta/json.ts';
 import { resourceOf } from '../../kube/reconcile/runner.ts';
+import type { Sweep } from '../controllers/namespace.ts';
 import { type EffectFunction, json, pathOf } from './client.ts';
 
 /** Objects of one kind that a sweep looks at to count finalizers; the count itself is exact. */
@@ -18,39 +19,78 @@ export function loopEffects(ca: () => string, env: Env): Readonly<Record<string,
     async clusterCa() {
       return { pem: ca() };
     },
-    /** Asks for everything of a namespace to be deleted and tells what is still there. */
-    async sweepNamespace(input, ask) {
+    /** Asks for everything of a namespace to be deleted, pods first, and tells what is still there. */
+    async sweepNamespace(input, ask): Promise<Sweep> {
       const namespace = String(input.namespace);
-      const remaining: Record<string, number> = {};
-      const finalizers: Record<string, number> = {};
-      for (const kind of kinds.filter(sweepable)) {
-        const path = pathOf(kind, namespace, '');
-        if ((await page(ask, path)).count === 0) continue;
-        const deleted = await ask(
-          json('DELETE', path, { apiVersion: 'v1', kind: 'DeleteOptions', propagationPolicy: 'Background' }),
-        );
-        const body = parseJson(await deleted.text()) as JsonObject;
-        if (deleted.status >= 400) throw new Error(String(body.message));
-        const left = await page(ask, path);
-        if (left.count === 0) continue;
-        remaining[resourceOf(kind)] = left.count;
-        for (const f of left.finalizers) finalizers[f] = (finalizers[f] ?? 0) + 1;
-      }
-      return { remaining, finalizers, at: env.now() };
+      const sweep: Sweep = { remaining: {}, finalizers: {}, errors: [], podsFirst: false, at: 0 };
+      const empty = async (kind: Kind) => {
+        try {
+          await emptyOf(kind, namespace, Number(input.deletedMs), sweep, ask, env);
+        } catch (error) {
+          sweep.errors.push(error instanceof Error ? error.message : String(error));
+        }
+      };
+      const [pods, rest] = [kinds.filter(isPod), kinds.filter((k) => sweepable(k) && !isPod(k))];
+      for (const kind of pods) await empty(kind);
+      sweep.podsFirst = Object.keys(sweep.remaining).length > 0;
+      if (!sweep.podsFirst) for (const kind of rest) await empty(kind);
+      sweep.at = env.now();
+      return sweep;
     },
   };
 }
 
-async function page(
-  ask: (request: Request) => Promise<Response>,
-  path: string,
-): Promise<{ count: number; finalizers: string[] }> {
+const isPod = (k: Kind) => resourceOf(k) === 'pods';
+type Ask = (request: Request) => Promise<Response>;
+
+/** deleteAllContentForGroupVersionResource: what still stands is counted, and is an error where neither a grace period nor a finalizer explains it. */
+async function emptyOf(
+  kind: Kind,
+  namespace: string,
+  deletedMs: number,
+  sweep: Sweep,
+  ask: Ask,
+  env: Env,
+): Promise<void> {
+  const path = pathOf(kind, namespace, '');
+  const before = await page(ask, path);
+  if (before.count === 0) return;
+  const deleted = await ask(
+    json('DELETE', path, { apiVersion: 'v1', kind: 'DeleteOptions', propagationPolicy: 'Background' }),
+  );
+  const text = await deleted.text();
+  if (deleted.status >= 400) throw new Error(String((parseJson(text) as JsonObject).message));
+  const left = await page(ask, path);
+  if (left.count === 0) return;
+  const { group = '', version = '' } = kind.served[0] ?? {};
+  sweep.remaining[`${kind.plural}.${group}`] = left.count;
+  for (const f of left.finalizers) sweep.finalizers[f] = (sweep.finalizers[f] ?? 0) + 1;
+  const ending = isPod(kind) && env.now() - deletedMs < before.graceSeconds * 1000;
+  if (!ending && left.finalizers.length === 0)
+    throw new Error(
+      `unexpected items still remain in namespace: ${namespace} for gvr: ${group}/${version}, Resource=${kind.plural}`,
+    );
+}
+
+interface Item {
+  metadata: { finalizers?: string[] };
+  spec?: { terminationGracePeriodSeconds?: number };
+  status?: { phase?: string };
+}
+
+/** How many there are, whose finalizers the first of them have, and the longest grace period of those that haven't ended. */
+async function page(ask: Ask, path: string): Promise<{ count: number; finalizers: string[]; graceSeconds: number }> {
   const response = await ask(
     new Request(`https://loop.invalid${path}?limit=${LOOK_AT}`, { headers: { accept: 'application/json' } }),
   );
   const body = parseJson(await response.text()) as JsonObject;
   if (response.status >= 400) throw new Error(String(body.message));
-  const items = (body.items ?? []) as { metadata: { finalizers?: string[] } }[];
+  const items = (body.items ?? []) as unknown as Item[];
   const more = Number((body.metadata as JsonObject | undefined)?.remainingItemCount ?? 0);
-  return { count: items.length + more, finalizers: items.flatMap((i) => i.metadata.finalizers ?? []) };
+  const over = (i: Item) => i.status?.phase === 'Succeeded' || i.status?.phase === 'Failed';
+  return {
+    count: items.length + more,
+    finalizers: items.flatMap((i) => i.metadata.finalizers ?? []),
+    graceSeconds: Math.max(0, ...items.map((i) => (over(i) ? 0 : (i.spec?.terminationGracePeriodSeconds ?? 0)))),
+  };
 }
