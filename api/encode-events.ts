@@ -1,4 +1,4 @@
-import { lengthFrame } from '../kube/codec/framing.ts';
+import { joinBytes, lengthFrame } from '../kube/codec/framing.ts';
 import { printJson } from '../kube/codec/json.ts';
 import { contentTypeOf, PROTOBUF_TYPE } from '../kube/codec/negotiate.ts';
 import { encodeWatchEvent, encodeObject as protoObject } from '../kube/codec/protobuf.ts';
@@ -8,7 +8,7 @@ import type { KubeObject } from '../kube/meta/object.ts';
 import type { Status } from '../kube/meta/status.ts';
 import type { Struct } from '../kube/schema/schema.ts';
 import { spliceObject } from '../kube/store/splice.ts';
-import type { Revision, WatchEvent } from '../kube/store/store.ts';
+import type { Batch, EventJoin, Revision, WatchEvent } from '../kube/store/store.ts';
 import type { Call } from './call.ts';
 import { tableOptions } from './encode.ts';
 import type { Resource } from './parts.ts';
@@ -18,6 +18,8 @@ import { isCurrent, objectOf } from './row.ts';
 export interface EventEncoder {
   /** Content-Type of the stream. */
   type: string;
+  /** What the store may join by itself; undefined where events have to be looked at. */
+  join?: EventJoin;
   events(events: readonly WatchEvent[]): Uint8Array;
   bookmark(revision: Revision, initialEventsEnd: boolean): Uint8Array;
   error(status: Status): Uint8Array;
@@ -31,6 +33,30 @@ export function eventEncoder(call: Call, resource: Resource): EventEncoder {
   const { out } = call;
   const transform = transformer(call, resource);
   return out.type === PROTOBUF_TYPE ? protoEvents(call, resource, transform) : jsonEvents(resource, transform);
+}
+
+/** Frames kept for the other watches that get the same batch. */
+const SHARED_BYTES = 8 * 1024 * 1024;
+const shared = new Map<string, Uint8Array>();
+let sharedBytes = 0;
+
+/** A batch's frame; made once in an isolate for all watches of one form. Tables tell ages and name their columns once: each is its own. */
+export function batchFrame(call: Call, resource: Resource, encode: EventEncoder, batch: Batch): Uint8Array {
+  if (batch.joined) return batch.joined;
+  const { as } = call.out;
+  if (batch.id === undefined || as?.kind === 'Table') return encode.events(batch.events);
+  const key = `${batch.id} ${resource.apiVersion} ${encode.type} ${as ? `${as.kind} ${as.version}` : ''}`;
+  const known = shared.get(key);
+  if (known) return known;
+  const frame = encode.events(batch.events);
+  shared.set(key, frame);
+  sharedBytes += frame.length;
+  for (const [oldest, bytes] of shared) {
+    if (sharedBytes <= SHARED_BYTES) break;
+    shared.delete(oldest);
+    sharedBytes -= bytes.length;
+  }
+  return frame;
 }
 
 /** What becomes of an event's object; undefined = it is sent as it is. */
@@ -59,8 +85,10 @@ function transformer(call: Call, resource: Resource): Transform {
 
 function jsonEvents(resource: Resource, transform: Transform): EventEncoder {
   const frame = (type: string, object: JsonObject) => `{"type":"${type}","object":${printJson(object)}}\n`;
+  const { apiVersion, hash: schema } = resource;
   return {
     type: 'application/json',
+    ...(transform ? {} : { join: { kind: resource.ref.kind, apiVersion, schema } }),
     events(events) {
       let text = '';
       for (const e of events) {
@@ -92,23 +120,10 @@ function protoEvents(call: Call, resource: Resource, transform: Transform): Even
     transform && partial ? frame(type, partial, transform(object)) : frame(type, resource.struct, object);
   return {
     type: contentTypeOf(call.out, true),
-    events: (events) => join(events.map((e) => one(e.type, objectOf(resource, e)))),
+    events: (events) => joinBytes(events.map((e) => one(e.type, objectOf(resource, e)))),
     bookmark: (revision, end) => one('BOOKMARK', bookmarkObject(resource, revision, end)),
     error: (s) => (status ? frame('ERROR', status, s) : new Uint8Array()),
   };
-}
-function join(frames: readonly Uint8Array[]): Uint8Array {
-  const only = frames[0];
-  if (frames.length === 1 && only) return only;
-  let size = 0;
-  for (const f of frames) size += f.length;
-  const all = new Uint8Array(size);
-  let at = 0;
-  for (const f of frames) {
-    all.set(f, at);
-    at += f.length;
-  }
-  return all;
 }
 
 /** What marks the end of the initial events: apimachinery meta/v1 InitialEventsAnnotationKey. */

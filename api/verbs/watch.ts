@@ -1,7 +1,7 @@
 import { failure, StatusError } from '../../kube/meta/status.ts';
-import type { Batch, Page, ReadOptions, Revision, Store, WatchEvent } from '../../kube/store/store.ts';
+import type { Batch, Page, ReadOptions, Revision, Store, WatchEvent, WatchOptions } from '../../kube/store/store.ts';
 import { type Call, confirm, read, readOn, storeOf, storeStatus } from '../call.ts';
-import { type EventEncoder, eventEncoder } from '../encode-events.ts';
+import { batchFrame, type EventEncoder, eventEncoder } from '../encode-events.ts';
 import type { Resource } from '../parts.ts';
 import { type ListOptions, listOptions } from '../query.ts';
 import { respond } from '../respond.ts';
@@ -22,9 +22,11 @@ export async function watch(call: Call, resource: Resource): Promise<Response> {
   const selected = selectionOf(call, resource, o);
   const store = storeOf(call, resource, selected.namespace);
   const encode = eventEncoder(call, resource);
-  const batches = (after: Revision) =>
-    store.watch(selected.range, after, selected.select ? { select: selected.select } : {});
-  const feed = new Feed(call, encode, o, batches);
+  const options: WatchOptions = {};
+  if (selected.select) options.select = selected.select;
+  if (encode.join) options.join = encode.join;
+  const batches = (after: Revision) => store.watch(selected.range, after, options);
+  const feed = new Feed(call, resource, encode, o, batches);
   try {
     const asked = revisionOf(o.resourceVersion, true);
     if (o.sendInitialEvents || asked === 0) {
@@ -73,6 +75,7 @@ async function* present(
 class Feed {
   readonly stream: ReadableStream<Uint8Array>;
   readonly #call: Call;
+  readonly #resource: Resource;
   readonly #encode: EventEncoder;
   readonly #options: ListOptions;
   readonly #batches: (after: Revision) => AsyncIterable<Batch>;
@@ -87,12 +90,14 @@ class Feed {
 
   constructor(
     call: Call,
+    resource: Resource,
     encode: EventEncoder,
     options: ListOptions,
     batches: (after: Revision) => AsyncIterable<Batch>,
   ) {
     this.#batches = batches;
     this.#call = call;
+    this.#resource = resource;
     this.#encode = encode;
     this.#options = options;
     this.stream = new ReadableStream<Uint8Array>(
@@ -150,7 +155,7 @@ class Feed {
     try {
       for await (const events of present ?? []) {
         if (this.#closed) return;
-        await this.#send(events);
+        if (events.length > 0) await this.#send(this.#encode.events(events));
       }
       if (this.#closed) return;
       this.#sent = from;
@@ -160,8 +165,11 @@ class Feed {
       for (;;) {
         const next = await this.#iterator.next();
         if (next.done || this.#closed) break;
-        await this.#send(next.value.events);
-        this.#sent = next.value.revision;
+        const batch = next.value;
+        if (batch.joined ? batch.joined.length > 0 : batch.events.length > 0) {
+          await this.#send(batchFrame(this.#call, this.#resource, this.#encode, batch));
+        }
+        this.#sent = batch.revision;
       }
       this.#timeout();
     } catch (e) {
@@ -169,9 +177,8 @@ class Feed {
     }
   }
 
-  async #send(events: readonly WatchEvent[]): Promise<void> {
-    if (events.length === 0) return;
-    this.#controller.enqueue(this.#encode.events(events));
+  async #send(frame: Uint8Array): Promise<void> {
+    this.#controller.enqueue(frame);
     if ((this.#controller.desiredSize ?? 1) <= 0) await this.#drain();
   }
 

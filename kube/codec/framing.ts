@@ -117,3 +117,18 @@ export function lengthReader(): FrameReader {
     },
   };
 }
+
+/** Parts end to end; a part that is alone is given back itself. */
+export function joinBytes(parts: readonly Uint8Array[]): Uint8Array {
+  const only = parts[0];
+  if (parts.length === 1 && only) return only;
+  let size = 0;
+  for (const f of parts) size += f.length;
+  const all = new Uint8Array(size);
+  let at = 0;
+  for (const f of parts) {
+    all.set(f, at);
+    at += f.length;
+  }
+  return all;
+}

@@ -1,4 +1,5 @@
-import type { Batch, WatchEvent } from './store.ts';
+import { spliceObject } from './splice.ts';
+import type { Batch, EventJoin, Revision, WatchEvent } from './store.ts';
 
 type Head = [
   type: 'A' | 'M' | 'D',
@@ -13,7 +14,7 @@ const LETTER = { ADDED: 'A', MODIFIED: 'M', DELETED: 'D' } as const;
 const TYPE = { A: 'ADDED', M: 'MODIFIED', D: 'DELETED' } as const;
 
 /**
- * A batch as one text frame: a line of JSON, `{"r":revision,"e":[[type,key,revision,version,schema,length,enc?],...]}`, then the
+ * A batch as one text frame: a line of JSON, `{"r":revision,"i":id?,"e":[[type,key,revision,version,schema,length,enc?],...]}`, then the
  * bodies end to end. Bodies are neither escaped nor parsed on the way; lengths are in UTF-16 units.
  */
 export function encodeBatch(batch: Batch): string {
@@ -25,13 +26,13 @@ export function encodeBatch(batch: Batch): string {
     heads.push(head);
     bodies += e.value;
   }
-  return `${JSON.stringify({ r: batch.revision, e: heads })}\n${bodies}`;
+  return `${JSON.stringify({ r: batch.revision, i: batch.id, e: heads })}\n${bodies}`;
 }
 
 /** The batch of a frame; throws SyntaxError for a malformed one. */
 export function decodeBatch(frame: string): Batch {
   let at = frame.indexOf('\n');
-  const { r, e } = JSON.parse(frame.slice(0, at)) as { r: number; e: Head[] };
+  const { r, i, e } = JSON.parse(frame.slice(0, at)) as { r: number; i?: string; e: Head[] };
   at++;
   const events: WatchEvent[] = [];
   for (const [letter, key, revision, version, schema, length, enc] of e) {
@@ -47,5 +48,27 @@ export function decodeBatch(frame: string): Batch {
     events.push(event);
     at += length;
   }
-  return { revision: r, events };
+  return i === undefined ? { revision: r, events } : { revision: r, id: i, events };
+}
+
+const utf8 = new TextEncoder();
+/** Digits of the largest revision. */
+const REVISION_DIGITS = 16;
+
+/** A batch as it goes to the client: its revision in REVISION_DIGITS digits, a newline, the events as lines of JSON. Null where a row is of another version or schema, or encrypted. */
+export function encodeJoined(batch: Batch, join: EventJoin): Uint8Array | null {
+  const { kind, apiVersion, schema } = join;
+  let text = `${String(batch.revision).padStart(REVISION_DIGITS, '0')}\n`;
+  for (const e of batch.events) {
+    if (e.version !== apiVersion || e.schema !== schema || e.enc !== undefined) return null;
+    text += `{"type":"${e.type}","object":${spliceObject(e.value, kind, apiVersion, e.revision)}}\n`;
+  }
+  return utf8.encode(text);
+}
+
+/** The batch of encodeJoined()'s bytes, which it keeps. */
+export function decodeJoined(frame: Uint8Array): Batch {
+  let revision: Revision = 0;
+  for (let i = 0; i < REVISION_DIGITS; i++) revision = revision * 10 + (frame[i] ?? 0) - 48;
+  return { revision, events: [], joined: frame.subarray(REVISION_DIGITS + 1) };
 }

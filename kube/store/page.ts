@@ -48,6 +48,7 @@ export function cutPage(
 
 const finish = (page: Page, o: ReadOptions): Page => (o.join && !o.factsOnly ? joinPage(page, o.join) : page);
 
+const utf8 = new TextEncoder();
 /** The page with its rows joined as bytes, if all are of that version and schema and none is encrypted. */
 export function joinPage(page: Page, join: { version: string; schema: string }): Page {
   let items = '';
@@ -55,5 +56,5 @@ export function joinPage(page: Page, join: { version: string; schema: string }):
     if (e.version !== join.version || e.schema !== join.schema || e.enc !== undefined) return page;
     items += items === '' ? spliceItem(e.value, e.revision) : `,${spliceItem(e.value, e.revision)}`;
   }
-  return { ...page, entries: [], items };
+  return { ...page, entries: [], items: items === '' ? [] : [utf8.encode(items)] };
 }

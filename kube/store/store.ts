@@ -207,8 +207,8 @@ export interface Page {
   ok: true;
   revision: Revision;
   entries: Entry[];
-  /** Set instead of `entries` when joined: `{"metadata":{"resourceVersion":"7",...},...},{...}`. */
-  items?: string;
+  /** Set instead of `entries` when joined: UTF-8 of `{"metadata":{"resourceVersion":"7",...},...},{...}`, in parts as they come. */
+  items?: Uint8Array[];
   count: number;
   /** Last key of the page when more follow. */
   next?: Key;
@@ -219,11 +219,23 @@ export interface Page {
 export interface WatchOptions {
   select?: Selection;
   assume?: Assume;
+  /** Batches may come as `joined` where all their rows are current. */
+  join?: EventJoin;
+}
+/** What rows are to be sent as: their version and schema must be these, else they come as entries. */
+export interface EventJoin {
+  kind: string;
+  apiVersion: string;
+  schema: string;
 }
 export interface Batch {
   /** Everything up to here has been delivered: a bookmark's resourceVersion. */
   revision: Revision;
   events: WatchEvent[];
+  /** The events (and none in `events`) as UTF-8 lines of JSON as a client gets them. */
+  joined?: Uint8Array;
+  /** Batches of the same id are equal, whichever watch they come from. */
+  id?: string;
 }
 export interface WatchEvent {
   type: 'ADDED' | 'MODIFIED' | 'DELETED';

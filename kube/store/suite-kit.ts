@@ -6,6 +6,7 @@ import type {
   Commit,
   CommitOptions,
   Entry,
+  EventJoin,
   Key,
   Op,
   Page,
@@ -134,6 +135,8 @@ export async function throwsCode(code: StoreErrorCode, act: () => Promise<unknow
 
 /** A watch being read. */
 export class Tap {
+  /** How many batches came joined. */
+  joined = 0;
   /** Events not yet taken. */
   readonly events: WatchEvent[] = [];
   /** Of the last batch. */
@@ -150,7 +153,8 @@ export class Tap {
     if (r.done) return false;
     assert.ok(r.value.revision >= this.revision, 'a batch went back in revision');
     this.revision = r.value.revision;
-    this.events.push(...r.value.events);
+    this.events.push(...r.value.events, ...eventsOf(r.value.joined));
+    if (r.value.joined) this.joined++;
     return true;
   }
 
@@ -170,6 +174,23 @@ export class Tap {
     await this.#iterator.return?.();
   }
 }
+
+/** The events of a joined batch, as far as print() needs them. */
+function eventsOf(joined: Uint8Array | undefined): WatchEvent[] {
+  const lines = new TextDecoder().decode(joined).split('\n').slice(0, -1);
+  return lines.map((line) => {
+    const { type, object } = JSON.parse(line) as {
+      type: WatchEvent['type'];
+      object: { kind: string; apiVersion: string; metadata: { name: string; resourceVersion: string } };
+    };
+    assert.deepEqual([object.kind, object.apiVersion], [JOIN.kind, JOIN.apiVersion]);
+    const { name, resourceVersion } = object.metadata;
+    return { type, key: podKey(name), revision: Number(resourceVersion), value: '', version: '', schema: '' };
+  });
+}
+
+/** What a watch may join rows of SCHEMA as. */
+export const JOIN: EventJoin = { kind: 'Pod', apiVersion: SCHEMA.version, schema: SCHEMA.schema };
 
 /** `ADDED name@7`. */
 export const print = (e: WatchEvent): string => `${e.type} ${e.key.slice(e.key.lastIndexOf('/') + 1)}@${e.revision}`;

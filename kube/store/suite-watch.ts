@@ -3,6 +3,7 @@ import { rangeOf } from './key.ts';
 import {
   type Case,
   deletePod,
+  JOIN,
   only,
   page,
   podKey,
@@ -31,6 +32,22 @@ export const watchCases: Case[] = [
       const [r1, r2, r3] = [await put(store, 'b'), await put(store, 'b', { mark: 2 }), await remove(store, 'b')];
       assert.deepEqual(await tap.take(3), [`ADDED b@${r1}`, `MODIFIED b@${r2}`, `DELETED b@${r3}`]);
       await tap.stop();
+    },
+  },
+  {
+    name: 'a watch that may join its events gets each once, also those of another schema, for each of several watchers',
+    async run({ store }) {
+      const r = await put(store, 'a', { mark: 'ü' });
+      const taps = [1, 2].map(() => new Tap(store.watch(pods(), r, { join: JOIN })));
+      for (const tap of taps) assert.deepEqual(await tap.upTo(r), []);
+      const expected = [`ADDED b@${await put(store, 'b', { mark: 'ü' })}`];
+      const other = { ...putPod('c'), value: { ...value('c'), schema: 's2' } };
+      expected.push(`ADDED c@${(await won(store, [other])).revision}`);
+      expected.push(`MODIFIED b@${await put(store, 'b', { mark: 2 })}`, `DELETED b@${await remove(store, 'b')}`);
+      for (const tap of taps) {
+        assert.deepEqual(await tap.take(4), expected);
+        await tap.stop();
+      }
     },
   },
   {

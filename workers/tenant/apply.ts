@@ -14,6 +14,7 @@ import { SCRUB_MS } from '../../kube/store/window.ts';
 import { checkAssume, policyChanged } from './policy.ts';
 import { type Reserved, releaseOf, reserve } from './reservations.ts';
 import { getRow } from './rows.ts';
+import { setMeta } from './schema.ts';
 import { cell } from './sql.ts';
 import type { Changed, State } from './state.ts';
 import { indexFacts } from './terms.ts';
@@ -124,6 +125,7 @@ export function writeRow(s: State, op: PutOp, prev: Entry | null, now: number, o
   if (op.value !== null) {
     const { text, version, schema, enc } = op.value;
     const facts = op.facts ?? { uid: '' };
+    if (text.length > s.longest) setLongest(s, text.length);
     sql.run(
       INSERT,
       revision,
@@ -160,6 +162,12 @@ export function writeRow(s: State, op: PutOp, prev: Entry | null, now: number, o
 }
 
 const SECRETS = 'secrets/';
+
+/** Raised by a quarter at least, so that it is seldom written. */
+function setLongest(s: State, length: number): void {
+  s.longest = Math.ceil(length * 1.25);
+  setMeta(s.sql, 'longest', s.longest);
+}
 
 function setTtl(s: State, key: string, at: number | null): void {
   if (at !== null) {

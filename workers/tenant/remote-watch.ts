@@ -1,5 +1,5 @@
 import type { Env } from '../../kube/meta/env.ts';
-import { decodeBatch } from '../../kube/store/frames.ts';
+import { decodeBatch, decodeJoined } from '../../kube/store/frames.ts';
 import {
   type Batch,
   type Range,
@@ -14,6 +14,7 @@ import { ACK, ACK_UNITS, errorOf, PING, PONG, type WatchRequest, watchUrl } from
 
 /** The client's end of a watch's WebSocket. */
 export interface ClientSocket {
+  binaryType?: string;
   accept(): void;
   send(text: string): void;
   close(code?: number, reason?: string): void;
@@ -120,9 +121,10 @@ export class RemoteWatch implements AsyncIterableIterator<Batch> {
   }
 
   async #upgrade(): Promise<ClientSocket> {
-    const { select, assume } = this.#options;
+    const { select, join, assume } = this.#options;
     const request: WatchRequest = { range: this.#range, after: this.#reached };
     if (select) request.select = select;
+    if (join) request.join = join;
     // Once the watch is running, what it was opened on may change.
     if (assume && !this.#started) request.assume = assume;
     const response = await this.#connect().fetch(watchUrl(request), { headers: { Upgrade: 'websocket' } });
@@ -136,23 +138,26 @@ export class RemoteWatch implements AsyncIterableIterator<Batch> {
     this.#socket = socket;
     this.#units = 0;
     this.#started = true;
-    socket.addEventListener('message', (e) => this.#message(socket, String(e.data)));
+    socket.addEventListener('message', (e) => this.#message(socket, e.data));
     socket.addEventListener('close', () => this.#lost(socket));
     socket.addEventListener('error', () => this.#lost(socket));
+    // Newer compatibility dates give Blobs otherwise.
+    socket.binaryType = 'arraybuffer';
     socket.accept();
     this.#heard = true;
     this.#ping(socket);
   }
 
-  #message(socket: ClientSocket, text: string): void {
+  #message(socket: ClientSocket, data: unknown): void {
     this.#heard = true;
-    if (text === PONG || socket !== this.#socket) return;
+    if (data === PONG || socket !== this.#socket) return;
     this.#failures = 0;
-    const batch = decodeBatch(text);
+    const frame = data instanceof ArrayBuffer ? new Uint8Array(data) : String(data);
+    const batch = typeof frame === 'string' ? decodeBatch(frame) : decodeJoined(frame);
     this.#reached = batch.revision;
     this.#pending.push(batch);
-    this.#pendingUnits += text.length;
-    this.#units += text.length;
+    this.#pendingUnits += frame.length;
+    this.#units += frame.length;
     while (this.#units >= ACK_UNITS) {
       this.#units -= ACK_UNITS;
       socket.send(ACK);

@@ -1,6 +1,6 @@
 import type { Env } from '../../kube/meta/env.ts';
 import type { Change } from '../../kube/store/fanout.ts';
-import { type Revision, StoreError } from '../../kube/store/store.ts';
+import { MAX_VALUE_BYTES, type Revision, StoreError } from '../../kube/store/store.ts';
 import { Base, type BaseLayer } from './base.ts';
 import type { Layers } from './rows.ts';
 import { createMeta, getMeta, hasMeta, migrate, setMeta } from './schema.ts';
@@ -33,6 +33,8 @@ export interface State extends Layers {
   hasTtl: boolean;
   /** Length of all superseded bodies; after a crash short by what was written since the last compaction. */
   pastBytes: number;
+  /** No body is longer, in UTF-16 units. */
+  longest: number;
   schema: number;
 }
 
@@ -89,6 +91,7 @@ export function openState(sql: Sql, env: State['env'], layer: (hash: string) => 
     policyFloor: 0,
     hasTtl: false,
     pastBytes: 0,
+    longest: 0,
   };
   load(state);
   return state;
@@ -108,5 +111,7 @@ export function load(s: State): void {
   s.revision = Math.max(s.base.size, number('revision'), s.compacted, newest('SELECT MAX(revision) FROM history'));
   s.policy = Math.max(s.base.policy, s.policyFloor, number('policy'), newest('SELECT MAX(revision) FROM policy'));
   s.pastBytes = number('past_bytes');
+  const none = s.revision === s.base.size;
+  s.longest = Number(getMeta(s.sql, 'longest') ?? (none ? 0 : MAX_VALUE_BYTES));
   s.hasTtl = cell(s.sql, 'SELECT 1 FROM ttl LIMIT 1') === 1;
 }

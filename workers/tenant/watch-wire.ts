@@ -1,4 +1,4 @@
-import type { Assume, Range, Selection, StoreErrorCode } from '../../kube/store/store.ts';
+import type { Assume, EventJoin, Range, Selection, StoreErrorCode } from '../../kube/store/store.ts';
 import { StoreError } from '../../kube/store/store.ts';
 
 /** The client's sign of life and its answer, which the platform gives without waking the object. */
@@ -6,9 +6,9 @@ export const PING = 'ping';
 export const PONG = 'pong';
 /** Asks for a progress frame. */
 export const PROGRESS = 'progress';
-/** Says that another ACK_UNITS of text have come. Without it a socket that isn't read would fill the object's memory. */
+/** Says that another ACK_UNITS have come. Without it a socket that isn't read would fill the object's memory. */
 export const ACK = 'ack';
-/** Rare enough that acknowledging costs nothing, often enough to see who doesn't read. In UTF-16 units. */
+/** Rare enough that acknowledging costs nothing, often enough to see who doesn't read. In UTF-16 units, of binary frames in bytes. */
 export const ACK_UNITS = 4 * 1024 * 1024;
 
 /** A watch as it is asked for. */
@@ -16,6 +16,7 @@ export interface WatchRequest {
   range: Range;
   after: number | null;
   select?: Selection;
+  join?: EventJoin;
   assume?: Assume;
 }
 

@@ -2,7 +2,7 @@ import { env } from 'cloudflare:workers';
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { storeSuite } from '../../../kube/store/suite.ts';
-import { get, podKey, pods, put, putPod, Tap, throwsCode, won } from '../../../kube/store/suite-kit.ts';
+import { get, JOIN, podKey, pods, put, putPod, Tap, throwsCode, won } from '../../../kube/store/suite-kit.ts';
 import { world } from '../../../workers/env.ts';
 import { RemoteStore, type StoreStub } from '../../../workers/tenant/remote.ts';
 import { type TestTenant, wakes } from './objects.ts';
@@ -216,6 +216,20 @@ it('equal watches share one encoding and each sees all', async () => {
       seen.map((e) => Number(e.split('@')[1])),
       [...all].sort((a, b) => a - b),
     );
+    await tap.stop();
+  }
+});
+
+it('watches that may be joined share frames of bytes', async () => {
+  const id = await newCluster();
+  const store = new RemoteStore(() => stubOf(id), world);
+  const r = await put(store, 'a');
+  const taps = [1, 2, 3].map(() => new Tap(store.watch(pods(), r, { join: JOIN })));
+  for (const tap of taps) await tap.upTo(r);
+  const next = await put(store, 'b');
+  for (const tap of taps) {
+    assert.deepEqual(await tap.take(1), [`ADDED b@${next}`]);
+    assert.equal(tap.joined, 1);
     await tap.stop();
   }
 });
