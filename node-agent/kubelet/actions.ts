@@ -1,4 +1,4 @@
-import { allContainers, type Container, isSidecar, type Pod, restartPolicyOf } from './pod.ts';
+import { allContainers, type Container, isInit, isSidecar, type Pod, restartPolicyOf } from './pod.ts';
 
 /** What the runtime has of one container name of a pod: its newest instance, and how often it has been started. */
 export interface ActualContainer {
@@ -11,25 +11,42 @@ export interface ActualContainer {
   startedMs: number;
   finishedMs: number;
   reason: string;
+  /** The runtime's own words, as for a command that couldn't be started. */
+  message?: string;
 }
 /** What the runtime has of one pod. */
 export interface Actual {
   sandbox: { id: string; attempt: number; ready: boolean } | undefined;
+  /** Of the newest sandbox. */
   containers: ReadonlyMap<string, ActualContainer>;
+  /** Per name the run before the newest one, in whatever sandbox. */
+  previous?: ReadonlyMap<string, ActualContainer>;
 }
+/** The newest run of that name, be it of a sandbox that is gone. */
+export const latest = (actual: Actual, name: string): ActualContainer | undefined =>
+  actual.containers.get(name) ?? actual.previous?.get(name);
+/** A probe whose failure ends a container. */
+export type Failed = 'startup' | 'liveness';
+
 /** Verdicts of the probes, by container name; absent = not known yet. */
 export interface Verdicts {
   /** Startup probe passed, or there is none. */
   started: ReadonlySet<string>;
-  /** Liveness or startup failed: to be killed and, as the policy says, started again. */
-  dead: ReadonlyMap<string, string>;
+  /** Which probe failed: to be killed and, as the policy says, started again. */
+  dead: ReadonlyMap<string, Failed>;
 }
 export const NO_VERDICTS: Verdicts = { started: new Set(), dead: new Map() };
 
 export type Action =
   | { do: 'sandbox'; attempt: number; stop?: string }
-  | { do: 'start'; container: Container; attempt: number; init: boolean }
-  | { do: 'kill'; id: string; name: string; why: string }
+  | {
+      do: 'start';
+      container: Container;
+      attempt: number;
+      init: boolean /** Ended first: it may still run. */;
+      stop?: string;
+    }
+  | { do: 'kill'; id: string; name: string; why: Failed; message: string }
   /** Everything of the pod: containers with grace, then the sandbox. */
   | { do: 'stop-pod'; graceSeconds: number }
   /** A start that has to wait: `untilMs` of the back-off. */
@@ -46,53 +63,64 @@ export function restartAt(c: ActualContainer): number {
   return c.finishedMs + Math.min(BACKOFF_MS * 2 ** (c.attempt - 1), BACKOFF_MS_MAX);
 }
 
-/** True when a container that has ended with that code is to be started again. */
+/** True when a container that has ended with that code is to be started again: podutil.ContainerShouldRestart. */
 export function restarts(pod: Pod, c: Container, exitCode: number): boolean {
-  if (isSidecar(c)) return true;
-  const policy = restartPolicyOf(pod);
+  for (const rule of c.restartPolicyRules ?? []) {
+    const listed = rule.exitCodes?.values?.includes(exitCode) ?? false;
+    if (rule.exitCodes && listed === (rule.exitCodes.operator === 'In')) return rule.action.startsWith('Restart');
+  }
+  const policy = c.restartPolicy ?? restartPolicyOf(pod);
+  // A plain init container never runs again once it has succeeded, whatever the policy.
+  if (exitCode === 0 && isInit(pod, c) && !isSidecar(c)) return false;
   return policy === 'Always' || (policy === 'OnFailure' && exitCode !== 0);
 }
 
-/** An init container never runs again once it has succeeded, whatever the policy. */
-function initRestarts(pod: Pod, exitCode: number): boolean {
-  return exitCode !== 0 && restartPolicyOf(pod) !== 'Never';
-}
+/** A container of the main list has been made in the newest sandbox: all init containers were through then. */
+const mainStarted = (pod: Pod, actual: Actual) => pod.spec.containers.some((c) => actual.containers.has(c.name));
 
-/** All init containers are through: plain ones have succeeded, sidecars have started. */
+/** All init containers are through: plain ones have succeeded, sidecars have started. True for ever once main containers run. */
 export function initialized(pod: Pod, actual: Actual, verdicts: Verdicts): boolean {
-  return (pod.spec.initContainers ?? []).every((c) => initDone(c, actual.containers.get(c.name), verdicts));
+  return (
+    mainStarted(pod, actual) ||
+    (pod.spec.initContainers ?? []).every((c) => initDone(c, actual.containers.get(c.name), verdicts))
+  );
 }
 function initDone(c: Container, a: ActualContainer | undefined, verdicts: Verdicts): boolean {
   if (isSidecar(c)) return a?.state === 'running' && (c.startupProbe === undefined || verdicts.started.has(c.name));
   return a?.state === 'exited' && a.exitCode === 0;
 }
 
-/** A pod is over when no container runs or will run again: Succeeded or Failed; undefined while it isn't. */
+/** A pod is over when no container of it will run again, sidecars aside: Succeeded or Failed; undefined while it isn't. */
 export function terminalPhase(pod: Pod, actual: Actual): 'Succeeded' | 'Failed' | undefined {
-  if (restartPolicyOf(pod) === 'Always') return undefined;
   for (const c of pod.spec.initContainers ?? []) {
     const a = actual.containers.get(c.name);
-    if (!isSidecar(c) && a?.state === 'exited' && a.exitCode !== 0 && restartPolicyOf(pod) === 'Never') return 'Failed';
+    if (isSidecar(c) || a?.state !== 'exited' || a.exitCode === 0) continue;
+    if (!restarts(pod, c, a.exitCode)) return 'Failed';
   }
-  const ended = pod.spec.containers.map((c) => actual.containers.get(c.name));
-  if (!ended.every((a) => a?.state === 'exited')) return undefined;
-  if (ended.every((a) => a?.exitCode === 0)) return 'Succeeded';
-  return restartPolicyOf(pod) === 'Never' ? 'Failed' : undefined;
+  let failed = false;
+  for (const c of pod.spec.containers) {
+    const a = latest(actual, c.name);
+    if (a?.state !== 'exited' || restarts(pod, c, a.exitCode)) return undefined;
+    failed ||= a.exitCode !== 0;
+  }
+  return failed ? 'Failed' : 'Succeeded';
 }
 
 /**
  * What is to be done for a pod now: kubelet's computePodActions as a table. Pure; called again after each change. Nothing is
  * started while something must be killed first; containers of the main list start together, init containers one by one.
+ * `ended`: the node has ended the pod (its deadline, a refusal).
  */
-export function podActions(pod: Pod, actual: Actual, verdicts: Verdicts, now: number): Action[] {
+export function podActions(pod: Pod, actual: Actual, verdicts: Verdicts, now: number, ended = false): Action[] {
   const anyAlive = [...actual.containers.values()].some((a) => a.state === 'running' || a.state === 'created');
-  const end = terminalPhase(pod, actual);
-  if (
-    pod.metadata.deletionTimestamp !== undefined ||
-    end !== undefined ||
-    pod.status?.phase === 'Failed' ||
-    pod.status?.phase === 'Succeeded'
-  ) {
+  const over = isDeleted(pod) || ended || hasEnded(pod) || terminalPhase(pod, actual) !== undefined;
+  // A pod that never restarts isn't begun anew when its sandbox is lost: what ran in it has failed.
+  const lost =
+    !actual.sandbox?.ready &&
+    actual.sandbox !== undefined &&
+    restartPolicyOf(pod) === 'Never' &&
+    actual.containers.size + (actual.previous?.size ?? 0) > 0;
+  if (over || lost) {
     const sandboxUp = actual.sandbox?.ready === true;
     return anyAlive || sandboxUp ? [{ do: 'stop-pod', graceSeconds: graceOf(pod) }] : [];
   }
@@ -101,11 +129,7 @@ export function podActions(pod: Pod, actual: Actual, verdicts: Verdicts, now: nu
     const attempt = actual.sandbox === undefined ? 0 : actual.sandbox.attempt + 1;
     return [{ do: 'sandbox', attempt, ...(actual.sandbox ? { stop: actual.sandbox.id } : {}) }];
   }
-  const kills = allContainers(pod).flatMap((c): Action[] => {
-    const a = actual.containers.get(c.name);
-    const why = verdicts.dead.get(c.name);
-    return a?.state === 'running' && why !== undefined ? [{ do: 'kill', id: a.id, name: c.name, why }] : [];
-  });
+  const kills = allContainers(pod).flatMap((c) => kill(pod, c, actual, verdicts));
   if (kills.length > 0) return kills;
   return [
     ...initActions(pod, actual, verdicts, now),
@@ -113,16 +137,29 @@ export function podActions(pod: Pod, actual: Actual, verdicts: Verdicts, now: nu
   ];
 }
 
+export const isDeleted = (pod: Pod) => pod.metadata.deletionTimestamp !== undefined;
+export const hasEnded = (pod: Pod) => pod.status?.phase === 'Failed' || pod.status?.phase === 'Succeeded';
+
+function kill(pod: Pod, c: Container, actual: Actual, verdicts: Verdicts): Action[] {
+  const a = actual.containers.get(c.name);
+  const why = verdicts.dead.get(c.name);
+  if (a?.state !== 'running' || why === undefined) return [];
+  const what = isInit(pod, c) ? 'Init container' : 'Container';
+  const again = (c.restartPolicy ?? restartPolicyOf(pod)) !== 'Never' && !isInit(pod, c) ? ', will be restarted' : '';
+  return [{ do: 'kill', id: a.id, name: c.name, why, message: `${what} ${c.name} failed ${why} probe${again}` }];
+}
+
 function initActions(pod: Pod, actual: Actual, verdicts: Verdicts, now: number): Action[] {
   const actions: Action[] = [];
+  const begun = mainStarted(pod, actual);
   let before = true; // everything earlier in the list is through
   for (const c of pod.spec.initContainers ?? []) {
     const a = actual.containers.get(c.name);
-    const wanted = isSidecar(c) || !initDone(c, a, verdicts);
-    const idle = a === undefined || a.state === 'exited' || a.state === 'unknown';
+    const wanted = isSidecar(c) || (!begun && !initDone(c, a, verdicts));
     // A sidecar that has ended is started again even after its turn; anything else only in its turn.
-    if (wanted && idle && (before || (isSidecar(c) && a !== undefined))) {
-      if (a === undefined || isSidecar(c) || initRestarts(pod, a.exitCode)) actions.push(startOrWait(c, a, true, now));
+    if (wanted && a?.state !== 'running' && (before || begun || (isSidecar(c) && a !== undefined))) {
+      const again = a === undefined || a.state !== 'exited' || restarts(pod, c, a.exitCode);
+      if (again) actions.push(startOrWait(c, a, actual, true, now));
     }
     before &&= initDone(c, a, verdicts);
   }
@@ -131,20 +168,45 @@ function initActions(pod: Pod, actual: Actual, verdicts: Verdicts, now: number):
 
 function mainActions(pod: Pod, actual: Actual, now: number): Action[] {
   return pod.spec.containers.flatMap((c): Action[] => {
-    const a = actual.containers.get(c.name);
-    if (a === undefined) return [startOrWait(c, a, false, now)];
-    const idle = a.state === 'exited' || a.state === 'unknown';
-    return idle && restarts(pod, c, a.exitCode) ? [startOrWait(c, a, false, now)] : [];
+    const a = latest(actual, c.name);
+    // A run of a lost sandbox counts as ended, however it looked last.
+    const here = actual.containers.has(c.name);
+    if (a === undefined || (here && (a.state === 'created' || a.state === 'unknown')))
+      return [startOrWait(c, a, actual, false, now)];
+    if (here && a.state === 'running') return [];
+    return a.state !== 'exited' || restarts(pod, c, a.exitCode) ? [startOrWait(c, a, actual, false, now)] : [];
   });
 }
 
-function startOrWait(container: Container, a: ActualContainer | undefined, init: boolean, now: number): Action {
-  const at = a === undefined ? 0 : restartAt(a);
+function startOrWait(
+  container: Container,
+  a: ActualContainer | undefined,
+  actual: Actual,
+  init: boolean,
+  now: number,
+): Action {
+  // Only what has run and ended waits; what was made and never started (the agent ended between the two) doesn't.
+  const at = a?.state === 'exited' ? restartAt(a) : 0;
   if (at > now) return { do: 'wait', name: container.name, untilMs: at };
-  return { do: 'start', container, attempt: a === undefined ? 0 : a.attempt + 1, init };
+  const before = latest(actual, container.name);
+  const attempt = before === undefined ? 0 : before.attempt + 1;
+  const stop = a?.state === 'unknown' || a?.state === 'created' ? { stop: a.id } : {};
+  return { do: 'start', container, attempt, init, ...stop };
 }
 
-/** Seconds that containers get between the stop signal and SIGKILL. */
-export function graceOf(pod: Pod): number {
-  return pod.metadata.deletionGracePeriodSeconds ?? pod.spec.terminationGracePeriodSeconds ?? 30;
+/** Seconds that containers get between the stop signal and SIGKILL: setTerminationGracePeriod. */
+export function graceOf(pod: Pod, c?: Container, why?: Failed): number {
+  const probe = why === 'startup' ? c?.startupProbe : why === 'liveness' ? c?.livenessProbe : undefined;
+  return (
+    pod.metadata.deletionGracePeriodSeconds ??
+    probe?.terminationGracePeriodSeconds ??
+    pod.spec.terminationGracePeriodSeconds ??
+    30
+  );
+}
+
+/** When the pod's activeDeadlineSeconds are over, in milliseconds since the epoch; undefined when there is none or it hasn't started. */
+export function deadlineOf(pod: Pod): number | undefined {
+  if (pod.spec.activeDeadlineSeconds === undefined || pod.status?.startTime === undefined) return undefined;
+  return Date.parse(pod.status.startTime) + pod.spec.activeDeadlineSeconds * 1000;
 }

@@ -37,8 +37,10 @@ export interface PodActual extends Actual {
   old: string[];
   podIPs: string[];
   images: Map<string, { image: string; imageID: string }>;
-  /** All sandboxes but the newest. */
+  /** Sandboxes before the newest of which nothing is shown any more: to be removed. */
   oldSandboxes: string[];
+  /** All of them, the newest first. */
+  sandboxes: string[];
 }
 
 const STATES = {
@@ -64,6 +66,7 @@ export async function actualOf(
   const previous = new Map<string, ActualContainer>();
   const images = new Map<string, { image: string; imageID: string }>();
   const old: string[] = [];
+  const kept = new Set<string>();
   for (const [name, all] of byName) {
     all.sort((a, b) => b.metadata.attempt - a.metadata.attempt || b.createdAt - a.createdAt);
     // A new sandbox begins with new containers: those of an older one are only history.
@@ -75,7 +78,12 @@ export async function actualOf(
       containers.set(name, s);
       images.set(name, { image: first.image?.image ?? '', imageID: s.imageID });
     }
-    if (second) previous.set(name, await detail(runtime, second, known));
+    if (second) {
+      kept.add(second.podSandboxId);
+      const s = await detail(runtime, second, known);
+      previous.set(name, s);
+      if (!first) images.set(name, { image: second.image?.image ?? '', imageID: s.imageID });
+    }
   }
   const status = newest?.state === 'SANDBOX_READY' ? (await runtime.podSandboxStatus(newest.id)).status : undefined;
   const ips = [status?.network?.ip ?? '', ...(status?.network?.additionalIps ?? []).map((i) => i.ip)].filter(
@@ -90,7 +98,8 @@ export async function actualOf(
     old,
     images,
     podIPs: ips,
-    oldSandboxes: sandboxes.slice(1).map((s) => s.id),
+    oldSandboxes: sandboxes.slice(1).flatMap((s) => (kept.has(s.id) ? [] : [s.id])),
+    sandboxes: sandboxes.map((s) => s.id),
   };
 }
 
@@ -112,6 +121,7 @@ async function detail(
     startedMs: ms(s.startedAt),
     finishedMs: ms(s.finishedAt),
     reason: s.reason,
+    message: s.message,
     imageID: s.imageRef,
   };
   known.set(c.id, made);

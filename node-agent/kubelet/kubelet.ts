@@ -1,20 +1,31 @@
 import { type Env, sleep } from '../../kube/meta/env.ts';
 import type { JsonObject } from '../../kube/meta/json.ts';
-import { formatMicroTime } from '../../kube/meta/time.ts';
 import { type Api, ApiError } from '../api.ts';
 import type { ImageStore, Runtime } from '../runtime/runtime.ts';
+import { hasEnded } from './actions.ts';
 import { fingerprint, type Relist, relist } from './actual.ts';
+import { type NodeView, type Refusal, refusal } from './admit.ts';
+import { loadPods } from './checkpoint.ts';
+import { OWN_CONDITIONS } from './conditions.ts';
 import type { NodeFacts } from './container.ts';
 import { dataOf, type References } from './env.ts';
+import { PodEvents } from './events.ts';
 import { createPuller } from './images.ts';
-import { capacity } from './node.ts';
+import { capacity, nodeView } from './node.ts';
+import type { WorkerParts } from './parts.ts';
 import { type Pod, type PodStatus, uidOf } from './pod.ts';
+import { StatusReporter } from './reporter.ts';
 import { followPods, type PodHandler } from './source.ts';
 import { type TokenSource, tearDownVolumes } from './volumes.ts';
 import { PodWorker } from './worker.ts';
 
 /** kubelet's generic PLEG: how often the runtime is asked what changed. */
 const RELIST_MS = 1_000;
+/** The API hasn't told the pods by then: those on disk are gone on with. */
+const OFFLINE_MS = 5_000;
+/** How long a stream waits for an agent that has just begun to know its pods: less than the relay waits for the agent. */
+const OBSERVED_MS_MAX = 8_000;
+const OBSERVE_MS = 50;
 /** A ConfigMap or Secret that was read is believed for this long. */
 const REFERENCE_MS = 5_000;
 
@@ -26,6 +37,8 @@ export interface KubeletParts {
   name: string;
   root: string;
   hostIPs: readonly string[];
+  /** What the node offers; absent: this machine's own. */
+  allocatable?: Readonly<Record<string, string>>;
   env: Env;
 }
 
@@ -33,15 +46,20 @@ export interface KubeletParts {
 export class Kubelet implements PodHandler {
   readonly workers = new Map<string, PodWorker>();
   readonly #p: KubeletParts;
-  readonly #parts;
+  readonly #parts: WorkerParts;
+  readonly #reporter: StatusReporter;
+  #node: NodeView | undefined;
   #current: Promise<unknown> | undefined;
   #next: Promise<Relist> | undefined;
   #seen = new Map<string, string>();
   #synced = false;
+  #offline = false;
   #stop = new AbortController();
 
   constructor(p: KubeletParts) {
     this.#p = p;
+    this.#reporter = new StatusReporter(p.api, p.env);
+    const events = new PodEvents(p.api, p.env, p.name);
     this.#parts = {
       runtime: p.runtime,
       images: createPuller(p.images, () => p.env.now()),
@@ -50,26 +68,52 @@ export class Kubelet implements PodHandler {
       node: p.node,
       root: p.root,
       hostIPs: p.hostIPs,
-      allocatable: capacity().allocatable,
+      allocatable: p.allocatable ?? capacity().allocatable,
+      startedMs: p.env.now(),
+      admit: (pod) => this.#admit(pod),
       services: () => [],
       relist: () => this.#relist(),
-      report: (pod: Pod, status: PodStatus) => this.#report(pod, status),
-      removeObject: (pod: Pod) => this.#removeObject(pod),
-      event: (pod: Pod, type: 'Normal' | 'Warning', reason: string, message: string) =>
-        this.#event(pod, type, reason, message),
+      report: (pod, status) => this.#reporter.report(pod, status),
+      removeObject: (pod) => this.#removeObject(pod),
+      event: (pod, type, reason, message) => events.tell(pod, type, reason, message),
       env: p.env,
     };
   }
 
-  /** Runs until `stop`: follows the API and the runtime. */
+  /** Runs until `stop`: follows the API and the runtime; where the API can't be reached, what was saved of the pods. */
   async run(): Promise<void> {
+    this.#p.env.after(OFFLINE_MS, () => this.#goOffline());
     await Promise.all([followPods(this.#p.api, this.#p.name, this, this.#p.env, this.#stop.signal), this.#follow()]);
   }
 
   /** Leaves all pods as they are. */
   async stop(): Promise<void> {
     this.#stop.abort();
+    this.#reporter.stop();
     await Promise.all([...this.workers.values()].map((w) => w.leave()));
+  }
+
+  /** Takes the pods as they were saved, unless the API has told them or they are known already. */
+  async #goOffline(): Promise<void> {
+    if (this.#synced || this.#offline || this.#stop.signal.aborted) return;
+    this.#offline = true;
+    const pods = await loadPods(this.#p.root);
+    if (this.#synced || pods.length === 0) return;
+    this.#p.env.log('info', 'pods.from.disk', { pods: pods.length });
+    for (const pod of pods) if (!this.workers.has(uidOf(pod))) this.upsert(pod);
+  }
+
+  /**
+   * The worker of a pod once it has looked at the runtime: right after the agent's start neither is there yet. Undefined when
+   * there is none, or not within `OBSERVED_MS_MAX`.
+   */
+  async observed(namespace: string, name: string): Promise<PodWorker | undefined> {
+    const end = this.#p.env.now() + OBSERVED_MS_MAX;
+    while (!this.#synced && !this.find(namespace, name) && this.#p.env.now() < end)
+      await sleep(this.#p.env, OBSERVE_MS);
+    const worker = this.find(namespace, name);
+    await Promise.race([worker?.observed(), sleep(this.#p.env, Math.max(0, end - this.#p.env.now()))]);
+    return worker;
   }
 
   /** The worker of a pod by namespace and name. */
@@ -88,8 +132,9 @@ export class Kubelet implements PodHandler {
   upsert(pod: Pod): void {
     const worker = this.workers.get(uidOf(pod));
     if (worker) {
-      // Our own status may be ahead of what the watch shows: keep it, or it would be sent again and again.
-      worker.pod = { ...pod, ...(worker.pod.status ? { status: merged(worker.pod.status, pod.status) } : {}) };
+      // Our own status may be ahead of what the watch shows: it is kept then. If it isn't, another has changed it, and the worker sets it right.
+      const own = this.#reporter.includedIn(uidOf(pod), pod.metadata.resourceVersion) ? undefined : worker.pod.status;
+      worker.pod = { ...pod, ...(own ? { status: merged(own, pod.status) } : {}) };
       worker.wake();
       return;
     }
@@ -112,7 +157,9 @@ export class Kubelet implements PodHandler {
     };
     worker.wake();
   }
-  reachable(): void {}
+  reachable(yes: boolean): void {
+    if (!yes) void this.#goOffline();
+  }
 
   async #follow(): Promise<void> {
     while (!this.#stop.signal.aborted) {
@@ -128,6 +175,7 @@ export class Kubelet implements PodHandler {
         if (worker?.finished) {
           this.workers.delete(uid);
           this.#seen.delete(uid);
+          this.#reporter.forget(uid);
         } else if (!worker && this.#synced) await this.#orphan(uid, list);
         else if (this.#seen.get(uid) !== print) {
           this.#seen.set(uid, print);
@@ -166,18 +214,22 @@ export class Kubelet implements PodHandler {
     return this.#next;
   }
 
-  async #report(pod: Pod, status: PodStatus): Promise<void> {
-    const m = pod.metadata;
-    const path = `/api/v1/namespaces/${m.namespace}/pods/${m.name}/status`;
-    const body = { metadata: { uid: m.uid }, status } as unknown as JsonObject;
-    await this.#p.api.send('PATCH', path, body, 'application/merge-patch+json').catch((e: unknown) => {
-      // Gone or replaced by another of the same name: nobody is left to tell.
-      if (e instanceof ApiError && (e.code === 404 || e.code === 409)) return;
-      throw e;
+  /** Judged by the node as it was read before; a refusal is confirmed with the node as it is now. */
+  async #admit(pod: Pod): Promise<Refusal | null> {
+    const others = [...this.workers.values()].filter((w) => w.admitted && !hasEnded(w.pod)).map((w) => w.pod);
+    if (this.#node && refusal(pod, this.#node, others) === null) return null;
+    const path = `/api/v1/nodes/${this.#p.name}`;
+    const node = await this.#p.api.get(path).catch((e: unknown) => {
+      this.#p.env.log('warn', 'node.read.failed', { error: String(e) });
+      return null; // the scheduler has chosen this node; nothing here says that it was wrong
     });
+    if (node === null) return null;
+    this.#node = nodeView(node);
+    return refusal(pod, this.#node, others);
   }
 
   async #removeObject(pod: Pod): Promise<void> {
+    await this.#reporter.sent(pod);
     const m = pod.metadata;
     const body = {
       apiVersion: 'v1',
@@ -190,50 +242,15 @@ export class Kubelet implements PodHandler {
       throw e;
     });
   }
-
-  #event(pod: Pod, type: 'Normal' | 'Warning', reason: string, message: string): void {
-    const m = pod.metadata;
-    const now = this.#p.env.now();
-    const time = formatMicroTime(now);
-    const body = {
-      apiVersion: 'v1',
-      kind: 'Event',
-      metadata: {
-        name: `${m.name}.${Math.floor(now * 1000).toString(16)}${Math.floor(this.#p.env.random() * 65536).toString(16)}`,
-        namespace: m.namespace ?? '',
-      },
-      involvedObject: {
-        apiVersion: 'v1',
-        kind: 'Pod',
-        name: m.name ?? '',
-        namespace: m.namespace ?? '',
-        uid: m.uid ?? '',
-        resourceVersion: m.resourceVersion ?? '',
-      },
-      type,
-      reason,
-      message: message.slice(0, 1024),
-      source: { component: 'kubelet', host: this.#p.name },
-      reportingComponent: 'kubelet',
-      reportingInstance: this.#p.name,
-      firstTimestamp: `${time.slice(0, 19)}Z`,
-      lastTimestamp: `${time.slice(0, 19)}Z`,
-      count: 1,
-    };
-    this.#p.api.send('POST', `/api/v1/namespaces/${m.namespace}/events`, body).catch((e: unknown) => {
-      this.#p.env.log('debug', 'event.failed', { reason, error: String(e) }); // Events are best effort, as upstream's
-    });
-  }
 }
 
 /** Our status, with conditions that others own as the API has them. */
 function merged(own: PodStatus, api: PodStatus | undefined): PodStatus {
-  const mine = new Set(['PodReadyToStartContainers', 'Initialized', 'Ready', 'ContainersReady']);
   return {
     ...own,
     conditions: [
-      ...(own.conditions ?? []).filter((c) => mine.has(c.type)),
-      ...(api?.conditions ?? []).filter((c) => !mine.has(c.type)),
+      ...(own.conditions ?? []).filter((c) => OWN_CONDITIONS.has(c.type)),
+      ...(api?.conditions ?? []).filter((c) => !OWN_CONDITIONS.has(c.type)),
     ],
   };
 }

@@ -5,6 +5,7 @@ import type { JsonObject } from '../../kube/meta/json.ts';
 import { formatMicroTime, formatTime } from '../../kube/meta/time.ts';
 import { type Api, ApiError } from '../api.ts';
 import type { Runtime } from '../runtime/runtime.ts';
+import type { NodeView } from './admit.ts';
 import type { Condition } from './pod.ts';
 
 /** Kubernetes' minor that this agent follows, as kubectl shows it. */
@@ -91,6 +92,18 @@ async function conditions(runtime: Runtime, old: readonly Condition[], now: numb
       ? make('Ready', 'True', 'KubeletReady', 'kubelet is posting ready status')
       : make('Ready', 'False', 'KubeletNotReady', bad.join(', ')),
   ];
+}
+
+/** What the kubelet judges pods by. */
+export function nodeView(node: JsonObject): NodeView {
+  const meta = node.metadata as JsonObject;
+  const spec = (node.spec ?? {}) as JsonObject;
+  return {
+    name: String(meta.name),
+    labels: (meta.labels ?? {}) as Record<string, string>,
+    taints: (spec.taints ?? []) as unknown as NodeView['taints'],
+    allocatable: ((node.status as JsonObject | undefined)?.allocatable ?? {}) as Record<string, string>,
+  };
 }
 
 /** Makes the Node when it's missing and brings its status up to date; the Node as the API has it. */

@@ -33,6 +33,20 @@ export interface PodSpec {
   readinessGates?: { conditionType: string }[];
   runtimeClassName?: string;
   nodeSelector?: Record<string, string>;
+  affinity?: { nodeAffinity?: { requiredDuringSchedulingIgnoredDuringExecution?: { nodeSelectorTerms: NodeTerm[] } } };
+  tolerations?: { key?: string; operator?: string; value?: string; effect?: string; tolerationSeconds?: number }[];
+  overhead?: Record<string, string>;
+  resources?: { limits?: Record<string, string>; requests?: Record<string, string> };
+  os?: { name: string };
+}
+export interface NodeTerm {
+  matchExpressions?: NodeRequirement[];
+  matchFields?: NodeRequirement[];
+}
+export interface NodeRequirement {
+  key: string;
+  operator: 'In' | 'NotIn' | 'Exists' | 'DoesNotExist' | 'Gt' | 'Lt';
+  values?: string[];
 }
 export interface PodSecurityContext {
   runAsUser?: number;
@@ -89,8 +103,9 @@ export interface Container {
   stdin?: boolean;
   stdinOnce?: boolean;
   tty?: boolean;
-  /** On an init container: a sidecar, which is started in turn and then kept running. */
-  restartPolicy?: 'Always';
+  /** In place of the pod's. `Always` on an init container: a sidecar, which is started in turn and then kept running. */
+  restartPolicy?: 'Always' | 'OnFailure' | 'Never';
+  restartPolicyRules?: { action: string; exitCodes?: { operator: 'In' | 'NotIn'; values?: number[] } }[];
 }
 export interface EnvVar {
   name: string;
@@ -184,6 +199,9 @@ export interface ContainerStatus {
   image: string;
   imageID: string;
   containerID?: string;
+  allocatedResources?: Record<string, string>;
+  resources?: { limits?: Record<string, string>; requests?: Record<string, string> };
+  volumeMounts?: { name: string; mountPath: string; readOnly?: boolean; recursiveReadOnly?: string }[];
 }
 export interface PodStatus {
   phase: 'Pending' | 'Running' | 'Succeeded' | 'Failed' | 'Unknown';
@@ -202,6 +220,8 @@ export interface PodStatus {
 }
 
 export const restartPolicyOf = (pod: Pod) => pod.spec.restartPolicy ?? 'Always';
+export const isInit = (pod: Pod, c: Container) => pod.spec.initContainers?.includes(c) ?? false;
+/** To be asked of init containers only: any other may say `Always` as well. */
 export const isSidecar = (c: Container) => c.restartPolicy === 'Always';
 export const podKey = (pod: Pod) => `${pod.metadata.namespace}/${pod.metadata.name}`;
 export const uidOf = (pod: Pod) => pod.metadata.uid ?? '';

@@ -1,6 +1,7 @@
 import { request as httpRequest } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { connect } from 'node:net';
+import { type Env, sleep } from '../../kube/meta/env.ts';
 import { RuntimeError } from '../runtime/error.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 import type { Container, Handler, Probe } from './pod.ts';
@@ -22,6 +23,7 @@ export async function runHandler(
   podIP: string,
   timeoutSeconds: number,
   runtime: Runtime,
+  env: Env,
 ): Promise<ProbeResult> {
   try {
     if (h.exec) return await execProbe(h.exec.command, containerId, timeoutSeconds, runtime);
@@ -29,7 +31,7 @@ export async function runHandler(
     if (h.tcpSocket)
       return await tcpProbe(h.tcpSocket.host ?? podIP, portOf(h.tcpSocket.port, c), timeoutSeconds * 1000);
     if (h.sleep) {
-      await new Promise((r) => setTimeout(r, (h.sleep?.seconds ?? 0) * 1000));
+      await sleep(env, h.sleep.seconds * 1000);
       return { ok: true, output: '' };
     }
     return { ok: false, output: 'missing probe handler' };
@@ -119,11 +121,12 @@ export class ProbeState {
   verdict: boolean | undefined;
   #last: boolean | undefined;
   #run = 0;
-  constructor(kind: ProbeKind, probe: Probe) {
+  /** `first`: the verdict to begin with, of an agent that ran before. */
+  constructor(kind: ProbeKind, probe: Probe, first?: boolean) {
     this.kind = kind;
     this.probe = probe;
     // Readiness begins as not ready, liveness as alive, startup as not started.
-    this.verdict = kind === 'livenessProbe' ? true : kind === 'readinessProbe' ? false : undefined;
+    this.verdict = first ?? (kind === 'livenessProbe' ? true : kind === 'readinessProbe' ? false : undefined);
   }
   /** True when the verdict changed. */
   take(ok: boolean): boolean {

@@ -1,8 +1,8 @@
 import type { Env } from '../../kube/meta/env.ts';
 import type { Runtime } from '../runtime/runtime.ts';
-import type { Verdicts } from './actions.ts';
+import type { ActualContainer, Failed, Verdicts } from './actions.ts';
 import type { PodActual } from './actual.ts';
-import { allContainers, isSidecar, type Pod } from './pod.ts';
+import { allContainers, isInit, isSidecar, type Pod } from './pod.ts';
 import { type ProbeKind, ProbeState, runHandler } from './probe.ts';
 
 const KINDS: readonly ProbeKind[] = ['startupProbe', 'livenessProbe', 'readinessProbe'];
@@ -11,6 +11,9 @@ const NAMES: Record<ProbeKind, string> = {
   livenessProbe: 'Liveness',
   readinessProbe: 'Readiness',
 };
+
+/** kubelet's kubeletRestartGracePeriod: a container this much older than the agent was there before it. */
+const RESTART_GRACE_MS = 10_000;
 
 interface Running {
   containerId: string;
@@ -22,14 +25,17 @@ interface Running {
 export class Prober {
   readonly #runtime: Runtime;
   readonly #env: Env;
+  readonly #startedMs: number;
   readonly #changed: () => void;
-  readonly #unhealthy: (container: string, text: string) => void;
+  readonly #unhealthy: (text: string) => void;
   #probes = new Map<string, Running>();
   #podIP = '';
 
-  constructor(runtime: Runtime, env: Env, changed: () => void, unhealthy: (container: string, text: string) => void) {
+  /** `startedMs`: when this agent began. What ran well before keeps its verdicts until its probes have spoken. */
+  constructor(runtime: Runtime, env: Env, startedMs: number, changed: () => void, unhealthy: (text: string) => void) {
     this.#runtime = runtime;
     this.#env = env;
+    this.#startedMs = startedMs;
     this.#changed = changed;
     this.#unhealthy = unhealthy;
   }
@@ -41,7 +47,7 @@ export class Prober {
     const ending = pod.metadata.deletionTimestamp !== undefined;
     for (const c of allContainers(pod)) {
       const a = actual.containers.get(c.name);
-      if (a?.state !== 'running' || (!isSidecar(c) && pod.spec.initContainers?.includes(c))) continue;
+      if (a?.state !== 'running' || (isInit(pod, c) && !isSidecar(c))) continue;
       const started =
         c.startupProbe === undefined || this.#probes.get(`${c.name}/startupProbe`)?.state.verdict === true;
       for (const kind of KINDS) {
@@ -52,10 +58,12 @@ export class Prober {
         const there = this.#probes.get(key);
         if (there?.containerId === a.id) continue;
         there?.cancel();
-        const running: Running = { containerId: a.id, state: new ProbeState(kind, probe), cancel: () => undefined };
+        const first = this.#earlier(pod, c.name, kind, a);
+        const state = new ProbeState(kind, probe, first);
+        const running: Running = { containerId: a.id, state, cancel: () => undefined };
         this.#probes.set(key, running);
-        const first = Math.max(0, (probe.initialDelaySeconds ?? 0) * 1000 - (this.#env.now() - a.startedMs));
-        this.#schedule(key, running, c, first);
+        const wait = Math.max(0, (probe.initialDelaySeconds ?? 0) * 1000 - (this.#env.now() - a.startedMs));
+        if (!(kind === 'startupProbe' && first)) this.#schedule(key, running, c, wait);
       }
     }
     for (const [key, p] of this.#probes) {
@@ -65,14 +73,23 @@ export class Prober {
     }
   }
 
+  /** The verdict that an agent before this one has left in the pod's status; undefined when the container began under this one. */
+  #earlier(pod: Pod, name: string, kind: ProbeKind, a: ActualContainer): boolean | undefined {
+    if (a.startedMs >= this.#startedMs - RESTART_GRACE_MS) return undefined;
+    const all = [...(pod.status?.initContainerStatuses ?? []), ...(pod.status?.containerStatuses ?? [])];
+    const s = all.find((x) => x.name === name && x.containerID?.endsWith(a.id));
+    if (kind === 'readinessProbe') return s?.ready;
+    return kind === 'startupProbe' && s?.started ? true : undefined;
+  }
+
   verdicts(): Verdicts {
     const started = new Set<string>();
-    const dead = new Map<string, string>();
+    const dead = new Map<string, Failed>();
     for (const [key, { state }] of this.#probes) {
       const name = key.slice(0, key.indexOf('/'));
       if (state.kind === 'startupProbe' && state.verdict === true) started.add(name);
-      if (state.kind === 'startupProbe' && state.verdict === false) dead.set(name, 'failed startup probe');
-      if (state.kind === 'livenessProbe' && state.verdict === false) dead.set(name, 'failed liveness probe');
+      if (state.kind === 'startupProbe' && state.verdict === false) dead.set(name, 'startup');
+      if (state.kind === 'livenessProbe' && state.verdict === false) dead.set(name, 'liveness');
     }
     return { started, dead };
   }
@@ -101,13 +118,14 @@ export class Prober {
         this.#podIP,
         probe.timeoutSeconds ?? 1,
         this.#runtime,
+        this.#env,
       );
       if (this.#probes.get(key) !== running) return; // the container has been replaced meanwhile
-      if (!result.ok) this.#unhealthy(c.name, `${NAMES[kind]} probe failed: ${result.output}`);
+      if (!result.ok) this.#unhealthy(`${NAMES[kind]} probe failed: ${result.output}`);
       const changed = running.state.take(result.ok);
-      // A startup probe that has passed is over.
-      if (!(kind === 'startupProbe' && running.state.verdict === true))
-        this.#schedule(key, running, c, (probe.periodSeconds ?? 10) * 1000);
+      // A startup probe that has passed is over; a container that will be ended isn't probed again.
+      const over = kind === 'startupProbe' ? running.state.verdict !== undefined : running.state.verdict === false;
+      if (kind === 'readinessProbe' || !over) this.#schedule(key, running, c, (probe.periodSeconds ?? 10) * 1000);
       if (changed) this.#changed();
     });
   }

@@ -4,16 +4,19 @@ import {
   type Actual,
   type ActualContainer,
   initialized,
+  isDeleted,
+  latest,
   restartAt,
   restarts,
   terminalPhase,
   type Verdicts,
 } from './actions.ts';
+import { podConditions } from './conditions.ts';
 import {
-  type Condition,
   type Container,
   type ContainerStateStatus,
   type ContainerStatus,
+  isInit,
   isSidecar,
   type Pod,
   type PodStatus,
@@ -25,14 +28,13 @@ export interface Known {
   podIPs: readonly string[];
   /** By container name: why it isn't there yet (ErrImagePull, CreateContainerConfigError, ...). */
   waiting: ReadonlyMap<string, { reason: string; message?: string }>;
-  /** By container name: image as the runtime names it, its id, the termination message of the last run. */
+  /** By container name: image as the runtime names it and its id. */
   images: ReadonlyMap<string, { image: string; imageID: string }>;
+  /** By container id: the termination message. */
   messages: ReadonlyMap<string, string>;
-  /** By container name: the run before the newest. */
-  previous: ReadonlyMap<string, ActualContainer>;
   ready: ReadonlySet<string>;
-  /** The pod was refused by this node (reason and message of its failure). */
-  rejected?: { reason: string; message: string };
+  /** This node has ended the pod: refused it, or its deadline has passed. */
+  ended?: { reason: string; message: string } | undefined;
 }
 
 /** `containerd://<id>`, as upstream prints container ids. */
@@ -40,60 +42,22 @@ export const containerID = (id: string) => `containerd://${id}`;
 
 /**
  * The status of a pod from what the runtime and the probes say: kubelet's generateAPIPodStatus. Pure. Conditions keep their
- * transition time while their status stays.
+ * transition time while their status stays; a pod that has ended stays so.
  */
 export function podStatus(pod: Pod, actual: Actual, verdicts: Verdicts, known: Known, now: number): PodStatus {
   const old = pod.status;
-  const init = (pod.spec.initContainers ?? []).map((c) => containerStatus(pod, c, actual, verdicts, known, now, true));
-  const main = pod.spec.containers.map((c) => containerStatus(pod, c, actual, verdicts, known, now, false));
-  const phase = known.rejected ? 'Failed' : phaseOf(pod, actual, verdicts, main);
-  const done = phase === 'Succeeded' || phase === 'Failed';
-  const isInitialized = initialized(pod, actual, verdicts) || (done && phase === 'Succeeded');
-  const unready = pod.spec.containers.filter((c) => !main.find((s) => s.name === c.name)?.ready).map((c) => c.name);
-  const uninitialized = (pod.spec.initContainers ?? []).filter((_, i) => !init[i]?.ready).map((c) => c.name);
-  const containersReady: Partial<Condition> & { status: Condition['status'] } =
-    phase === 'Succeeded'
-      ? { status: 'False', reason: 'PodCompleted' }
-      : phase === 'Failed'
-        ? { status: 'False', reason: 'PodFailed' }
-        : unready.length > 0
-          ? {
-              status: 'False',
-              reason: 'ContainersNotReady',
-              message: `containers with unready status: [${unready.join(' ')}]`,
-            }
-          : { status: 'True' };
-  const gatesOpen = (pod.spec.readinessGates ?? []).every((g) =>
-    old?.conditions?.some((c) => c.type === g.conditionType && c.status === 'True'),
-  );
-  const ready =
-    containersReady.status === 'True' && !gatesOpen
-      ? { status: 'False' as const, reason: 'ReadinessGatesNotReady' }
-      : containersReady;
-  const started = actual.sandbox?.ready === true;
-  const own: Condition[] = [
-    { type: 'PodReadyToStartContainers', status: started ? 'True' : 'False' },
-    {
-      type: 'Initialized',
-      ...(phase === 'Succeeded' && (pod.spec.initContainers ?? []).length > 0
-        ? { status: 'True', reason: 'PodCompleted' }
-        : isInitialized
-          ? { status: 'True' }
-          : {
-              status: 'False',
-              reason: 'ContainersNotInitialized',
-              message: `containers with incomplete status: [${uninitialized.join(' ')}]`,
-            }),
-    },
-    { type: 'Ready', ...ready },
-    { type: 'ContainersReady', ...containersReady },
-  ];
-  const conditions = mergeConditions(old?.conditions ?? [], own, pod.metadata.generation, now);
+  const of = (c: Container) => containerStatus(pod, c, actual, verdicts, known, now);
+  const init = (pod.spec.initContainers ?? []).map(of);
+  const main = pod.spec.containers.map(of);
+  const phase = phaseOf(pod, actual, verdicts, main, known);
   const podIPs = known.podIPs.length > 0 ? known.podIPs : (old?.podIPs ?? []).map((p) => p.ip);
+  const kept = phase === old?.phase ? { reason: old.reason, message: old.message } : undefined;
+  const why = phase === 'Failed' && known.ended ? known.ended : kept;
   return {
     phase,
-    conditions,
-    ...(known.rejected ?? {}),
+    conditions: podConditions(pod, actual, phase, { init, main }, now),
+    ...(why?.reason === undefined ? {} : { reason: why.reason }),
+    ...(why?.message === undefined ? {} : { message: why.message }),
     ...(known.hostIPs[0] ? { hostIP: known.hostIPs[0], hostIPs: known.hostIPs.map((ip) => ({ ip })) } : {}),
     ...(podIPs[0] ? { podIP: podIPs[0], podIPs: podIPs.map((ip) => ({ ip })) } : {}),
     startTime: old?.startTime ?? formatTime(now),
@@ -104,22 +68,32 @@ export function podStatus(pod: Pod, actual: Actual, verdicts: Verdicts, known: K
   };
 }
 
-function phaseOf(pod: Pod, actual: Actual, verdicts: Verdicts, main: ContainerStatus[]): PodStatus['phase'] {
-  if (pod.status?.phase === 'Failed' || pod.status?.phase === 'Succeeded') return pod.status.phase;
-  const end = terminalPhase(pod, actual);
+/** kubelet's getPhase; a final phase only once nothing runs any more, as its status manager has it. */
+function phaseOf(
+  pod: Pod,
+  actual: Actual,
+  verdicts: Verdicts,
+  main: readonly ContainerStatus[],
+  known: Known,
+): PodStatus['phase'] {
+  const before = pod.status?.phase;
+  if (before === 'Failed' || before === 'Succeeded') return before;
   const alive = [...actual.containers.values()].some((a) => a.state === 'running');
-  if (end !== undefined && !alive) return end;
-  // Deleted or not: what has ended and won't come back has ended.
-  if (
-    pod.metadata.deletionTimestamp !== undefined &&
-    !alive &&
-    actual.containers.size > 0 &&
-    main.every((s) => s.state.terminated)
-  ) {
-    return main.every((s) => s.state.terminated?.exitCode === 0) ? 'Succeeded' : 'Failed';
-  }
+  if (!alive) {
+    if (known.ended) return 'Failed';
+    const end = terminalPhase(pod, actual) ?? stoppedPhase(pod, main);
+    if (end !== undefined) return end;
+  } else if (terminalPhase(pod, actual) !== undefined || known.ended) return before ?? 'Pending';
   if (!initialized(pod, actual, verdicts)) return 'Pending';
   return main.some((s) => s.state.waiting && s.lastState.terminated === undefined) ? 'Pending' : 'Running';
+}
+
+/** What a deleted pod came to, once all of its containers have ended, whatever the policy would do. */
+function stoppedPhase(pod: Pod, main: readonly ContainerStatus[]): 'Succeeded' | 'Failed' | undefined {
+  if (!isDeleted(pod)) return undefined;
+  const ended = main.map((s) => s.state.terminated ?? s.lastState.terminated);
+  if (!ended.every((t) => t !== undefined)) return undefined;
+  return ended.every((t) => t.exitCode === 0) ? 'Succeeded' : 'Failed';
 }
 
 function containerStatus(
@@ -129,51 +103,68 @@ function containerStatus(
   verdicts: Verdicts,
   known: Known,
   now: number,
-  init: boolean,
 ): ContainerStatus {
-  const a = actual.containers.get(c.name);
-  const image = known.images.get(c.name);
-  const message = known.messages.get(c.name);
-  const waiting = known.waiting.get(c.name);
-  const previous = known.previous.get(c.name);
-  let state: ContainerStateStatus = stateOf(a, message);
-  let lastState: ContainerStateStatus = previous ? stateOf(previous, undefined) : {};
-  if (a === undefined) {
-    const reason = waiting ?? {
-      reason: (pod.spec.initContainers ?? []).length > 0 && !init ? 'PodInitializing' : 'ContainerCreating',
-    };
-    state = { waiting: reason };
-  } else if (a.state === 'exited' && comesBack(pod, c, a, init)) {
-    const wait = restartAt(a) - now;
-    if (waiting ?? wait > 0) {
-      lastState = state;
-      const text = `back-off ${durationText(restartAt(a) - a.finishedMs)} restarting failed container=${c.name} pod=${pod.metadata.name}_${pod.metadata.namespace}(${pod.metadata.uid})`;
-      state = { waiting: waiting ?? { reason: 'CrashLoopBackOff', message: text } };
-    }
+  const init = isInit(pod, c);
+  const a = latest(actual, c.name);
+  const before = actual.previous?.get(c.name);
+  const earlier = before !== undefined && before.id !== a?.id ? stateOf(before, known.messages.get(before.id)) : {};
+  let state = a === undefined ? undefined : stateOf(a, known.messages.get(a.id));
+  let lastState = earlier;
+  const why = known.waiting.get(c.name) ?? (a === undefined ? undefined : backOff(pod, c, a, now));
+  if (state === undefined) {
+    state = { waiting: known.waiting.get(c.name) ?? { reason: creatingReason(pod) } };
+  } else if (why !== undefined && !state.running && comesBack(pod, c, a)) {
+    if (state.terminated) lastState = state;
+    state = { waiting: why };
   }
   const running = a?.state === 'running';
   const started = running && (c.startupProbe === undefined || verdicts.started.has(c.name));
-  const ready =
-    init && !isSidecar(c)
-      ? a?.state === 'exited' && a.exitCode === 0
-      : started && (c.readinessProbe === undefined || known.ready.has(c.name));
+  const done = init && !isSidecar(c);
+  const image = known.images.get(c.name);
   return {
     name: c.name,
     state,
     lastState,
-    ready,
+    ready: done
+      ? a?.state === 'exited' && a.exitCode === 0
+      : started && (c.readinessProbe === undefined || known.ready.has(c.name)),
     restartCount: a?.attempt ?? 0,
-    image: image?.image ?? c.image,
+    // A runtime that was given an id knows no name: the pod's own is what a reader looks for.
+    image: image && !image.image.startsWith('sha256:') ? image.image : c.image,
     imageID: image?.imageID ?? '',
     ...(a ? { containerID: containerID(a.id) } : {}),
     started,
+    ...(a && c.resources?.requests ? { allocatedResources: c.resources.requests } : {}),
+    ...(a ? { resources: c.resources ?? {} } : {}),
+    ...(c.volumeMounts?.length ? { volumeMounts: c.volumeMounts.map(mountStatus) } : {}),
   };
 }
 
-function comesBack(pod: Pod, c: Container, a: ActualContainer, init: boolean): boolean {
-  if (pod.metadata.deletionTimestamp !== undefined) return false;
-  if (init && !isSidecar(c)) return a.exitCode !== 0 && pod.spec.restartPolicy !== 'Never';
-  return restarts(pod, c, a.exitCode);
+/** What a container waits for that nothing is known to be wrong with. */
+export const creatingReason = (pod: Pod) => (pod.spec.initContainers?.length ? 'PodInitializing' : 'ContainerCreating');
+
+function mountStatus(m: NonNullable<Container['volumeMounts']>[number]) {
+  const readOnly = m.readOnly ? { readOnly: true, recursiveReadOnly: 'Disabled' } : {};
+  return { name: m.name, mountPath: m.mountPath, ...readOnly };
+}
+
+/** The waiting state of a container whose next start isn't due yet. */
+function backOff(
+  pod: Pod,
+  c: Container,
+  a: ActualContainer,
+  now: number,
+): { reason: string; message: string } | undefined {
+  if (a.state !== 'exited' || restartAt(a) <= now) return undefined;
+  const whose = `${pod.metadata.name}_${pod.metadata.namespace}(${pod.metadata.uid})`;
+  const wait = durationText(restartAt(a) - a.finishedMs);
+  return { reason: 'CrashLoopBackOff', message: `back-off ${wait} restarting failed container=${c.name} pod=${whose}` };
+}
+
+/** kubelet's ShouldContainerBeRestarted for one that isn't running. */
+function comesBack(pod: Pod, c: Container, a: ActualContainer | undefined): boolean {
+  if (isDeleted(pod)) return false;
+  return a?.state !== 'exited' || restarts(pod, c, a.exitCode);
 }
 
 /** `10s`, `1m20s`: Go's Duration text of whole seconds. */
@@ -182,14 +173,15 @@ export function durationText(ms: number): string {
   return s < 60 ? `${s}s` : `${Math.floor(s / 60)}m${s % 60}s`;
 }
 
-function stateOf(a: ActualContainer | undefined, message: string | undefined): ContainerStateStatus {
-  if (a === undefined || a.state === 'created') return { waiting: { reason: 'ContainerCreating' } };
+function stateOf(a: ActualContainer, message: string | undefined): ContainerStateStatus {
+  if (a.state === 'created') return { waiting: { reason: 'ContainerCreating' } };
   if (a.state === 'running') return { running: { startedAt: formatTime(a.startedMs) } };
+  const text = message || a.message;
   return {
     terminated: {
       exitCode: a.exitCode,
       reason: a.state === 'unknown' ? 'ContainerStatusUnknown' : a.reason || (a.exitCode === 0 ? 'Completed' : 'Error'),
-      ...(message ? { message } : {}),
+      ...(text ? { message: text } : {}),
       startedAt: formatTime(a.startedMs),
       finishedAt: formatTime(a.finishedMs),
       containerID: containerID(a.id),
@@ -197,27 +189,32 @@ function stateOf(a: ActualContainer | undefined, message: string | undefined): C
   };
 }
 
-/** Own conditions replace those of their type; others stay (PodScheduled, readiness gates, DisruptionTarget). */
-function mergeConditions(
-  old: readonly Condition[],
-  own: readonly Condition[],
-  generation: number | undefined,
-  now: number,
-): Condition[] {
-  const fresh = own.map((c) => {
-    const before = old.find((o) => o.type === c.type);
-    const same = before?.status === c.status && before.lastTransitionTime !== undefined;
-    return {
-      ...c,
-      lastProbeTime: null,
-      lastTransitionTime: same ? before.lastTransitionTime : formatTime(now),
-      ...(generation ? { observedGeneration: generation } : {}),
-    } as Condition;
-  });
-  return [...fresh, ...old.filter((o) => !own.some((c) => c.type === o.type))];
+/** True when `shown` says all that `own` says, in whatever order conditions are: nothing needs to be sent then. */
+export function sameStatus(shown: PodStatus | undefined, own: PodStatus): boolean {
+  if (shown === undefined) return false;
+  const { conditions = [], ...rest } = own;
+  const same = (a: unknown, b: unknown) => equalJson(a as Json | undefined, b as Json | undefined);
+  return (
+    Object.entries(rest).every(([k, v]) => same(shown[k as keyof PodStatus], v)) &&
+    conditions.every((c) =>
+      same(
+        shown.conditions?.find((o) => o.type === c.type),
+        c,
+      ),
+    )
+  );
 }
 
-/** True when two statuses say the same, so that nothing needs to be sent. */
-export function sameStatus(a: PodStatus | undefined, b: PodStatus): boolean {
-  return a !== undefined && equalJson(a as unknown as Json, b as unknown as Json);
+/** The status of a pod that this node refused: kubelet's rejectPod. */
+export function rejectedStatus(pod: Pod, why: { reason: string; message: string }, now: number): PodStatus {
+  const old = pod.status;
+  return {
+    ...(old?.conditions ? { conditions: old.conditions } : {}),
+    phase: 'Failed',
+    reason: why.reason,
+    message: why.message,
+    startTime: formatTime(now),
+    qosClass: old?.qosClass ?? 'BestEffort',
+    ...(pod.metadata.generation ? { observedGeneration: pod.metadata.generation } : {}),
+  };
 }

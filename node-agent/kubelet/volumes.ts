@@ -58,6 +58,16 @@ export async function setUpVolume(pod: Pod, v: Volume, parts: VolumeParts, down:
   throw new ConfigError(`volume ${v.name} has a type that this agent does not have yet`, 'FailedMount');
 }
 
+/** Brings those volumes of files that have been made up to date: what they come from may have changed, tokens end. */
+export async function refreshVolumes(pod: Pod, parts: VolumeParts, down: Downward): Promise<void> {
+  for (const v of pod.spec.volumes ?? []) {
+    if (v.hostPath || v.emptyDir) continue;
+    const plugin = v.configMap ? 'configmap' : v.secret ? 'secret' : v.downwardAPI ? 'downward-api' : 'projected';
+    const dir = join(volumesDirectory(parts.root, pod.metadata.uid ?? ''), `kubernetes.io~${plugin}`, v.name);
+    if (await stat(dir).catch(() => null)) await setUpVolume(pod, v, parts, down);
+  }
+}
+
 /** Takes a pod's volumes away; emptyDir's content with them. */
 export async function tearDownVolumes(root: string, uid: string): Promise<void> {
   const dir = join(root, 'pods', uid);

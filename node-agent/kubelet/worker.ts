@@ -1,80 +1,80 @@
-import { mkdir, readFile, rm } from 'node:fs/promises';
-import { join } from 'node:path';
-import type { Env } from '../../kube/meta/env.ts';
-import type { Runtime } from '../runtime/runtime.ts';
-import { type Action, graceOf, podActions, type Verdicts } from './actions.ts';
-import { actualOf, type PodActual, type Relist } from './actual.ts';
-import { containerConfig, logDirectory, type NodeFacts, sandboxConfig } from './container.ts';
-import { ConfigError, type Downward, environment, type References } from './env.ts';
-import type { ImagePuller } from './images.ts';
-import { lastLines } from './logs.ts';
-import { containerMounts, messageFile } from './mounts.ts';
+import { mkdir, rm } from 'node:fs/promises';
+import { sleep } from '../../kube/meta/env.ts';
+import { type Action, deadlineOf, graceOf, hasEnded, isDeleted, podActions } from './actions.ts';
+import { actualOf, type PodActual } from './actual.ts';
+import { rememberedReferences, rememberedTokens, savePod } from './checkpoint.ts';
+import { logDirectory, sandboxConfig } from './container.ts';
+import { ConfigError, type Downward, type References } from './env.ts';
+import type { WorkerParts } from './parts.ts';
 import { allContainers, type Container, type Pod, type PodStatus, uidOf } from './pod.ts';
-import { runHandler } from './probe.ts';
 import { Prober } from './prober.ts';
-import { podStatus, sameStatus } from './status.ts';
-import { type TokenSource, tearDownVolumes } from './volumes.ts';
+import { HookError, startContainer } from './start.ts';
+import { creatingReason, podStatus, rejectedStatus, sameStatus } from './status.ts';
+import { type Stopping, stopContainer, stopContainers } from './stop.ts';
+import { terminationMessage } from './terminationmessage.ts';
+import { refreshVolumes, tearDownVolumes } from './volumes.ts';
 
-/** What every worker shares. */
-export interface WorkerParts {
-  runtime: Runtime;
-  images: ImagePuller;
-  refs: References;
-  token: TokenSource;
-  node: NodeFacts;
-  /** State of pods: volumes, hosts files, termination messages. */
-  root: string;
-  hostIPs: readonly string[];
-  allocatable: Readonly<Record<string, string>>;
-  /** Environment of services that a pod's namespace sees. */
-  services(namespace: string): readonly { key: string; value: string }[];
-  relist(): Promise<Relist>;
-  /** Sends a status to the API; resolves when it was taken or has become moot. */
-  report(pod: Pod, status: PodStatus): Promise<void>;
-  /** Removes the pod's object: everything of it has ended here. */
-  removeObject(pod: Pod): Promise<void>;
-  event(pod: Pod, type: 'Normal' | 'Warning', reason: string, message: string): void;
-  env: Env;
-}
-
-/** A termination message is cut to this: kubelet's MaxContainerTerminationMessageLength. */
-const MESSAGE_BYTES = 4096;
-const MESSAGE_LOG_BYTES = 2048;
-const MESSAGE_LOG_LINES = 80;
 /** After an error that isn't the container's own, look again after this. */
 const RETRY_MS = 2_000;
+/** A container that couldn't be started is tried again; half of kubelet's backOffPeriod, as syncs of other causes come between there. */
+const START_RETRY_MS = 5_000;
+/** kubelet's syncFrequency: volumes of ConfigMaps, Secrets and tokens are brought up to date this often. */
+const REFRESH_MS = 60_000;
+/** An agent that ends doesn't wait longer for what a worker is doing; it is done again by the next one. */
+const LEAVE_MS_MAX = 500;
+/** The sandbox among the names of containers. */
+const SANDBOX = '';
+const DEADLINE = {
+  reason: 'DeadlineExceeded',
+  message: 'Pod was active on the node longer than the specified deadline',
+} as const;
 
 /** One pod on this node: a serial loop of observe, plan, apply. Anything that changed calls `wake`. */
 export class PodWorker {
   pod: Pod;
   readonly #parts: WorkerParts;
   readonly #prober: Prober;
+  readonly #refs: References;
   #known = new Map();
   #waiting = new Map<string, { reason: string; message?: string }>();
+  /** By container id: termination messages. */
   #messages = new Map<string, string>();
   #volumes = new Map<string, string>();
+  #refreshMs = 0;
+  #backedOff = new Set<string>();
+  /** By container name: when a start that failed may be tried again. */
+  #tryAfter = new Map<string, number>();
   #running: Promise<void> | undefined;
   #again = false;
-  #timer: (() => void) | undefined;
+  #timer: { at: number; cancel: () => void } | undefined;
   #stopped = false;
   #last: PodActual | undefined;
+  #observers: (() => void)[] = [];
+  #saved = '';
+  #admitted = false;
+  #ended: { reason: string; message: string } | undefined;
   /** Set when the object is gone from the API: nothing is reported any more. */
   gone = false;
 
   constructor(pod: Pod, parts: WorkerParts) {
     this.pod = pod;
     this.#parts = parts;
-    this.#prober = new Prober(
-      parts.runtime,
-      parts.env,
-      () => this.wake(),
-      (c, text) => parts.event(this.pod, 'Warning', 'Unhealthy', `${c}: ${text}`),
-    );
+    this.#refs = rememberedReferences(parts.refs, parts.root, uidOf(pod));
+    const unhealthy = (text: string) => this.#event('Warning', 'Unhealthy', text);
+    this.#prober = new Prober(parts.runtime, parts.env, parts.startedMs, () => this.wake(), unhealthy);
   }
 
   /** True once nothing of the pod is left on this machine. */
   get finished(): boolean {
     return this.#stopped;
+  }
+  /** True while a round goes on. */
+  get busy(): boolean {
+    return this.#running !== undefined;
+  }
+  /** This node has taken the pod: it counts for what is free. */
+  get admitted(): boolean {
+    return this.#admitted && this.#ended === undefined;
   }
   /** The newest container of that name, for logs and exec. */
   containerId(name: string, previous = false): string | undefined {
@@ -96,6 +96,11 @@ export class PodWorker {
   get sandboxId(): string | undefined {
     return this.#last?.sandbox?.ready ? this.#last.sandbox.id : undefined;
   }
+  /** Resolves once the runtime has been asked about this pod: before, nobody can tell what runs. */
+  observed(): Promise<void> {
+    if (this.#last || this.#stopped) return Promise.resolve();
+    return new Promise((resolve) => this.#observers.push(resolve));
+  }
 
   wake(): void {
     if (this.#stopped) return;
@@ -103,7 +108,8 @@ export class PodWorker {
       this.#again = true;
       return;
     }
-    this.#timer?.();
+    this.#timer?.cancel();
+    this.#timer = undefined;
     this.#running = this.#loop().finally(() => {
       this.#running = undefined;
     });
@@ -112,9 +118,13 @@ export class PodWorker {
   /** Stops caring, without touching the pod: the agent is ending and its pods go on. */
   async leave(): Promise<void> {
     this.#stopped = true;
-    this.#timer?.();
+    this.#timer?.cancel();
     this.#prober.stop();
-    await this.#running;
+    if (this.#running) await Promise.race([this.#running, sleep(this.#parts.env, LEAVE_MS_MAX)]);
+  }
+
+  #event(type: 'Normal' | 'Warning', reason: string, message: string): void {
+    this.#parts.event(this.pod, type, reason, message);
   }
 
   async #loop(): Promise<void> {
@@ -123,176 +133,195 @@ export class PodWorker {
       try {
         await this.#step();
       } catch (error) {
-        this.#parts.env.log('error', 'pod.sync.failed', {
-          pod: `${this.pod.metadata.namespace}/${this.pod.metadata.name}`,
-          error: String(error),
-        });
+        const m = this.pod.metadata;
+        this.#parts.env.log('error', 'pod.sync.failed', { pod: `${m.namespace}/${m.name}`, error: String(error) });
         this.#later(RETRY_MS);
       }
     } while (this.#again && !this.#stopped);
   }
 
+  /** Wakes after `ms`, or sooner when that was asked before. */
   #later(ms: number): void {
-    this.#timer?.();
-    this.#timer = this.#parts.env.after(ms, () => this.wake());
+    const at = this.#parts.env.now() + Math.max(10, ms);
+    if (this.#stopped || (this.#timer && this.#timer.at <= at)) return;
+    this.#timer?.cancel();
+    const fire = () => {
+      this.#timer = undefined;
+      this.wake();
+    };
+    this.#timer = { at, cancel: this.#parts.env.after(at - this.#parts.env.now(), fire) };
   }
 
   async #observe(): Promise<PodActual> {
     const list = await this.#parts.relist();
     this.#last = await actualOf(this.#parts.runtime, list, uidOf(this.pod), this.#known);
+    for (const tell of this.#observers.splice(0)) tell();
+    this.#prober.update(this.pod, this.#last);
     return this.#last;
   }
 
   async #step(): Promise<void> {
     const { env } = this.#parts;
     let actual = await this.#observe();
-    this.#prober.update(this.pod, actual);
-    const actions = podActions(this.pod, actual, this.#prober.verdicts(), env.now());
-    const waits = actions.flatMap((a) => (a.do === 'wait' ? [a.untilMs] : []));
-    const work = actions.filter((a) => a.do !== 'wait');
-    if (work.length > 0) await this.#report(actual);
-    for (const action of work) await this.#apply(action, actual);
+    if (!(await this.#admit(actual))) return;
+    await this.#save();
+    this.#checkDeadline();
+    const actions = podActions(this.pod, actual, this.#prober.verdicts(), env.now(), this.#ended !== undefined);
+    const work = actions.filter((a) => a.do !== 'wait' && !this.#tooSoon(a));
+    for (const a of actions) if (a.do === 'wait') this.#backOff(a, actual);
+    if (work.length > 0) this.#report(actual);
+    for (const action of work) {
+      if (this.#stopped) return;
+      await this.#apply(action, actual);
+    }
     if (work.length > 0) {
       actual = await this.#observe();
-      this.#prober.update(this.pod, actual);
-      if (this.#waiting.size === 0) this.#again = true;
+      if (this.#tryAfter.size === 0) this.#again = true;
     }
     await this.#collect(actual);
-    await this.#report(actual);
+    await this.#refresh(actual);
+    this.#report(actual);
+    await this.#save();
     await this.#finish(actual);
-    if (waits.length > 0) this.#later(Math.max(10, Math.min(...waits) - env.now()));
-    else if (this.#waiting.size > 0) this.#later(RETRY_MS);
+  }
+
+  /** True for what couldn't be started a moment ago, whatever has woken the worker: our own status comes back as a change too. */
+  #tooSoon(a: Action): boolean {
+    const name = a.do === 'start' ? a.container.name : a.do === 'sandbox' ? SANDBOX : undefined;
+    if (name === undefined) return false;
+    const left = (this.#tryAfter.get(name) ?? 0) - this.#parts.env.now();
+    if (left <= 0) return false;
+    this.#later(left);
+    return true;
+  }
+
+  /** Asks once whether this node takes the pod; what has begun here was taken before. */
+  async #admit(actual: PodActual): Promise<boolean> {
+    if (this.#admitted) return true;
+    const begun = actual.sandbox !== undefined || this.pod.status?.startTime !== undefined;
+    const refused = begun || this.gone || isDeleted(this.pod) ? null : await this.#parts.admit(this.pod);
+    if (refused === null) {
+      this.#admitted = true;
+      return true;
+    }
+    this.#ended = refused;
+    this.#event('Warning', refused.reason, refused.message.replace(/^Pod was rejected: /, ''));
+    this.#send(rejectedStatus(this.pod, refused, this.#parts.env.now()));
+    this.#admitted = true; // once is enough: from now on it is a pod that has ended
+    return false;
+  }
+
+  #checkDeadline(): void {
+    const at = deadlineOf(this.pod);
+    if (at === undefined || this.#ended || isDeleted(this.pod)) return;
+    if (hasEnded(this.pod)) return;
+    const left = at - this.#parts.env.now();
+    if (left > 0) {
+      this.#later(left);
+      return;
+    }
+    this.#ended = DEADLINE;
+    this.#event('Normal', DEADLINE.reason, DEADLINE.message);
+  }
+
+  #backOff(a: Extract<Action, { do: 'wait' }>, actual: PodActual): void {
+    this.#later(a.untilMs - this.#parts.env.now());
+    this.#waiting.delete(a.name); // its back-off is what it waits for now
+    const id = actual.containers.get(a.name)?.id ?? a.name;
+    if (this.#backedOff.has(id)) return;
+    this.#backedOff.add(id);
+    const m = this.pod.metadata;
+    const text = `Back-off restarting failed container ${a.name} in pod ${m.name}_${m.namespace}(${m.uid})`;
+    this.#event('Warning', 'BackOff', text);
   }
 
   async #apply(action: Action, actual: PodActual): Promise<void> {
     switch (action.do) {
+      case 'wait':
+        return;
       case 'sandbox':
         return this.#startSandbox(action.attempt, action.stop);
       case 'start':
+        if (action.stop !== undefined) await this.#parts.runtime.stopContainer(action.stop, 0);
         return this.#start(action.container, action.attempt, actual);
-      case 'kill':
-        this.#parts.event(this.pod, 'Normal', 'Killing', `Container ${action.name} ${action.why}, will be restarted`);
-        return this.#kill(action.id, action.name, graceOf(this.pod));
+      case 'kill': {
+        const a = actual.containers.get(action.name);
+        const c = allContainers(this.pod).find((x) => x.name === action.name);
+        const grace = graceOf(this.pod, c, action.why);
+        if (a) await stopContainer(this.pod, a, grace, this.#stopping(), { message: action.message });
+        return;
+      }
       case 'stop-pod':
         return this.#stopPod(actual, action.graceSeconds);
     }
   }
 
+  #stopping(): Stopping {
+    const { runtime, env } = this.#parts;
+    const event = this.#event.bind(this);
+    return { runtime, env, podIP: this.#last?.podIPs[0] ?? '', event };
+  }
+
   async #startSandbox(attempt: number, old: string | undefined): Promise<void> {
-    const { runtime, node, event, env } = this.#parts;
-    if (old !== undefined) await runtime.stopPodSandbox(old);
+    const { runtime, node, env } = this.#parts;
+    if (old !== undefined) {
+      await runtime.stopPodSandbox(old);
+      this.#event('Normal', 'SandboxChanged', 'Pod sandbox changed, it will be killed and re-created.');
+    }
     await mkdir(logDirectory(node.logRoot, this.pod), { recursive: true, mode: 0o755 });
     try {
-      await runtime.runPodSandbox(sandboxConfig(this.pod, attempt, node), '');
+      await runtime.runPodSandbox(sandboxConfig(this.pod, attempt, node), this.pod.spec.runtimeClassName ?? '');
       env.log('debug', 'sandbox.started', { pod: this.pod.metadata.name });
       this.#waiting.clear();
+      this.#tryAfter.delete(SANDBOX);
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
-      event(this.pod, 'Warning', 'FailedCreatePodSandBox', `Failed to create pod sandbox: ${message}`);
+      this.#event('Warning', 'FailedCreatePodSandBox', `Failed to create pod sandbox: ${message}`);
       env.log('warn', 'sandbox.failed', { pod: this.pod.metadata.name, message });
+      // Shown as any container that isn't there yet; it is what makes the worker look again.
+      for (const c of allContainers(this.pod)) this.#waiting.set(c.name, { reason: creatingReason(this.pod) });
+      this.#tryAfter.set(SANDBOX, env.now() + RETRY_MS);
       this.#later(RETRY_MS);
-      for (const c of allContainers(this.pod)) this.#waiting.set(c.name, { reason: 'ContainerCreating' });
     }
   }
 
   async #start(c: Container, attempt: number, actual: PodActual): Promise<void> {
-    const { runtime, event } = this.#parts;
-    const sandbox = actual.sandbox;
-    if (!sandbox) return;
+    if (!actual.sandbox) return;
+    const { runtime, images, node, root, env } = this.#parts;
     try {
-      const config = sandboxConfig(this.pod, sandbox.attempt, this.#parts.node);
-      const image = await this.#parts.images.ensure(c, config);
-      refuseRoot(this.pod, c, image);
-      const down = this.#downward(actual);
-      const envs = await environment(
-        this.pod,
-        c,
-        this.#parts.refs,
-        down,
-        this.#parts.services(this.pod.metadata.namespace ?? ''),
-      );
-      const mounts = await containerMounts(this.pod, c, {
-        attempt,
-        down,
-        envs,
-        podIPs: actual.podIPs,
-        root: this.#parts.root,
-        refs: this.#parts.refs,
-        token: this.#parts.token,
+      await startContainer(this.pod, c, attempt, {
+        ...{ runtime, images, node, root, env, sandbox: actual.sandbox, podIPs: actual.podIPs, refs: this.#refs },
+        token: rememberedTokens(this.#parts.token, root),
+        services: this.#parts.services(this.pod.metadata.namespace ?? ''),
+        down: this.#downward(actual),
         volumes: this.#volumes,
+        event: this.#event.bind(this),
       });
-      const imageUser = { name: image.username, ...(image.uid === undefined ? {} : { uid: image.uid }) };
-      const id = await runtime.createContainer(
-        sandbox.id,
-        containerConfig(this.pod, c, attempt, { imageRef: image.id, imageUser, envs, mounts }),
-        config,
-      );
-      event(this.pod, 'Normal', 'Created', `Container created`);
-      await runtime.startContainer(id);
-      this.#parts.env.log('debug', 'container.started', { pod: this.pod.metadata.name, container: c.name });
-      event(this.pod, 'Normal', 'Started', `Container started`);
       this.#waiting.delete(c.name);
-      if (c.lifecycle?.postStart) {
-        const r = await runHandler(c.lifecycle.postStart, c, id, actual.podIPs[0] ?? '', 0, runtime);
-        if (!r.ok) {
-          event(this.pod, 'Warning', 'FailedPostStartHook', `PostStartHook failed`);
-          await this.#kill(id, c.name, graceOf(this.pod), false);
-        }
-      }
+      this.#tryAfter.delete(c.name);
     } catch (error) {
       const reason = error instanceof ConfigError ? error.reason : 'RunContainerError';
       const message = error instanceof Error ? error.message : String(error);
       // A volume that isn't ready leaves the container in creation, as upstream shows it.
-      this.#waiting.set(c.name, reason === 'FailedMount' ? { reason: 'ContainerCreating' } : { reason, message });
-      event(
-        this.pod,
-        'Warning',
-        reason === 'FailedMount' ? 'FailedMount' : reason === 'ImagePullBackOff' ? 'BackOff' : 'Failed',
-        message,
-      );
+      this.#waiting.set(c.name, reason === 'FailedMount' ? { reason: creatingReason(this.pod) } : { reason, message });
+      const retryMs = reason === 'FailedMount' ? RETRY_MS : START_RETRY_MS;
+      this.#tryAfter.set(c.name, env.now() + retryMs);
+      this.#later(retryMs);
+      if (error instanceof HookError) {
+        const a = { id: error.id, name: c.name };
+        await stopContainer(this.pod, a, graceOf(this.pod), this.#stopping(), { message: 'FailedPostStartHook' });
+      }
     }
   }
 
   #downward(actual: PodActual): Downward {
-    const host = this.pod.spec.hostNetwork === true;
-    return {
-      podIPs: host ? this.#parts.hostIPs : actual.podIPs,
-      hostIPs: this.#parts.hostIPs,
-      allocatable: this.#parts.allocatable,
-    };
-  }
-
-  async #kill(id: string, name: string, graceSeconds: number, hook = true): Promise<void> {
-    const c = allContainers(this.pod).find((x) => x.name === name);
-    const begin = this.#parts.env.now();
-    if (hook && c?.lifecycle?.preStop && graceSeconds > 0) {
-      const ended = runHandler(
-        c.lifecycle.preStop,
-        c,
-        id,
-        this.#last?.podIPs[0] ?? '',
-        graceSeconds,
-        this.#parts.runtime,
-      );
-      const late = new Promise<{ ok: boolean }>((r) =>
-        this.#parts.env.after(graceSeconds * 1000, () => r({ ok: false })),
-      );
-      if (!(await Promise.race([ended, late])).ok)
-        this.#parts.event(this.pod, 'Warning', 'FailedPreStopHook', 'PreStopHook failed');
-    }
-    const left =
-      graceSeconds === 0 ? 0 : Math.max(2, graceSeconds - Math.floor((this.#parts.env.now() - begin) / 1000));
-    await this.#parts.runtime.stopContainer(id, left);
+    const { hostIPs, allocatable } = this.#parts;
+    return { podIPs: this.pod.spec.hostNetwork ? hostIPs : actual.podIPs, hostIPs, allocatable };
   }
 
   async #stopPod(actual: PodActual, graceSeconds: number): Promise<void> {
     const running = [...actual.containers.values()].filter((a) => a.state === 'running' || a.state === 'created');
-    await Promise.all(
-      running.map((a) => {
-        this.#parts.event(this.pod, 'Normal', 'Killing', `Stopping container ${a.name}`);
-        return this.#kill(a.id, a.name, graceSeconds);
-      }),
-    );
+    await stopContainers(this.pod, running, graceSeconds, this.#stopping());
     if (actual.sandbox) await this.#parts.runtime.stopPodSandbox(actual.sandbox.id);
   }
 
@@ -300,71 +329,72 @@ export class PodWorker {
   async #collect(actual: PodActual): Promise<void> {
     for (const id of actual.old) await this.#parts.runtime.removeContainer(id);
     for (const id of actual.oldSandboxes) await this.#parts.runtime.removePodSandbox(id);
-    for (const [name, a] of actual.containers) {
-      if (a.state !== 'exited') this.#messages.delete(name);
-      else if (!this.#messages.has(name)) this.#messages.set(name, await this.#message(name, a.attempt, a.exitCode));
+    const shown = [...actual.containers.values(), ...actual.previous.values()].filter((a) => a.state === 'exited');
+    const { root, node } = this.#parts;
+    for (const a of shown) {
+      if (!this.#messages.has(a.id))
+        this.#messages.set(a.id, await terminationMessage(root, node.logRoot, this.pod, a));
     }
+    const ids = new Set([...actual.containers.values(), ...actual.previous.values()].map((a) => a.id));
+    for (const map of [this.#messages, this.#known]) for (const id of map.keys()) if (!ids.has(id)) map.delete(id);
+    for (const id of this.#backedOff) if (!ids.has(id)) this.#backedOff.delete(id);
   }
 
-  async #message(name: string, attempt: number, exitCode: number): Promise<string> {
-    const c = allContainers(this.pod).find((x) => x.name === name);
-    const path = messageFile(this.#parts.root, this.pod, name, attempt);
-    const text = (await readFile(path, 'utf8').catch(() => '')).slice(0, MESSAGE_BYTES);
-    if (text !== '' || exitCode === 0 || c?.terminationMessagePolicy !== 'FallbackToLogsOnError') return text;
-    const log = join(logDirectory(this.#parts.node.logRoot, this.pod), name, `${attempt}.log`);
-    return lastLines(log, MESSAGE_LOG_LINES, MESSAGE_LOG_BYTES);
+  /** Volumes of files follow what they are made of while anything runs. */
+  async #refresh(actual: PodActual): Promise<void> {
+    const { env, root } = this.#parts;
+    if (isDeleted(this.pod) || ![...actual.containers.values()].some((a) => a.state === 'running')) return;
+    if (this.#refreshMs === 0) this.#refreshMs = env.now() + REFRESH_MS;
+    if (env.now() >= this.#refreshMs) {
+      this.#refreshMs = env.now() + REFRESH_MS;
+      const parts = { root, refs: this.#refs, token: rememberedTokens(this.#parts.token, root) };
+      await refreshVolumes(this.pod, parts, this.#downward(actual)).catch((error: unknown) =>
+        env.log('info', 'volumes.refresh.failed', { pod: this.pod.metadata.name, error: String(error) }),
+      );
+    }
+    if (this.pod.spec.volumes?.length) this.#later(this.#refreshMs - env.now());
   }
 
-  async #report(actual: PodActual): Promise<void> {
-    if (this.gone) return;
-    const verdicts: Verdicts = this.#prober.verdicts();
+  #report(actual: PodActual): void {
+    // What has ended and left nothing here has said all: the node refused it, or its containers are collected.
+    if (this.gone || (hasEnded(this.pod) && actual.containers.size === 0)) return;
+    const { hostIPs, env } = this.#parts;
     const known = {
-      hostIPs: this.#parts.hostIPs,
-      podIPs: this.pod.spec.hostNetwork && actual.sandbox?.ready ? this.#parts.hostIPs : actual.podIPs,
+      hostIPs,
+      podIPs: this.pod.spec.hostNetwork && actual.sandbox?.ready ? hostIPs : actual.podIPs,
       waiting: this.#waiting,
       images: actual.images,
       messages: this.#messages,
-      previous: actual.previous,
       ready: this.#prober.ready(),
+      ended: this.#ended,
     };
-    const status = podStatus(this.pod, actual, verdicts, known, this.#parts.env.now());
-    if (sameStatus(this.pod.status, status)) return;
+    this.#send(podStatus(this.pod, actual, this.#prober.verdicts(), known, env.now()));
+  }
+
+  #send(status: PodStatus): void {
+    if (this.gone || sameStatus(this.pod.status, status)) return;
     this.pod = { ...this.pod, status };
-    await this.#parts.report(this.pod, status);
+    this.#parts.report(this.pod, status);
+  }
+
+  /** Keeps the pod on disk for an agent that begins without a control plane. */
+  async #save(): Promise<void> {
+    const text = JSON.stringify(this.pod);
+    if (text === this.#saved || this.#stopped) return;
+    await savePod(this.#parts.root, this.pod);
+    this.#saved = text;
   }
 
   /** A deleted pod whose containers have ended loses its sandbox, volumes and object, in this order. */
   async #finish(actual: PodActual): Promise<void> {
-    const deleted = this.gone || this.pod.metadata.deletionTimestamp !== undefined;
     const alive = [...actual.containers.values()].some((a) => a.state === 'running' || a.state === 'created');
-    if (!deleted || alive || actual.sandbox?.ready) return;
+    if (!(this.gone || isDeleted(this.pod)) || alive || actual.sandbox?.ready) return;
     this.#prober.stop();
-    const ids = [...(actual.sandbox ? [actual.sandbox.id] : []), ...actual.oldSandboxes];
     // The object goes first: who waits for it sees it gone only when nothing runs any more, and a crash here is made good by the next relist.
     if (!this.gone) await this.#parts.removeObject(this.pod);
-    for (const id of ids) await this.#parts.runtime.removePodSandbox(id);
+    for (const id of actual.sandboxes) await this.#parts.runtime.removePodSandbox(id);
     await tearDownVolumes(this.#parts.root, uidOf(this.pod));
     await rm(logDirectory(this.#parts.node.logRoot, this.pod), { recursive: true, force: true });
     this.#stopped = true;
   }
-}
-
-/** runAsNonRoot: kubelet's verifyRunAsNonRoot with its texts. */
-function refuseRoot(pod: Pod, c: Container, image: { uid?: number; username: string }): void {
-  const wanted = c.securityContext?.runAsNonRoot ?? pod.spec.securityContext?.runAsNonRoot;
-  if (!wanted) return;
-  const user = c.securityContext?.runAsUser ?? pod.spec.securityContext?.runAsUser;
-  if (user === 0)
-    throw new ConfigError(
-      `container's runAsUser breaks non-root policy (pod: "${pod.metadata.name}_${pod.metadata.namespace}(${pod.metadata.uid})", container: ${c.name})`,
-    );
-  if (user !== undefined) return;
-  if (image.username !== '')
-    throw new ConfigError(
-      `container has runAsNonRoot and image has non-numeric user (${image.username}), cannot verify user is non-root (pod: "${pod.metadata.name}_${pod.metadata.namespace}(${pod.metadata.uid})", container: ${c.name})`,
-    );
-  if (!image.uid)
-    throw new ConfigError(
-      `container has runAsNonRoot and image will run as root (pod: "${pod.metadata.name}_${pod.metadata.namespace}(${pod.metadata.uid})", container: ${c.name})`,
-    );
 }

@@ -25,7 +25,7 @@ export async function serveExec(parts: StreamParts, dial: Dial): Promise<void> {
       dial,
       badRequest(`unable to upgrade: none of the subprotocols [${(dial.protocols ?? []).join(' ')}] is served`).status,
     );
-  const worker = kubelet.find(dial.namespace, dial.pod);
+  const worker = await kubelet.observed(dial.namespace, dial.pod);
   if (!worker) return refuse(api, dial, notFound({ group: '', resource: 'pods' }, dial.pod).status);
   const name = o.container ?? worker.pod.spec.containers[0]?.name ?? '';
   const id = worker.containerId(name);

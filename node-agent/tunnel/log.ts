@@ -10,7 +10,7 @@ import { bodySender, dialRelay, refuse, type StreamParts } from './stream.ts';
 
 /** Serves one log request of the cloud: finds the file, dials the relay, sends it. */
 export async function serveLog({ api, kubelet, logRoot, env }: StreamParts, dial: Dial): Promise<void> {
-  const found = locate(kubelet, logRoot, dial);
+  const found = await locate(kubelet, logRoot, dial);
   if ('status' in found) return refuse(api, dial, found.status);
   const abort = new AbortController();
   const send = await dialRelay(api, dial, { status: 200, headers: { 'content-type': 'text/plain' } }, (socket) => {
@@ -21,13 +21,13 @@ export async function serveLog({ api, kubelet, logRoot, env }: StreamParts, dial
 }
 
 /** The log file of a container's newest or previous run; the Status that says why there is none, in upstream's words. */
-function locate(
+async function locate(
   kubelet: Kubelet,
   logRoot: string,
   dial: Dial,
-): { path: string; running: () => boolean } | { status: Status } {
+): Promise<{ path: string; running: () => boolean } | { status: Status }> {
   const options = dial.options as LogOptions & { container?: string };
-  const worker = kubelet.find(dial.namespace, dial.pod);
+  const worker = await kubelet.observed(dial.namespace, dial.pod);
   const name = options.container ?? worker?.pod.spec.containers[0]?.name ?? '';
   if (!worker) return { status: badRequest(`pod ${JSON.stringify(dial.pod)} is not on this node yet`).status };
   const attempt = worker.attempt(name, options.previous ?? false);

@@ -14,7 +14,7 @@ export async function servePortForward(parts: StreamParts, dial: Dial): Promise<
       badRequest(`unable to upgrade: port forwarding is served over ${PORT_FORWARD_TUNNEL_PROTOCOL}`).status,
     );
   }
-  const sandbox = kubelet.find(dial.namespace, dial.pod)?.sandboxId;
+  const sandbox = (await kubelet.observed(dial.namespace, dial.pod))?.sandboxId;
   if (sandbox === undefined) return refuse(api, dial, notFound({ group: '', resource: 'pods' }, dial.pod).status);
   let url: string;
   try {

@@ -1,0 +1,89 @@
+import { createHash } from 'node:crypto';
+import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { ApiError } from '../api.ts';
+import type { References } from './env.ts';
+import { type Pod, uidOf } from './pod.ts';
+import type { TokenSource } from './volumes.ts';
+
+/**
+ * What a machine needs to go on with its pods while the control plane can't be reached: each pod as last seen, and what it
+ * refers to. All of a pod lies below its own directory and goes with it. Only root may read it: Secrets are among it.
+ */
+const directory = (root: string, uid: string) => join(root, 'pods', uid);
+const podFile = (root: string, uid: string) => join(directory(root, uid), 'pod.json');
+
+/** Never half a file, whenever the machine stops. */
+async function writeWhole(path: string, text: string): Promise<void> {
+  await mkdir(dirname(path), { recursive: true });
+  await writeFile(`${path}.new`, text, { mode: 0o600, flush: true });
+  await rename(`${path}.new`, path);
+}
+
+export function savePod(root: string, pod: Pod): Promise<void> {
+  return writeWhole(podFile(root, uidOf(pod)), JSON.stringify(pod));
+}
+
+/** The pods that were saved below `root`; what can't be read is left out. */
+export async function loadPods(root: string): Promise<Pod[]> {
+  const uids = await readdir(join(root, 'pods')).catch(() => []);
+  const pods: Pod[] = [];
+  for (const uid of uids) {
+    const text = await readFile(podFile(root, uid), 'utf8').catch(() => null);
+    if (text === null) continue;
+    try {
+      const pod = JSON.parse(text) as Pod;
+      if (uidOf(pod) === uid) pods.push(pod);
+    } catch {
+      // A file of another release or a broken disk: the API brings the pod when it can be reached.
+    }
+  }
+  return pods;
+}
+
+/** True when the API didn't answer at all, or not in a way that says anything about the object asked for. */
+const unreachable = (e: unknown) => !(e instanceof ApiError) || e.code >= 500;
+
+/** `refs` for one pod, answered from disk while the API can't be reached. */
+export function rememberedReferences(refs: References, root: string, uid: string): References {
+  const written = new Map<string, string>();
+  const read = async (what: 'configMap' | 'secret', namespace: string, name: string) => {
+    const path = join(directory(root, uid), 'references', `${what}.${name}.json`);
+    try {
+      const data = await refs[what](namespace, name);
+      if (data === null) return null;
+      const text = JSON.stringify(
+        Object.fromEntries(Object.entries(data).map(([k, v]) => [k, Buffer.from(v).toString('base64')])),
+      );
+      if (written.get(path) !== text) await writeWhole(path, text);
+      written.set(path, text);
+      return data;
+    } catch (error) {
+      const text = unreachable(error) ? await readFile(path, 'utf8').catch(() => null) : null;
+      if (text === null) throw error;
+      const data = JSON.parse(text) as Record<string, string>;
+      return Object.fromEntries(Object.entries(data).map(([k, v]) => [k, new Uint8Array(Buffer.from(v, 'base64'))]));
+    }
+  };
+  return { configMap: (ns, n) => read('configMap', ns, n), secret: (ns, n) => read('secret', ns, n) };
+}
+
+/** `token` that gives the last one again while no new one can be had. */
+export function rememberedTokens(token: TokenSource, root: string): TokenSource {
+  return async (pod, audience, seconds) => {
+    const name = createHash('sha256')
+      .update(`${audience ?? ''}/${seconds}`)
+      .digest('hex')
+      .slice(0, 16);
+    const path = join(directory(root, uidOf(pod)), 'tokens', name);
+    try {
+      const text = await token(pod, audience, seconds);
+      if ((await readFile(path, 'utf8').catch(() => '')) !== text) await writeWhole(path, text);
+      return text;
+    } catch (error) {
+      const text = unreachable(error) ? await readFile(path, 'utf8').catch(() => null) : null;
+      if (text === null) throw error;
+      return text;
+    }
+  };
+}

@@ -1,0 +1,114 @@
+import { mkdir } from 'node:fs/promises';
+import type { Env } from '../../kube/meta/env.ts';
+import { RuntimeError } from '../runtime/error.ts';
+import type { Image } from '../runtime/messages.ts';
+import type { Runtime } from '../runtime/runtime.ts';
+import { containerConfig, logDirectory, type NodeFacts, sandboxConfig } from './container.ts';
+import { pullCredentials } from './credentials.ts';
+import { ConfigError, type Downward, environment, type References } from './env.ts';
+import type { ImagePuller } from './images.ts';
+import { containerMounts } from './mounts.ts';
+import { type Container, type Pod, uidOf } from './pod.ts';
+import { runHandler } from './probe.ts';
+import type { TokenSource } from './volumes.ts';
+
+type Tell = (type: 'Normal' | 'Warning', reason: string, message: string) => void;
+
+/** What starting a container of one pod needs. */
+export interface Starting {
+  runtime: Runtime;
+  images: ImagePuller;
+  refs: References;
+  token: TokenSource;
+  node: NodeFacts;
+  root: string;
+  env: Env;
+  services: readonly { key: string; value: string }[];
+  down: Downward;
+  podIPs: readonly string[];
+  sandbox: { id: string; attempt: number };
+  /** Volumes that are ready, by name; filled as they are made. */
+  volumes: Map<string, string>;
+  event: Tell;
+}
+
+/** The id of a container whose postStart hook has failed: it is to be stopped. */
+export class HookError extends ConfigError {
+  readonly id: string;
+  constructor(id: string, message: string) {
+    super(message, 'PostStartHookError');
+    this.id = id;
+  }
+}
+
+/** The runtime's own words, without the gRPC frame: what upstream shows of a failed call. */
+const words = (e: unknown) => (e instanceof RuntimeError ? e.desc : e instanceof Error ? e.message : String(e));
+
+/** Makes and starts one run of a container; returns once its postStart hook is through. Throws ConfigError with the waiting reason, its event told. */
+export async function startContainer(pod: Pod, c: Container, attempt: number, s: Starting): Promise<void> {
+  const fails = async <T>(reason: string, f: () => Promise<T>): Promise<T> => {
+    try {
+      return await f();
+    } catch (error) {
+      const e = error instanceof ConfigError ? error : new ConfigError(words(error), reason);
+      const mount = e.reason === 'FailedMount';
+      // An image that can't be had is an event of its own (images.ts); here upstream adds only the reason.
+      const text = /Image|ErrImage/.test(e.reason) ? `Error: ${e.reason}` : `Error: ${e.message}`;
+      s.event('Warning', mount ? 'FailedMount' : 'Failed', mount ? e.message : text);
+      throw e;
+    }
+  };
+  const config = sandboxConfig(pod, s.sandbox.attempt, s.node);
+  const auth = (image: string) => pullCredentials(pod, image, s.refs);
+  const image = await fails('ErrImagePull', () =>
+    s.images.ensure(c, { uid: uidOf(pod), sandbox: config, auth, event: s.event }),
+  );
+  const made = await fails('CreateContainerConfigError', () => inputs(pod, c, attempt, image, s));
+  const id = await fails('CreateContainerError', () =>
+    s.runtime.createContainer(s.sandbox.id, containerConfig(pod, c, attempt, made), config),
+  );
+  s.event('Normal', 'Created', 'Container created');
+  await fails('RunContainerError', () => s.runtime.startContainer(id));
+  s.env.log('debug', 'container.started', { pod: pod.metadata.name, container: c.name });
+  s.event('Normal', 'Started', 'Container started');
+  const hook = c.lifecycle?.postStart;
+  if (!hook) return;
+  const r = await runHandler(hook, c, id, s.podIPs[0] ?? '', 0, s.runtime, s.env);
+  if (r.ok) return;
+  // The event doesn't tell the output: it may hold secrets.
+  s.event('Warning', 'FailedPostStartHook', 'PostStartHook failed');
+  throw new HookError(id, hookText(pod, c, r.output));
+}
+
+async function inputs(pod: Pod, c: Container, attempt: number, image: Image, s: Starting) {
+  refuseRoot(pod, c, image);
+  await mkdir(logDirectory(s.node.logRoot, pod), { recursive: true, mode: 0o755 });
+  const envs = await environment(pod, c, s.refs, s.down, s.services);
+  const { down, podIPs, root, refs, token, volumes } = s;
+  const mounts = await containerMounts(pod, c, { attempt, down, envs, podIPs, root, refs, token, volumes });
+  const imageUser = { name: image.username, ...(image.uid === undefined ? {} : { uid: image.uid }) };
+  return { imageRef: image.id, imageUser, envs, mounts };
+}
+
+/** kubelet's texts of lifecycle/handlers.go. */
+function hookText(pod: Pod, c: Container, why: string): string {
+  const hook = c.lifecycle?.postStart;
+  const whose = `for Container "${c.name}" in Pod "${pod.metadata.name}_${pod.metadata.namespace}(${pod.metadata.uid})" failed - error: `;
+  if (hook?.exec) return `Exec lifecycle hook (${`[${hook.exec.command.join(' ')}]`}) ${whose}${why}`;
+  if (hook?.httpGet) return `HTTP lifecycle hook (${hook.httpGet.path ?? ''}) ${whose}${why}`;
+  return `Sleep lifecycle hook (${hook?.sleep?.seconds ?? 0}) ${whose}${why}`;
+}
+
+/** runAsNonRoot: kubelet's verifyRunAsNonRoot with its texts. */
+function refuseRoot(pod: Pod, c: Container, image: { uid?: number; username: string }): void {
+  if (!(c.securityContext?.runAsNonRoot ?? pod.spec.securityContext?.runAsNonRoot)) return;
+  const user = c.securityContext?.runAsUser ?? pod.spec.securityContext?.runAsUser;
+  const whose = `(pod: "${pod.metadata.name}_${pod.metadata.namespace}(${pod.metadata.uid})", container: ${c.name})`;
+  if (user === 0) throw new ConfigError(`container's runAsUser breaks non-root policy ${whose}`);
+  if (user !== undefined) return;
+  if (image.username !== '') {
+    const text = `container has runAsNonRoot and image has non-numeric user (${image.username}), cannot verify user is non-root`;
+    throw new ConfigError(`${text} ${whose}`);
+  }
+  if (!image.uid) throw new ConfigError(`container has runAsNonRoot and image will run as root ${whose}`);
+}
