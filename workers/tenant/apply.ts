@@ -13,7 +13,7 @@ import {
 import { SCRUB_MS } from '../../kube/store/window.ts';
 import { checkAssume, policyChanged } from './policy.ts';
 import { type Reserved, releaseOf, reserve } from './reservations.ts';
-import { getRow } from './rows.ts';
+import { getRow, stands } from './rows.ts';
 import { setMeta } from './schema.ts';
 import { cell } from './sql.ts';
 import type { Changed, State } from './state.ts';
@@ -42,7 +42,9 @@ export function apply(
   const stale = checkAssume(s, o.assume, pushed);
   if (stale) return stale;
   if (o.fence && !holds(s, o.fence, now)) return { ok: false, lost: 'fence' };
-  const found = ops.map((op) => (isPut(op) ? getRow(s, op.key) : undefined));
+  const found = ops.map((op) =>
+    !isPut(op) ? undefined : op.expect === 0 && !stands(s, op.key) ? null : getRow(s, op.key),
+  );
   for (const [i, op] of ops.entries()) {
     if (isPut(op) && op.expect !== undefined && op.expect !== (found[i]?.revision ?? 0)) {
       return { ok: false, lost: 'race', found };
