@@ -60,6 +60,8 @@ export function createClient(
       ...(row ? { uid: row.uid, resourceVersion: String(row.revision) } : {}),
     };
     const time = formatTime(now);
+    // The scheduler's events come from its profile.
+    const component = controller === 'kube-scheduler' ? 'default-scheduler' : controller;
     const event = {
       apiVersion: 'v1',
       kind: 'Event',
@@ -68,12 +70,12 @@ export function createClient(
       type: n.type,
       reason: n.reason,
       message: n.message.slice(0, NOTE_BYTES_MAX),
+      // Upstream's newer recorder names an action and no source.
       ...(n.action
-        ? { action: n.action, eventTime: formatMicroTime(now) }
-        : { firstTimestamp: time, lastTimestamp: time, count: 1 }),
-      source: { component: controller },
-      reportingComponent: controller,
-      reportingInstance: controller,
+        ? { action: n.action, eventTime: formatMicroTime(now), source: {} }
+        : { firstTimestamp: time, lastTimestamp: time, count: 1, source: { component } }),
+      reportingComponent: component,
+      reportingInstance: n.action ? `${component}-coracle` : component,
     };
     const response = await send(controller, json('POST', `/api/v1/namespaces/${where}/events`, event));
     // Events are best effort: a namespace that is going away takes none.

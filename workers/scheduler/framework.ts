@@ -9,6 +9,7 @@ export interface Pod extends KubeObject {
     affinity?: { nodeAffinity?: NodeAffinity };
     tolerations?: Toleration[];
     priority?: number;
+    preemptionPolicy?: string;
     schedulerName?: string;
     schedulingGates?: { name: string }[];
     overhead?: Record<string, string>;

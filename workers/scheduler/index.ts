@@ -71,11 +71,12 @@ export const scheduler: Controller = {
   ],
   for: pods,
   watches: [
-    // A node that came or changed, and a pod that left its node, may make room for every pod that waits.
+    // A node that came or changed, and a pod that left its node or has ended on it, may make room for every pod that waits.
     { kind: nodes, map: (_, view) => waiting(view) },
     {
       kind: pods,
-      map: (row, view) => (podOf(row).spec.nodeName && view.get(row.key) === undefined ? waiting(view) : []),
+      map: (row, view) =>
+        podOf(row).spec.nodeName && (over(podOf(row)) || view.get(row.key) === undefined) ? waiting(view) : [],
     },
   ],
   project: { pods: (o) => ({ ...o, metadata: { ...o.metadata, managedFields: undefined } }) },

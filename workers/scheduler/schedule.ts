@@ -21,8 +21,7 @@ export function schedule(pod: Pod, snapshot: Snapshot, plugins: readonly Schedul
   const states = new Map<SchedulerPlugin, unknown>();
   for (const p of plugins) {
     const s = p.prepare?.(pod, snapshot) ?? null;
-    if (isReject(s))
-      return { message: `0/${snapshot.nodes.length} nodes are available: ${s.reasons.join(', ')}.`, plugins: [p.name] };
+    if (isReject(s)) return { message: rejected(pod, snapshot.nodes.length, s), plugins: [p.name] };
     if (s !== null) states.set(p, s);
   }
   const fits: NodeInfo[] = [];
@@ -38,7 +37,8 @@ export function schedule(pod: Pod, snapshot: Snapshot, plugins: readonly Schedul
     }
   }
   const first = fits[0];
-  if (first === undefined) return { message: fitError(snapshot.nodes.length, counts, helpless), plugins: [...blamed] };
+  if (first === undefined)
+    return { message: fitError(pod, snapshot.nodes.length, counts, helpless), plugins: [...blamed] };
   if (fits.length === 1) return { node: first };
   return { node: best(states, fits, tie) };
 }
@@ -58,20 +58,32 @@ function firstReject(
 }
 
 /** pkg/scheduler/framework types.go FitError: reasons sorted as texts with their counts, then what preemption would say. */
-function fitError(nodes: number, counts: ReadonlyMap<string, number>, helpless: number): string {
+function fitError(pod: Pod, nodes: number, counts: ReadonlyMap<string, number>, helpless: number): string {
   if (nodes === 0) return 'no nodes available to schedule pods';
-  const reasons = [...counts].map(([reason, n]) => `${n} ${reason}`).sort();
-  const preemption =
-    helpless === nodes
-      ? 'Preemption is not helpful for scheduling'
-      : [
-          ...(helpless > 0 ? [`${helpless} Preemption is not helpful for scheduling`] : []),
-          `${nodes - helpless} No preemption victims found for incoming pod`,
-        ]
-          .sort()
-          .join(', ');
-  return `0/${nodes} nodes are available: ${reasons.join(', ')}. preemption: 0/${nodes} nodes are available: ${helpless === nodes ? `${nodes} ${preemption}` : preemption}.`;
+  const tried = new Map([
+    ['Preemption is not helpful for scheduling', helpless],
+    ['No preemption victims found for incoming pod', nodes - helpless],
+  ]);
+  return `${unavailable(nodes, histogram(counts))} ${preemption(pod, nodes, tried)}`;
 }
+/** The same where a plugin rejects the pod before any node is looked at. */
+function rejected(pod: Pod, nodes: number, { reasons }: Reject): string {
+  if (nodes === 0) return 'no nodes available to schedule pods';
+  const tried = new Map([['Preemption is not helpful for scheduling', nodes]]);
+  return `${unavailable(nodes, reasons.join(', '))} ${preemption(pod, nodes, tried)}`;
+}
+
+const unavailable = (nodes: number, why: string) => `0/${nodes} nodes are available: ${why}.`;
+const histogram = (counts: ReadonlyMap<string, number>) =>
+  [...counts]
+    .filter(([, n]) => n > 0)
+    .map(([reason, n]) => `${n} ${reason}`)
+    .sort()
+    .join(', ');
+const preemption = (pod: Pod, nodes: number, tried: ReadonlyMap<string, number>) =>
+  pod.spec.preemptionPolicy === 'Never'
+    ? 'preemption: not eligible due to preemptionPolicy=Never.'
+    : `preemption: ${unavailable(nodes, histogram(tried))}`;
 
 function best(states: ReadonlyMap<SchedulerPlugin, unknown>, nodes: readonly NodeInfo[], tie: number): NodeInfo {
   const totals = new Map<NodeInfo, number>(nodes.map((n) => [n, 0]));

@@ -7,8 +7,8 @@ import { tainttoleration } from './tainttoleration.ts';
 
 /** The plugins in upstream's order: filters run in it, and the first that rejects a node names the reason. */
 export const plugins = [
-  nodeunschedulable,
   nodename,
+  nodeunschedulable,
   tainttoleration,
   nodeaffinity,
   nodeports,

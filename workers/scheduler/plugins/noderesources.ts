@@ -1,5 +1,5 @@
 import { type Amounts, SCORE_MAX, type SchedulerPlugin } from '../framework.ts';
-import { podRequests } from '../resources.ts';
+import { add, podRequests } from '../resources.ts';
 
 interface State {
   request: Amounts;
@@ -38,28 +38,36 @@ export const noderesourcesfit: SchedulerPlugin<State> = {
     return reasons.length === 0 ? undefined : { reasons, final };
   },
   score({ nonZero }, node) {
-    const parts = ['cpu', 'memory'].map((name) => {
+    const parts = ['cpu', 'memory'].flatMap((name) => {
       const all = node.allocatable[name] ?? 0;
       const used = (node.nonZero[name] ?? 0) + (nonZero[name] ?? 0);
-      return all === 0 || used > all ? 0 : Math.floor(((all - used) * SCORE_MAX) / all);
+      if (all === 0) return [];
+      return used > all ? [0] : [Math.floor(((all - used) * SCORE_MAX) / all)];
     });
-    return Math.floor(parts.reduce((a, b) => a + b, 0) / parts.length);
+    return parts.length === 0 ? 0 : Math.floor(parts.reduce((a, b) => a + b, 0) / parts.length);
   },
 };
 
-/** Prefers nodes on which cpu and memory are used alike: 1.37 scores how much the pod evens them out. */
-export const balancedallocation: SchedulerPlugin<State> = {
+/** How alike cpu and memory are used: 100 where they are, 50 where one is full and the other free. */
+function balance(used: Amounts, allocatable: Amounts): number {
+  const [a = 0, b = a] = ['cpu', 'memory'].flatMap((name) => {
+    const all = allocatable[name] ?? 0;
+    return all === 0 ? [] : [Math.min(1, (used[name] ?? 0) / all)];
+  });
+  return Math.floor((1 - Math.abs(a - b) / 2) * SCORE_MAX);
+}
+
+/** Prefers nodes on which the pod evens out the use of cpu and memory (balanced_allocation.go): about 75 where it changes little. */
+export const balancedallocation: SchedulerPlugin<Amounts> = {
   name: 'NodeResourcesBalancedAllocation',
   weight: 1,
   retryOn: [],
-  prepare: (pod) => (Object.keys(podRequests(pod)).length === 0 ? null : prepare(pod)),
-  score({ nonZero }, node) {
-    const fractions = (extra: Amounts) =>
-      ['cpu', 'memory'].flatMap((name) => {
-        const all = node.allocatable[name] ?? 0;
-        return all === 0 ? [] : [Math.min(1, ((node.nonZero[name] ?? 0) + (extra[name] ?? 0)) / all)];
-      });
-    const spread = ([a = 0, b = a]: number[]) => Math.abs(a - b) / 2;
-    return Math.floor((1 - spread(fractions(nonZero))) * SCORE_MAX);
+  prepare(pod) {
+    const request = podRequests(pod);
+    return (request.cpu ?? 0) === 0 && (request.memory ?? 0) === 0 ? null : request;
+  },
+  score(request, node) {
+    const gain = balance(add(node.requested, request), node.allocatable) - balance(node.requested, node.allocatable);
+    return SCORE_MAX / 2 + Math.trunc((SCORE_MAX / 2 + gain) / 2);
   },
 };

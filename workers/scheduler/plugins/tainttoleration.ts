@@ -1,6 +1,6 @@
 import type { SchedulerPlugin, Taint, Toleration } from '../framework.ts';
 
-/** core/v1 Toleration.ToleratesTaint, the comparison operators for integers included. */
+/** core/v1 Toleration.ToleratesTaint; the operators Lt and Gt tolerate nothing (TaintTolerationComparisonOperators is off in 1.37). */
 export function tolerates(t: Toleration, taint: Taint): boolean {
   if (t.effect && t.effect !== taint.effect) return false;
   if (t.key && t.key !== taint.key) return false;
@@ -26,7 +26,7 @@ export const tainttoleration: SchedulerPlugin<readonly Toleration[]> = {
     const bad = node.taints.find(
       (t) => (t.effect === 'NoSchedule' || t.effect === 'NoExecute') && !tolerated(tolerations, t),
     );
-    return bad ? { reasons: [`node(s) had untolerated taint(s)`], final: true } : undefined;
+    return bad ? { reasons: ['node(s) had untolerated taint(s)'], final: true } : undefined;
   },
   score(tolerations, node) {
     const soft = tolerations.filter((t) => !t.effect || t.effect === 'PreferNoSchedule');

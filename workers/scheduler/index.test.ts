@@ -1,0 +1,203 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { JsonObject } from '../../kube/meta/json.ts';
+import type { Plan } from '../../kube/reconcile/controller.ts';
+import { ago, type Given, keyFor, viewOf } from '../controllers/testing/view.ts';
+import { scheduler } from './index.ts';
+import { pod as podOf } from './testing/pods.ts';
+
+type PodIn = Parameters<typeof podOf>[1] & { status?: JsonObject; metadata?: JsonObject };
+function pod(name: string, { status, metadata, ...spec }: PodIn = {}): Given {
+  const p = podOf(name, spec);
+  return {
+    ...p,
+    metadata: { ...p.metadata, generation: 2, ...metadata },
+    ...(status ? { status } : {}),
+  } as unknown as Given;
+}
+function node(name: string, allocatable: Record<string, string> = {}, spec: JsonObject = {}): Given {
+  const status = { allocatable: { pods: '110', cpu: '4', memory: '8Gi', ...allocatable } };
+  return { apiVersion: 'v1', kind: 'Node', metadata: { name, labels: {} }, spec, status } as unknown as Given;
+}
+/** The plans of one round for all pods given. */
+function round(...objects: Given[]): Map<string, Plan> {
+  const keys = objects.filter((o) => o.kind === 'Pod').map(keyFor);
+  const plans = scheduler.reconcileAll?.(keys, viewOf(scheduler, objects)) ?? new Map<string, Plan>();
+  return new Map([...plans].map(([k, p]) => [k.slice('pods/default/'.length), p]));
+}
+/** `a -> n1` for each pod bound, `a -` for each refused. */
+const placed = (plans: Map<string, Plan>) =>
+  [...plans].map(([name, p]) => {
+    const w = p.writes[0];
+    return w?.do === 'post'
+      ? `${name} -> ${(w.body as unknown as { target: { name: string } }).target.name}`
+      : `${name} -`;
+  });
+const FULL =
+  '0/1 nodes are available: 1 Insufficient cpu. preemption: 0/1 nodes are available: 1 No preemption victims found for incoming pod.';
+
+describe('a round', () => {
+  const two = { requests: { cpu: '2' } };
+  const table: { what: string; given: Given[]; is: string[] }[] = [
+    { what: 'binds a pod', given: [node('n'), pod('a')], is: ['a -> n'] },
+    { what: 'leaves alone what has a node', given: [node('n'), pod('a', { nodeName: 'n' })], is: [] },
+    {
+      what: "leaves alone what is another scheduler's",
+      given: [node('n'), pod('a', { schedulerName: 'mine' })],
+      is: [],
+    },
+    {
+      what: 'leaves alone what goes away',
+      given: [node('n'), pod('a', { metadata: { deletionTimestamp: ago(1) } })],
+      is: [],
+    },
+    { what: 'leaves alone what has ended', given: [node('n'), pod('a', { status: { phase: 'Failed' } })], is: [] },
+    { what: 'leaves alone what is gated', given: [node('n'), pod('a', { schedulingGates: [{ name: 'x' }] })], is: [] },
+    {
+      what: 'counts each placement for the next',
+      given: [node('n'), pod('a', two), pod('b', two), pod('c', two)],
+      is: ['a -> n', 'b -> n', 'c -'],
+    },
+    {
+      what: 'counts what runs already',
+      given: [node('n'), pod('x', { nodeName: 'n', requests: { cpu: '3' } }), pod('a', two)],
+      is: ['a -'],
+    },
+    {
+      what: 'does not count what has ended',
+      given: [
+        node('n'),
+        pod('x', { nodeName: 'n', requests: { cpu: '3' }, status: { phase: 'Succeeded' } }),
+        pod('a', two),
+      ],
+      is: ['a -> n'],
+    },
+    {
+      what: 'takes the more important first',
+      given: [node('n'), pod('a', { ...two, priority: 1 }), pod('b', { requests: { cpu: '3' }, priority: 9 })],
+      is: ['b -> n', 'a -'],
+    },
+    {
+      what: 'takes the older of equals first',
+      given: [
+        node('n', { cpu: '2' }),
+        pod('a', { ...two, metadata: { creationTimestamp: ago(5) } }),
+        pod('b', { ...two, metadata: { creationTimestamp: ago(50) } }),
+      ],
+      is: ['b -> n', 'a -'],
+    },
+  ];
+  for (const { what, given, is } of table) it(what, () => assert.deepEqual(placed(round(...given)), is));
+  it('spreads over empty nodes', () => {
+    const half = { requests: { cpu: '2', memory: '4Gi' } };
+    const found = placed(round(node('n'), node('m'), pod('a', half), pod('b', half)));
+    assert.deepEqual(found.map((t) => t.slice('a -> '.length)).sort(), ['m', 'n']);
+  });
+  it('places the same pods alike when it is made again', () => {
+    const given = [...['n', 'm', 'o'].map((n) => node(n)), ...['a', 'b', 'c', 'd'].map((p) => pod(p))];
+    assert.deepEqual(placed(round(...given)), placed(round(...given)));
+  });
+});
+
+it('a binding names the uid of the pod that was seen, and is told of', () => {
+  const plan = round(node('n'), pod('a')).get('a');
+  assert.deepEqual(plan?.writes, [
+    {
+      do: 'post',
+      key: 'pods/default/a',
+      subresource: 'binding',
+      body: {
+        apiVersion: 'v1',
+        kind: 'Binding',
+        metadata: { name: 'a', namespace: 'default', uid: 'uid-a' },
+        target: { apiVersion: 'v1', kind: 'Node', name: 'n' },
+      },
+    },
+  ]);
+  assert.deepEqual(plan?.notes, [
+    {
+      on: 'pods/default/a',
+      type: 'Normal',
+      reason: 'Scheduled',
+      message: 'Successfully assigned default/a to n',
+      action: 'Binding',
+    },
+  ]);
+});
+
+describe('a pod that fits nowhere', () => {
+  const big = { requests: { cpu: '3' } };
+  const busy = pod('x', { nodeName: 'n', requests: { cpu: '3' } });
+  const condition = (message: string, more: JsonObject = {}) => ({
+    type: 'PodScheduled',
+    status: 'False',
+    reason: 'Unschedulable',
+    message,
+    lastProbeTime: null,
+    lastTransitionTime: ago(0),
+    observedGeneration: 2,
+    ...more,
+  });
+  it('has the condition PodScheduled False and the event FailedScheduling', () => {
+    const plan = round(node('n'), busy, pod('a', big)).get('a');
+    assert.deepEqual(plan, {
+      writes: [
+        {
+          do: 'patch',
+          key: 'pods/default/a',
+          type: 'strategic',
+          subresource: 'status',
+          patch: { status: { conditions: [condition(FULL)] } },
+        },
+      ],
+      notes: [
+        { on: 'pods/default/a', type: 'Warning', reason: 'FailedScheduling', message: FULL, action: 'Scheduling' },
+      ],
+    });
+  });
+  it('is told so once', () => {
+    const known = pod('a', { ...big, status: { conditions: [condition(FULL)] } });
+    assert.deepEqual(round(node('n'), busy, known).get('a'), { writes: [] });
+  });
+  it('is told another reason without a new time of transition', () => {
+    const old = {
+      status: { conditions: [condition('no nodes available to schedule pods', { lastTransitionTime: ago(70) })] },
+    };
+    const [write] = round(node('n'), busy, pod('a', { ...big, ...old })).get('a')?.writes ?? [];
+    assert.ok(write?.do === 'patch');
+    assert.deepEqual(write.patch, { status: { conditions: [condition(FULL, { lastTransitionTime: ago(70) })] } });
+  });
+  it('in a cluster without nodes', () => {
+    assert.equal(round(pod('a')).get('a')?.notes?.[0]?.message, 'no nodes available to schedule pods');
+  });
+});
+
+describe('pods that wait are tried again when', () => {
+  const waiting = [pod('a'), pod('b', { schedulerName: 'mine' })];
+  const woken = (changed: Given, there: boolean) => {
+    const all = viewOf(scheduler, [...waiting, changed]);
+    const row = all.get(keyFor(changed));
+    const view = there ? all : viewOf(scheduler, waiting);
+    const kind = changed.kind === 'Node' ? 'Node' : 'Pod';
+    return (scheduler.watches ?? []).flatMap((w) => (w.kind.kind === kind && row ? w.map(row, view) : []));
+  };
+  const table: { what: string; changed: Given; there: boolean; is: boolean }[] = [
+    { what: 'a node comes or changes', changed: node('n'), there: true, is: true },
+    { what: 'a pod leaves its node', changed: pod('x', { nodeName: 'n' }), there: false, is: true },
+    {
+      what: 'a pod ends on its node',
+      changed: pod('x', { nodeName: 'n', status: { phase: 'Succeeded' } }),
+      there: true,
+      is: true,
+    },
+    {
+      what: 'not when one runs on',
+      changed: pod('x', { nodeName: 'n', status: { phase: 'Running' } }),
+      there: true,
+      is: false,
+    },
+    { what: 'not when one that had no node goes', changed: pod('x'), there: false, is: false },
+  ];
+  for (const { what, changed, there, is } of table)
+    it(what, () => assert.deepEqual(woken(changed, there), is ? ['pods/default/a'] : []));
+});

@@ -1,0 +1,66 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { Pod } from './framework.ts';
+import { amounts, podRequests } from './resources.ts';
+
+const c = (cpu: string, memory: string, more: object = {}) => ({
+  name: 'c',
+  resources: { requests: { cpu, memory } },
+  ...more,
+});
+const sidecar = (cpu: string, memory: string) => c(cpu, memory, { restartPolicy: 'Always' });
+const pod = (spec: Partial<Pod['spec']>): Pod =>
+  ({ metadata: { name: 'p' }, spec: { containers: [], ...spec } }) as Pod;
+
+describe('what a pod asks for', () => {
+  const table: { what: string; of: Partial<Pod['spec']>; is: Record<string, number> }[] = [
+    { what: 'nothing', of: { containers: [{ name: 'c' }] }, is: {} },
+    {
+      what: 'its containers together',
+      of: { containers: [c('100m', '1Ki'), c('1', '1Ki')] },
+      is: { cpu: 1100, memory: 2048 },
+    },
+    {
+      what: 'the largest of its init containers',
+      of: { containers: [c('1', '1')], initContainers: [c('2', '1'), c('500m', '3')] },
+      is: { cpu: 2000, memory: 3 },
+    },
+    {
+      what: 'sidecars with the containers',
+      of: { containers: [c('1', '1')], initContainers: [sidecar('1', '2')] },
+      is: { cpu: 2000, memory: 3 },
+    },
+    {
+      what: 'an init container with the sidecars before it',
+      of: { containers: [c('1', '1')], initContainers: [sidecar('1', '1'), c('3', '1'), sidecar('1', '1')] },
+      is: { cpu: 4000, memory: 3 },
+    },
+    {
+      what: 'its overhead on top',
+      of: { containers: [c('1', '1')], initContainers: [c('2', '1')], overhead: { cpu: '10m' } },
+      is: { cpu: 2010, memory: 1 },
+    },
+    {
+      what: 'a limit stands for a request that is missing',
+      of: { containers: [{ name: 'c', resources: { limits: { cpu: '2', memory: '7' }, requests: { cpu: '1' } } }] },
+      is: { cpu: 1000, memory: 7 },
+    },
+  ];
+  for (const { what, of, is } of table) it(what, () => assert.deepEqual(podRequests(pod(of)), is));
+
+  it('in scores each container that asks for nothing counts as 100m and 200Mi', () => {
+    const two = pod({ containers: [{ name: 'a' }, { name: 'b', resources: { requests: { cpu: '1' } } }] });
+    assert.deepEqual(podRequests(two, true), { cpu: 1100, memory: 400 * 1024 * 1024 });
+  });
+});
+
+it('amounts are milli for cpu and rounded up whole units for the rest', () => {
+  assert.deepEqual(amounts({ cpu: '0.5', memory: '1Gi', 'example.com/x': '3', pods: '110' }), {
+    cpu: 500,
+    memory: 2 ** 30,
+    'example.com/x': 3,
+    pods: 110,
+  });
+  assert.deepEqual(amounts({ cpu: '1u', memory: '1500m' }), { cpu: 1, memory: 2 });
+  assert.deepEqual(amounts(undefined), {});
+});
