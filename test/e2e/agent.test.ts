@@ -1,0 +1,98 @@
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync, openSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
+import { BUSYBOX, findKubectl, type System, startSystem } from './system.ts';
+
+/** An agent that ends leaves its pods running and takes no longer. */
+const STOP_MS_MAX = 2_000;
+
+const skip = process.getuid?.() === 0 ? ((await findKubectl()) === null ? 'no kubectl' : false) : 'needs root';
+let s: System;
+let agent: ChildProcess | undefined;
+before(
+  async () => {
+    if (!skip) s = await startSystem(3);
+  },
+  { timeout: 600_000 },
+);
+after(async () => {
+  agent?.kill();
+  await s?.close();
+});
+
+const pidOf = (name: string) => Number(readFileSync(join(s.home, 'state', `${name}.pid`), 'utf8').split(/\s/)[0]);
+const runs = (pid: number) =>
+  existsSync(`/proc/${pid}`) && !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
+async function end(pid: number, signal: 'SIGTERM' | 'SIGKILL'): Promise<number> {
+  const began = performance.now();
+  process.kill(pid, signal);
+  while (runs(pid)) await delay(10);
+  return performance.now() - began;
+}
+/** An agent on this system's settings, as `up` starts it, without asking the control plane anything. */
+function startAgent(): void {
+  const log = openSync(join(s.home, 'state/agent.log'), 'a');
+  const main = join(import.meta.dirname, '../../node-agent/main.ts');
+  const args = ['--disable-warning=ExperimentalWarning', main, join(s.home, 'state/agent.json')];
+  agent = spawn(process.execPath, args, { stdio: ['ignore', log, log] });
+}
+async function pod(name: string, command: string, more = ''): Promise<void> {
+  const text = `apiVersion: v1
+kind: Pod
+metadata: {name: ${name}}
+spec:
+  terminationGracePeriodSeconds: 30
+  ${more}
+  containers:
+  - {name: main, image: ${BUSYBOX}, command: [sh, -c, ${JSON.stringify(command)}]}
+`;
+  const made = await s.kubectlWith(text, 'apply', '-f', '-');
+  assert.equal(made.code, 0, made.stderr);
+  await s.kubectl('wait', '--for=condition=Ready', `pod/${name}`, '--timeout=60s');
+}
+const status = async (name: string) =>
+  JSON.parse(await s.kubectl('get', 'pod', name, '-o', 'json')).status.containerStatuses[0];
+
+test('an agent with pods ends within two seconds, also while one of them is being deleted', { skip }, async () => {
+  await pod('stays', 'while true; do date; sleep 1; done');
+  await pod('slow', 'trap "" TERM; while true; do sleep 1; done');
+  await s.kubectl('delete', 'pod', 'slow', '--wait=false');
+  await delay(500);
+  const ms = await end(pidOf('agent'), 'SIGTERM');
+  assert.ok(ms < STOP_MS_MAX, `${ms.toFixed(0)} ms`);
+});
+
+test('logs and exec of a running pod work from the moment that an agent is there again', { skip }, async () => {
+  startAgent();
+  // Before the tunnel stands the API has nobody to ask, and says so; anything else is the agent's answer.
+  for (let i = 0; ; i++) {
+    const r = await s.kubectlWith('', 'logs', 'stays', '--tail=1');
+    if (/No agent available|dial timeout|InternalError/.test(r.stderr) && i < 50) continue;
+    assert.equal(r.code, 0, r.stderr);
+    break;
+  }
+  assert.equal((await s.kubectlWith('', 'exec', 'stays', '--', 'echo', 'here')).stdout.toString(), 'here\n');
+  await s.kubectl('delete', 'pod', 'slow', '--force', '--grace-period=0');
+});
+
+test('an agent that begins while the control plane is gone goes on supervising its pods', { skip }, async () => {
+  await pod('dies', 'sleep 12; exit 1');
+  const before_ = await status('stays');
+  await end(pidOf('server'), 'SIGKILL');
+  if (agent?.pid) await end(agent.pid, 'SIGKILL');
+  startAgent();
+  await delay(25_000);
+  const up = Date.now();
+  if (agent?.pid) await end(agent.pid, 'SIGTERM');
+  await s.restart();
+  for (let i = 0; (await status('dies')).restartCount === 0 && i < 100; i++) await delay(100);
+  const now = await status('dies');
+  assert.ok(now.restartCount >= 1, 'it was started again');
+  const first = now.lastState.terminated ?? now.state.running;
+  assert.ok(Date.parse(first.startedAt) < up, `while the control plane was gone: ${first.startedAt}`);
+  const stays = await status('stays');
+  assert.deepEqual([stays.containerID, stays.restartCount], [before_.containerID, before_.restartCount]);
+});
