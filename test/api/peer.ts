@@ -10,6 +10,8 @@ import { send, type Target } from './play.ts';
 /** A running kube-apiserver with etcd. */
 export interface Peer {
   target: Target;
+  /** Of etcd and kube-apiserver. */
+  pids: number[];
   stop(): Promise<void>;
 }
 /** kube-apiserver is ready in 4 s on an idle machine. */
@@ -91,7 +93,7 @@ export async function startPeer(): Promise<Peer> {
     }
     await sleep(100);
   }
-  return { target, stop };
+  return { target, pids: children.map((c) => c.pid ?? 0), stop };
 }
 
 async function ready(target: Target): Promise<boolean> {
