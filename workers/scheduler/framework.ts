@@ -56,6 +56,8 @@ export interface NodeInfo {
   /** As requested, with upstream's defaults for containers without requests: what scores count. */
   nonZero: Amounts;
   pods: number;
+  /** The pods themselves, for preemption. */
+  placed: Pod[];
   /** `TCP/0.0.0.0/80` of host ports in use. */
   ports: Set<string>;
 }

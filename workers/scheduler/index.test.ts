@@ -172,6 +172,79 @@ describe('a pod that fits nowhere', () => {
   });
 });
 
+describe('a pod that others make room for', () => {
+  const low = (name: string, more: PodIn = {}) =>
+    pod(name, { nodeName: 'n', priority: 1, requests: { cpu: '3' }, ...more });
+  const high = (more: PodIn = {}) => pod('high', { priority: 9, requests: { cpu: '2' }, ...more });
+  const message =
+    '0/1 nodes are available: 1 Insufficient cpu. preemption: found a potential placement for pod on node n, preempting 1 victims';
+
+  it('has them told and deleted, and the node named as its own', () => {
+    const plan = round(node('n'), low('low'), high()).get('high');
+    const [told, gone, own] = plan?.writes ?? [];
+    assert.ok(told?.do === 'patch' && own?.do === 'patch');
+    const [condition] = (told.patch.status as { conditions: JsonObject[] }).conditions;
+    assert.deepEqual(condition, {
+      type: 'DisruptionTarget',
+      status: 'True',
+      reason: 'PreemptionByScheduler',
+      message: 'default-scheduler: preempting to accommodate a higher priority pod',
+      lastProbeTime: null,
+      lastTransitionTime: ago(0),
+      observedGeneration: 2,
+    });
+    assert.deepEqual(gone, { do: 'delete', key: 'pods/default/low', uid: 'uid-low' });
+    assert.equal((own.patch.status as JsonObject).nominatedNodeName, 'n');
+    assert.deepEqual(
+      plan?.notes?.map((n) => `${n.type} ${n.reason} ${n.on}: ${n.message}`),
+      [
+        'Normal Preempted pods/default/low: Preempted by pod uid-high on node n',
+        `Warning FailedScheduling pods/default/high: ${message}`,
+      ],
+    );
+  });
+  it('waits while they end, and says so once', () => {
+    const condition = { type: 'DisruptionTarget', status: 'True', reason: 'PreemptionByScheduler' };
+    const ending = low('low', { metadata: { deletionTimestamp: ago(1) }, status: { conditions: [condition] } });
+    const waits =
+      '0/1 nodes are available: 1 Insufficient cpu. preemption: not eligible due to a terminating pod on the nominated node.';
+    const told = { type: 'PodScheduled', status: 'False', message: waits };
+    const of = (conditions: JsonObject[]) => high({ status: { nominatedNodeName: 'n', conditions } });
+    const news = round(node('n'), ending, of([])).get('high');
+    assert.deepEqual(
+      news?.writes.map((w) => w.do),
+      ['patch'],
+    );
+    assert.deepEqual(round(node('n'), ending, of([told])).get('high'), { writes: [] });
+  });
+  it('does not say or do twice what was said and done', () => {
+    const told = { type: 'PodScheduled', status: 'False', message };
+    const ending = low('low', { metadata: { deletionTimestamp: ago(1) } });
+    const plan = round(node('n'), ending, high({ status: { nominatedNodeName: 'n', conditions: [told] } })).get('high');
+    assert.deepEqual(
+      plan?.writes.map((w) => `${w.do} ${'key' in w ? w.key : ''}`),
+      ['patch pods/default/low', 'patch pods/default/high'],
+    );
+  });
+  it('keeps its room from less important ones, due or not', () => {
+    const nominated = high({ status: { nominatedNodeName: 'n' }, requests: { cpu: '4' } });
+    const small = pod('small', { priority: 2, requests: { cpu: '1' } });
+    const keys = [keyFor(small)];
+    const plans = scheduler.reconcileAll?.(keys, viewOf(scheduler, [node('n'), nominated, small]));
+    assert.equal(plans?.get(keys[0] ?? '')?.writes[0]?.do, 'patch', 'it is refused');
+    const urgent = pod('urgent', { priority: 10, requests: { cpu: '1' } });
+    const bound = scheduler.reconcileAll?.([keyFor(urgent)], viewOf(scheduler, [node('n'), nominated, urgent]));
+    assert.equal(bound?.get(keyFor(urgent))?.writes[0]?.do, 'post', 'a more important one goes first');
+  });
+  it('gives the node up where it can no longer be its own', () => {
+    const [write] = round(node('n'), low('low', { priority: 99 }), high({ status: { nominatedNodeName: 'n' } })).get(
+      'high',
+    )?.writes ?? [undefined];
+    assert.ok(write?.do === 'patch');
+    assert.equal((write.patch.status as JsonObject).nominatedNodeName, null);
+  });
+});
+
 describe('pods that wait are tried again when', () => {
   const waiting = [pod('a'), pod('b', { schedulerName: 'mine' })];
   const woken = (changed: Given, there: boolean) => {

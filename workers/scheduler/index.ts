@@ -2,14 +2,16 @@ import { kindByStorage } from '../../kube/kinds/index.ts';
 import type { JsonObject } from '../../kube/meta/json.ts';
 import type { KubeObject } from '../../kube/meta/object.ts';
 import { formatTime, timeToMillis } from '../../kube/meta/time.ts';
-import type { Controller, Plan, Row, View } from '../../kube/reconcile/controller.ts';
-import { parseKey } from '../../kube/store/key.ts';
+import type { Controller, Plan, Row, View, Write } from '../../kube/reconcile/controller.ts';
+import { keyOf, parseKey } from '../../kube/store/key.ts';
 import type { Key } from '../../kube/store/store.ts';
 import { needKind } from '../controllers/kind.ts';
 import type { NodeInfo, Pod, Snapshot, Taint } from './framework.ts';
+import { place } from './place.ts';
 import { plugins } from './plugins/index.ts';
+import { isPreempted, PREEMPTION_REASON, type Preemption, priorityOf, statusOf } from './preemption.ts';
 import { amounts } from './resources.ts';
-import { place, schedule } from './schedule.ts';
+import { schedule } from './schedule.ts';
 
 const NAME = 'default-scheduler';
 const pods = needKind(kindByStorage, 'pods');
@@ -42,6 +44,7 @@ export function snapshot(view: View): Snapshot & { byName: Map<string, NodeInfo>
       nonZero: {},
       pods: 0,
       ports: new Set(),
+      placed: [],
     });
   }
   for (const row of view.list('pods')) {
@@ -89,22 +92,54 @@ export const scheduler: Controller = {
     });
     if (due.length === 0) return plans;
     const snap = snapshot(view);
-    due.sort(
-      (a, b) =>
-        (b.pod.spec.priority ?? 0) - (a.pod.spec.priority ?? 0) ||
-        timeToMillis(a.pod.metadata.creationTimestamp) - timeToMillis(b.pod.metadata.creationTimestamp),
-    );
-    for (const { key, row, pod } of due) {
+    const now = new Set(due.map((d) => d.key));
+    const order = [...due, ...nominated(view).filter((d) => !now.has(d.key))].sort(byTurn);
+    for (const { key, row, pod } of order) {
       if ((pod.spec.schedulingGates ?? []).length > 0) continue;
+      // Not due, but the room that was made for it is its own.
+      if (!now.has(key)) {
+        hold(snap, pod, statusOf(pod).nominatedNodeName);
+        continue;
+      }
       const decision = schedule(pod, snap, plugins, tieOf(row.uid));
       if ('node' in decision) {
         place(decision.node, pod);
         plans.set(key, bind(key, row, decision.node.name));
-      } else plans.set(key, refuse(key, pod, decision.message, view.now));
+      } else {
+        plans.set(key, refuse(key, row, pod, decision.message, decision.preemption, view.now));
+        hold(snap, pod, nominationOf(pod, decision.preemption));
+      }
     }
     return plans;
   },
 };
+
+interface Waiting {
+  key: Key;
+  row: Row;
+  pod: Pod;
+}
+/** The more important first, then the older. */
+const byTurn = (a: Waiting, b: Waiting) =>
+  priorityOf(b.pod) - priorityOf(a.pod) ||
+  timeToMillis(a.pod.metadata.creationTimestamp) - timeToMillis(b.pod.metadata.creationTimestamp);
+
+/** Pods that wait for victims to leave. */
+function nominated(view: View): Waiting[] {
+  return [...view.list('pods')]
+    .map((row) => ({ key: row.key, row, pod: podOf(row) }))
+    .filter(({ pod }) => statusOf(pod).nominatedNodeName && waits(pod));
+}
+/** Less important pods don't take the room that was made for this one. */
+function hold(snap: ReturnType<typeof snapshot>, pod: Pod, node: string | undefined): void {
+  const info = node ? snap.byName.get(node) : undefined;
+  if (info) place(info, pod);
+}
+/** What status.nominatedNodeName becomes. */
+function nominationOf(pod: Pod, p: Preemption | undefined): string | undefined {
+  if (p && 'node' in p) return p.node.name;
+  return p === undefined || p.keepsNomination ? statusOf(pod).nominatedNodeName : undefined;
+}
 
 function waiting(view: View): Key[] {
   return [...view.list('pods')].filter((row) => waits(podOf(row))).map((row) => row.key);
@@ -132,16 +167,16 @@ function bind(key: Key, row: Row, node: string): Plan {
   };
 }
 
-function refuse(key: Key, pod: Pod, message: string, now: number): Plan {
-  const old = ((pod.status as JsonObject | undefined)?.conditions ?? []) as {
-    type: string;
-    status: string;
-    message?: string;
-    lastTransitionTime?: string;
-  }[];
-  const before = old.find((c) => c.type === 'PodScheduled');
+function refuse(key: Key, row: Row, pod: Pod, message: string, preemption: Preemption | undefined, now: number): Plan {
+  const victims = preemption && 'node' in preemption ? preemption.victims : [];
+  const node = preemption && 'node' in preemption ? preemption.node.name : '';
+  const before = statusOf(pod).conditions?.find((c) => c.type === 'PodScheduled');
+  const was = statusOf(pod).nominatedNodeName;
+  const nomination = nominationOf(pod, preemption);
+  const evictions = victims.flatMap((v) => eviction(v, now));
   // The same news needs no write: a cluster that is full stays quiet.
-  if (before?.status === 'False' && before.message === message) return { writes: [] };
+  if (before?.status === 'False' && before.message === message && evictions.length === 0 && was === nomination)
+    return { writes: [] };
   const condition = {
     type: 'PodScheduled',
     status: 'False',
@@ -152,10 +187,38 @@ function refuse(key: Key, pod: Pod, message: string, now: number): Plan {
       before?.status === 'False' && before.lastTransitionTime ? before.lastTransitionTime : formatTime(now),
     ...(pod.metadata.generation ? { observedGeneration: pod.metadata.generation } : {}),
   };
+  const status = { conditions: [condition], ...(was === nomination ? {} : { nominatedNodeName: nomination ?? null }) };
   return {
-    writes: [
-      { do: 'patch', key, type: 'strategic', subresource: 'status', patch: { status: { conditions: [condition] } } },
+    writes: [...evictions, { do: 'patch', key, type: 'strategic', subresource: 'status', patch: { status } }],
+    notes: [
+      ...victims.map((v) => ({
+        on: keyOfPod(v),
+        type: 'Normal' as const,
+        reason: 'Preempted',
+        message: `Preempted by pod ${row.uid} on node ${node}`,
+        action: 'Preempting',
+      })),
+      { on: key, type: 'Warning', reason: 'FailedScheduling', message, action: 'Scheduling' },
     ],
-    notes: [{ on: key, type: 'Warning', reason: 'FailedScheduling', message, action: 'Scheduling' }],
   };
+}
+
+const keyOfPod = (pod: Pod): Key => keyOf('', 'pods', pod.metadata.namespace ?? '', pod.metadata.name ?? '');
+
+/** framework/preemption executor.go: the victim is told why, then deleted with its own grace period. Nothing is said or done twice. */
+function eviction(victim: Pod, now: number): Write[] {
+  const [key, uid] = [keyOfPod(victim), victim.metadata.uid ?? ''];
+  const condition = {
+    type: 'DisruptionTarget',
+    status: 'True',
+    reason: PREEMPTION_REASON,
+    message: `${NAME}: preempting to accommodate a higher priority pod`,
+    lastProbeTime: null,
+    lastTransitionTime: formatTime(now),
+    ...(victim.metadata.generation ? { observedGeneration: victim.metadata.generation } : {}),
+  };
+  const patch = { metadata: { uid }, status: { conditions: [condition] } };
+  const told: Write = { do: 'patch', key, type: 'strategic', subresource: 'status', patch };
+  const gone: Write = { do: 'delete', key, uid };
+  return [...(isPreempted(victim) ? [] : [told]), ...(victim.metadata.deletionTimestamp === undefined ? [gone] : [])];
 }

@@ -7,11 +7,10 @@ import {
   type SchedulerPlugin,
   type Snapshot,
 } from './framework.ts';
-import { hostPorts } from './plugins/nodeports.ts';
-import { add, podRequests } from './resources.ts';
+import { histogram, type Preemption, preempt } from './preemption.ts';
 
-/** Where a pod goes, or why nowhere. */
-export type Decision = { node: NodeInfo } | { message: string; plugins: string[] };
+/** Where a pod goes, or why nowhere, and whose eviction would change that. */
+export type Decision = { node: NodeInfo } | { message: string; plugins: string[]; preemption?: Preemption };
 
 /**
  * One pod against one snapshot: filter, score, choose. Pure: the choice among equals falls to `tie` (0 <= tie < 1).
@@ -19,28 +18,54 @@ export type Decision = { node: NodeInfo } | { message: string; plugins: string[]
  */
 export function schedule(pod: Pod, snapshot: Snapshot, plugins: readonly SchedulerPlugin[], tie: number): Decision {
   const states = new Map<SchedulerPlugin, unknown>();
+  const nothing = new Set<string>();
+  if (snapshot.nodes.length === 0) return { message: 'no nodes available to schedule pods', plugins: [] };
   for (const p of plugins) {
     const s = p.prepare?.(pod, snapshot) ?? null;
-    if (isReject(s)) return { message: rejected(pod, snapshot.nodes.length, s), plugins: [p.name] };
+    if (isReject(s)) {
+      const all = new Map(snapshot.nodes.map((n) => [n, { ...s, final: true }]));
+      return refusal(
+        all,
+        s.reasons.join(', '),
+        [p.name],
+        preempt(pod, all, () => s),
+      );
+    }
     if (s !== null) states.set(p, s);
   }
   const fits: NodeInfo[] = [];
+  const rejects = new Map<NodeInfo, Reject>();
   const counts = new Map<string, number>();
   const blamed = new Set<string>();
-  let helpless = 0;
   for (const node of snapshot.nodes) {
     const r = firstReject(states, node, blamed);
     if (r === undefined) fits.push(node);
     else {
+      rejects.set(node, r);
       for (const reason of r.reasons) counts.set(reason, (counts.get(reason) ?? 0) + 1);
-      if (r.final) helpless++;
     }
   }
   const first = fits[0];
-  if (first === undefined)
-    return { message: fitError(pod, snapshot.nodes.length, counts, helpless), plugins: [...blamed] };
+  if (first === undefined) {
+    const preemption = preempt(pod, rejects, (node) => firstReject(states, node, nothing));
+    return refusal(rejects, histogram(counts), [...blamed], preemption);
+  }
   if (fits.length === 1) return { node: first };
   return { node: best(states, fits, tie) };
+}
+
+/** pkg/scheduler/framework types.go FitError: why no node takes the pod, then what preemption says. */
+function refusal(
+  rejects: ReadonlyMap<NodeInfo, Reject>,
+  why: string,
+  plugins: string[],
+  preemption: Preemption,
+): Decision {
+  const says =
+    'message' in preemption
+      ? preemption.message
+      : `found a potential placement for pod on node ${preemption.node.name}, preempting ${preemption.victims.length} victims`;
+  return { message: `0/${rejects.size} nodes are available: ${why}. preemption: ${says}`, plugins, preemption };
 }
 
 function firstReject(
@@ -56,34 +81,6 @@ function firstReject(
   }
   return undefined;
 }
-
-/** pkg/scheduler/framework types.go FitError: reasons sorted as texts with their counts, then what preemption would say. */
-function fitError(pod: Pod, nodes: number, counts: ReadonlyMap<string, number>, helpless: number): string {
-  if (nodes === 0) return 'no nodes available to schedule pods';
-  const tried = new Map([
-    ['Preemption is not helpful for scheduling', helpless],
-    ['No preemption victims found for incoming pod', nodes - helpless],
-  ]);
-  return `${unavailable(nodes, histogram(counts))} ${preemption(pod, nodes, tried)}`;
-}
-/** The same where a plugin rejects the pod before any node is looked at. */
-function rejected(pod: Pod, nodes: number, { reasons }: Reject): string {
-  if (nodes === 0) return 'no nodes available to schedule pods';
-  const tried = new Map([['Preemption is not helpful for scheduling', nodes]]);
-  return `${unavailable(nodes, reasons.join(', '))} ${preemption(pod, nodes, tried)}`;
-}
-
-const unavailable = (nodes: number, why: string) => `0/${nodes} nodes are available: ${why}.`;
-const histogram = (counts: ReadonlyMap<string, number>) =>
-  [...counts]
-    .filter(([, n]) => n > 0)
-    .map(([reason, n]) => `${n} ${reason}`)
-    .sort()
-    .join(', ');
-const preemption = (pod: Pod, nodes: number, tried: ReadonlyMap<string, number>) =>
-  pod.spec.preemptionPolicy === 'Never'
-    ? 'preemption: not eligible due to preemptionPolicy=Never.'
-    : `preemption: ${unavailable(nodes, histogram(tried))}`;
 
 function best(states: ReadonlyMap<SchedulerPlugin, unknown>, nodes: readonly NodeInfo[], tie: number): NodeInfo {
   const totals = new Map<NodeInfo, number>(nodes.map((n) => [n, 0]));
@@ -105,12 +102,4 @@ function normalized(score: number, top: number, how: SchedulerPlugin['normalize'
   if (top === 0) return how === 'reverse' ? SCORE_MAX : 0;
   const scaled = Math.floor((score * SCORE_MAX) / top);
   return how === 'reverse' ? SCORE_MAX - scaled : scaled;
-}
-
-/** Counts a pod in on a node: what is there already, or what this round has just placed. */
-export function place(node: NodeInfo, pod: Pod): void {
-  node.requested = add(node.requested, podRequests(pod));
-  node.nonZero = add(node.nonZero, podRequests(pod, true));
-  node.pods++;
-  for (const port of hostPorts(pod)) node.ports.add(port);
 }

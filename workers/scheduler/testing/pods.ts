@@ -1,7 +1,7 @@
 import type { NodeInfo, Pod, Reject, SchedulerPlugin } from '../framework.ts';
 import { isReject } from '../framework.ts';
+import { place } from '../place.ts';
 import { amounts } from '../resources.ts';
-import { place } from '../schedule.ts';
 
 /** A pod with one container; `requests` and `ports` are the container's. */
 export function pod(
@@ -47,6 +47,7 @@ export function node(
     nonZero: {},
     pods: 0,
     ports: new Set(),
+    placed: [],
     ...rest,
     allocatable: amounts({ pods: '110', cpu: '4', memory: '8Gi', ...allocatable }),
   };

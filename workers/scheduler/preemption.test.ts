@@ -1,0 +1,142 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { JsonObject } from '../../kube/meta/json.ts';
+import type { NodeInfo, Pod } from './framework.ts';
+import { plugins } from './plugins/index.ts';
+import { schedule } from './schedule.ts';
+import { node, pod } from './testing/pods.ts';
+
+type PodIn = Parameters<typeof pod>[1] & { start?: string; status?: JsonObject; deleting?: boolean };
+function placed(name: string, priority: number, cpu: string, o: PodIn = {}): Pod {
+  const { start, status, deleting, ...spec } = o;
+  const p = pod(name, { priority, requests: { cpu }, ...spec });
+  const metadata = deleting ? { ...p.metadata, deletionTimestamp: '2026-01-02T00:00:00Z' } : p.metadata;
+  return { ...p, metadata, status: { startTime: start ?? '2026-01-01T00:00:00Z', ...status } };
+}
+const PREEMPTED = { conditions: [{ type: 'DisruptionTarget', status: 'True', reason: 'PreemptionByScheduler' }] };
+/** `n: a b`, the victims in order of importance, or what preemption says. */
+function run(p: Pod, ...nodes: NodeInfo[]): string {
+  const d = schedule(p, { nodes }, plugins, 0);
+  if ('node' in d) return `fits on ${d.node.name}`;
+  const found = d.preemption;
+  if (found && 'node' in found) return `${found.node.name}: ${found.victims.map((v) => v.metadata.name).join(' ')}`;
+  return found?.message ?? '';
+}
+const high = (cpu: string, more: PodIn = {}) => placed('p', 100, cpu, more);
+const on = (name: string, ...pods: Pod[]) => node(name, { on: pods });
+
+describe('who goes for a pod of higher priority', () => {
+  const table: { what: string; pod: Pod; nodes: NodeInfo[]; is: string }[] = [
+    { what: 'nobody where it fits', pod: high('1'), nodes: [on('n', placed('a', 0, '3'))], is: 'fits on n' },
+    { what: 'the one that is in its way', pod: high('2'), nodes: [on('n', placed('a', 0, '3'))], is: 'n: a' },
+    {
+      what: 'as few as are needed, the least important',
+      pod: high('2'),
+      nodes: [on('n', placed('a', 5, '2'), placed('b', 1, '2'))],
+      is: 'n: b',
+    },
+    {
+      what: 'all that are needed',
+      pod: high('4'),
+      nodes: [on('n', placed('a', 5, '2'), placed('b', 1, '2'))],
+      is: 'n: a b',
+    },
+    {
+      what: 'of equals the younger',
+      pod: high('2'),
+      nodes: [on('n', placed('a', 1, '2', { start: '2026-01-01T09:00:00Z' }), placed('b', 1, '2'))],
+      is: 'n: a',
+    },
+    {
+      what: 'none of the same priority',
+      pod: high('2'),
+      nodes: [on('n', placed('a', 100, '3'))],
+      is: '0/1 nodes are available: 1 No preemption victims found for incoming pod.',
+    },
+    {
+      what: 'none where it would not fit all the same',
+      pod: high('3'),
+      nodes: [on('n', placed('a', 0, '1'), placed('b', 100, '2'))],
+      is: '0/1 nodes are available: 1 Insufficient cpu.',
+    },
+    {
+      what: 'none where eviction does not help',
+      pod: high('5'),
+      nodes: [on('n', placed('a', 0, '1'))],
+      is: '0/1 nodes are available: 1 Preemption is not helpful for scheduling.',
+    },
+    {
+      what: 'who holds its port',
+      pod: high('1', { ports: [80] }),
+      nodes: [on('n', placed('a', 0, '1', { ports: [80] }), placed('b', 0, '1', { ports: [81] }))],
+      is: 'n: a',
+    },
+    {
+      what: 'one for its place where the node has no more places',
+      pod: high('1'),
+      nodes: [node('n', { allocatable: { pods: '2' }, on: [placed('a', 3, '1'), placed('b', 2, '1')] })],
+      is: 'n: b',
+    },
+    {
+      what: 'nobody for a pod that preempts nobody',
+      pod: high('2', { preemptionPolicy: 'Never' }),
+      nodes: [on('n', placed('a', 0, '3'))],
+      is: 'not eligible due to preemptionPolicy=Never.',
+    },
+    {
+      what: 'nobody while earlier victims are on their way out',
+      pod: high('2', { status: { nominatedNodeName: 'n' } }),
+      nodes: [on('n', placed('a', 0, '3', { deleting: true, status: PREEMPTED })), on('m', placed('b', 0, '3'))],
+      is: 'not eligible due to a terminating pod on the nominated node.',
+    },
+    {
+      what: 'others where the node that was to be its own can no longer be',
+      pod: high('2', { status: { nominatedNodeName: 'n' } }),
+      nodes: [
+        node('n', { unschedulable: true, on: [placed('a', 0, '3', { deleting: true, status: PREEMPTED })] }),
+        on('m', placed('b', 0, '3')),
+      ],
+      is: 'm: b',
+    },
+  ];
+  for (const { what, pod: p, nodes, is } of table) it(what, () => assert.equal(run(p, ...nodes), is));
+});
+
+describe('of several nodes victims go from the one with', () => {
+  const table: { what: string; nodes: NodeInfo[]; is: string }[] = [
+    {
+      what: 'the least important victim at the top',
+      nodes: [on('n', placed('a', 9, '3')), on('m', placed('b', 5, '3'))],
+      is: 'm: b',
+    },
+    {
+      what: 'the smaller sum of priorities',
+      nodes: [on('n', placed('a', 5, '2'), placed('b', 4, '2')), on('m', placed('c', 5, '2'), placed('d', 3, '2'))],
+      is: 'm: c d',
+    },
+    {
+      what: 'the fewer victims, also where priorities are negative',
+      nodes: [on('n', placed('a', -5, '2'), placed('b', -5, '2')), on('m', placed('c', -5, '4'))],
+      is: 'm: c',
+    },
+    {
+      what: 'the younger victims',
+      nodes: [on('n', placed('a', 5, '3')), on('m', placed('b', 5, '3', { start: '2026-01-01T09:00:00Z' }))],
+      is: 'm: b',
+    },
+    { what: 'the first of equals', nodes: [on('n', placed('a', 5, '3')), on('m', placed('b', 5, '3'))], is: 'n: a' },
+  ];
+  for (const { what, nodes, is } of table) it(what, () => assert.equal(run(high('4'), ...nodes), is));
+});
+
+it('what preemption says of several nodes is counted and sorted as text', () => {
+  const nodes = [
+    on('a', placed('x', 100, '3')),
+    node('b', { unschedulable: true }),
+    on('c', placed('y', 0, '1'), placed('z', 100, '3')),
+  ];
+  assert.equal(
+    run(high('2'), ...nodes),
+    '0/3 nodes are available: 1 Insufficient cpu, 1 No preemption victims found for incoming pod, 1 Preemption is not helpful for scheduling.',
+  );
+});
