@@ -80,6 +80,11 @@ describe('CRI messages on the wire', () => {
     });
   });
 
+  test('bytes that are not sent are bytes of length 0', () => {
+    const { stdout, stderr } = decode('ExecSyncResponse', new Uint8Array()) as Record<string, unknown>;
+    for (const b of [stdout, stderr]) assert.ok(b instanceof Uint8Array && b.length === 0);
+  });
+
   test('a name that an enum does not have is a TypeError', () => {
     assert.throws(() => encode('Mount', { propagation: 'SIDEWAYS' }), TypeError);
   });

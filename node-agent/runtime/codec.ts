@@ -28,6 +28,8 @@ function scalarOut(field: protobuf.Field, v: unknown): unknown {
   const t = field.resolvedType;
   if (t instanceof protobuf.Type) return messageOut(t, v as Fields);
   if (t instanceof protobuf.Enum) return t.valuesById[v as number] ?? String(v);
+  // protobufjs says [] for bytes that aren't there.
+  if (field.type === 'bytes' && Array.isArray(v)) return new Uint8Array();
   return typeof v === 'object' && v !== null && 'toNumber' in v ? (v as { toNumber(): number }).toNumber() : v;
 }
 

@@ -412,6 +412,11 @@ export function runtimeSuite(name: string, make: () => Promise<Machine>): void {
         const text = (b: Uint8Array) => new TextDecoder().decode(b);
         assert.deepEqual([text(r.stdout), text(r.stderr), r.exitCode], ['out\n', 'err\n', 5]);
       });
+      test('a command that says nothing gives bytes of length 0', async () => {
+        const { id } = await started(['sleep', '1000']);
+        const r = await m.runtime.execSync(id, ['true']);
+        for (const b of [r.stdout, r.stderr]) assert.ok(b instanceof Uint8Array && b.length === 0);
+      });
       test('ends at its timeout with DeadlineExceeded; the container goes on', async () => {
         const { id } = await started(['sleep', '1000']);
         await assert.rejects(
