@@ -88,6 +88,8 @@ export interface AdmissionContext {
   /** Adds to the assumptions of the coming store call. */
   assume(exist: { key: Key; uid?: string }): void;
   authorize(user: User, a: RequestInfo): Promise<Decision>;
+  /** Waits for an object that the View lacks, `tries` looks `ms` apart; when it comes, the request is decided anew. Returns when it didn't. */
+  awaitObject?(key: Key, tries: number, ms: number): Promise<void>;
 }
 
 /** One tenant cluster as a request sees it; made per request by the composition root, its view cached per isolate. */

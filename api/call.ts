@@ -1,4 +1,5 @@
 import type { Accepted } from '../kube/codec/negotiate.ts';
+import { sleep } from '../kube/meta/env.ts';
 import type { Json } from '../kube/meta/json.ts';
 import {
   failure,
@@ -66,6 +67,8 @@ export interface Call {
 export interface Kept {
   bytes?: Uint8Array;
   commits: number;
+  /** An object that had to be there has been waited for. */
+  waited?: boolean;
 }
 
 /** The View no longer holds: thrown by store calls, caught by the outer loop, which takes it in and starts the attempt anew. */
@@ -80,9 +83,14 @@ export class Again {
 export function assumption(call: Call): Assume {
   const bound = call.user.bound;
   const extra = call.caller?.assume?.exist;
-  const exist = bound || extra ? [...call.exist, ...(bound ?? []), ...(extra ?? [])] : call.exist;
+  // The credential's first: credentialGone() tells them by their place.
+  const exist = bound || extra ? [...(bound ?? []), ...call.exist, ...(extra ?? [])] : call.exist;
   return exist.length === 0 ? { policy: call.cluster.view.revision } : { policy: call.cluster.view.revision, exist };
 }
+
+/** True when an assumption failed because an object that the credential is bound to has gone: deciding again is of no use. */
+export const credentialGone = (call: Call, stale: Stale): boolean =>
+  stale.missing.some((i) => i < (call.user.bound?.length ?? 0));
 
 /** Store.read with the attempt's assumptions. */
 export async function read(call: Call, store: Store, range: Range, o: ReadOptions): Promise<Page> {
@@ -135,7 +143,20 @@ export function admissionContext(call: Call): AdmissionContext {
     cluster: call.cluster,
     assume: (exist) => call.exist.push(exist),
     authorize: async (user, info) => authorize(call, user, info),
+    awaitObject: (key, tries, ms) => awaitObject(call, key, tries, ms),
   };
+}
+/** Looks whether an object that the View lacks has come; starts the attempt anew when it has. Once a request. */
+async function awaitObject(call: Call, key: Key, tries: number, ms: number): Promise<void> {
+  if (call.kept.waited) return;
+  call.kept.waited = true;
+  const store = call.cluster.store('namespaces', '');
+  for (let i = 0; i < tries; i++) {
+    if (i > 0) await sleep(call.cluster.env, ms);
+    const r = await store.confirm(assumption(call));
+    if (!r.ok && (r.whole || r.changes.some((c) => c.key === key && c.policy !== null))) throw new Again(r);
+    if (!r.ok && r.missing.length > 0) throw new Again(r);
+  }
 }
 export async function mutate(call: Call, a: Attributes, c: AdmissionContext): Promise<void> {
   for (const plugin of call.parts.admission) {

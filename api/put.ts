@@ -53,7 +53,8 @@ async function write(
   const op: Op = { key, expect: was?.revision ?? 0, value, facts };
   const ttl = kind.ttl?.(stored);
   if (ttl !== undefined) op.ttlMs = ttl;
-  const ops: Op[] = claims.length === 0 ? [op] : [op, ...claims.map(claimOp)];
+  const released = prev && was ? (kind.releases?.(stored, prev, key) ?? []) : [];
+  const ops: Op[] = claims.length + released.length === 0 ? [op] : [op, ...claims.map(claimOp), ...released];
   const done = await commit(call, storeOf(call, resource, namespace), ops);
   if (!done.ok) {
     if (done.lost === 'race') return { found: done.found[0] ?? undefined };

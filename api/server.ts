@@ -5,7 +5,7 @@ import { bearerToken, socketToken } from './authn/authenticate.ts';
 import { impersonate, impersonationWanted } from './authn/impersonate.ts';
 import { ANONYMOUS } from './authn/users.ts';
 import { type Authorize, chain } from './authz/authorize.ts';
-import { Again, authorize, type Call, confirm, type Kept, warn } from './call.ts';
+import { Again, authorize, type Call, confirm, credentialGone, type Kept, warn } from './call.ts';
 import { denied } from './forbidden.ts';
 import { countRequest } from './metrics.ts';
 import type { Parts, Resource } from './parts.ts';
@@ -74,6 +74,7 @@ async function serve(
       } catch (e) {
         const again = e instanceof Again ? e : await refusal(e, call);
         cluster.view.apply(again.stale);
+        if (credentialGone(call, again.stale)) throw unauthorized();
         if (attempt === ATTEMPTS_MAX)
           throw failure(
             'ServerTimeout',

@@ -1,13 +1,15 @@
 import { has, make, obj, objs, str } from '../../kube/kinds/access.ts';
 import type { Json, JsonObject } from '../../kube/meta/json.ts';
 import { keyOf } from '../../kube/store/key.ts';
-import type { Admission, Attributes, PolicyView } from '../attributes.ts';
+import type { Admission, AdmissionContext, Attributes, PolicyView } from '../attributes.ts';
 import { generatedName } from '../write.ts';
 import { isMirror, namesSecrets, specOf } from './pod.ts';
 import { refuse } from './refuse.ts';
 
 const VOLUME_PREFIX = 'kube-api-access-';
 const MOUNT_PATH = '/var/run/secrets/kubernetes.io/serviceaccount';
+/** A new namespace's ServiceAccount `default` is made by a controller: this many looks, 100 to 200 ms apart. */
+const DEFAULT_TRIES = 10;
 /** 1 h and 7 s: the odd number by which TokenRequest knows a kubelet's token and lets it live longer. */
 const TOKEN_SECONDS = 3_607;
 
@@ -27,11 +29,13 @@ export const serviceAccount: Admission = {
       spec.serviceAccountName = 'default';
       spec.serviceAccount = 'default';
     }
-    const sa = lookUp(a, str(spec.serviceAccountName), c.view);
-    if (automounts(spec, sa)) mountToken(spec, () => generatedName(VOLUME_PREFIX, () => c.cluster.env.random()));
-    if (objs(spec.imagePullSecrets).length === 0 && objs(sa.imagePullSecrets).length > 0) {
-      spec.imagePullSecrets = objs(sa.imagePullSecrets).map((s) => ({ name: str(s.name) }));
-    }
+    const name = str(spec.serviceAccountName);
+    const key = keyOf('', 'serviceaccounts', a.namespace, name);
+    if (c.view.get(key) !== undefined) return withAccount(a, spec, c);
+    const tries = name === 'default' ? DEFAULT_TRIES : 1;
+    // Upstream draws one interval for all its tries.
+    const ms = 100 + Math.floor(c.cluster.env.random() * 100);
+    return c.awaitObject?.(key, tries, ms).then(() => withAccount(a, spec, c)) ?? withAccount(a, spec, c);
   },
   validate(a, c) {
     const pod = a.object;
@@ -46,6 +50,14 @@ export const serviceAccount: Admission = {
     return undefined;
   },
 };
+
+function withAccount(a: Attributes, spec: JsonObject, c: AdmissionContext): void {
+  const sa = lookUp(a, str(spec.serviceAccountName), c.view);
+  if (automounts(spec, sa)) mountToken(spec, () => generatedName(VOLUME_PREFIX, () => c.cluster.env.random()));
+  if (objs(spec.imagePullSecrets).length === 0 && objs(sa.imagePullSecrets).length > 0) {
+    spec.imagePullSecrets = objs(sa.imagePullSecrets).map((s) => ({ name: str(s.name) }));
+  }
+}
 
 function lookUp(a: Attributes, name: string, view: PolicyView): JsonObject {
   const row = view.get(keyOf('', 'serviceaccounts', a.namespace, name));

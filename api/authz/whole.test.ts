@@ -117,10 +117,11 @@ test('who is nobody, or says something false, is told so', async () => {
 
 test('a pod gets its account and priority; its token works until the account goes', async () => {
   const { ask } = await cluster();
-  const missing = await ask('root', 'POST', '/api/v1/namespaces/default/pods', pod('p'));
+  const absent = { ...pod('p'), spec: { ...pod('p').spec, serviceAccountName: 'absent' } };
+  const missing = await ask('root', 'POST', '/api/v1/namespaces/default/pods', absent);
   assert.equal(
     missing.body.message,
-    'pods "p" is forbidden: error looking up service account default/default: serviceaccount "default" not found',
+    'pods "p" is forbidden: error looking up service account default/absent: serviceaccount "absent" not found',
   );
   const accounts = '/api/v1/namespaces/default/serviceaccounts';
   assert.equal((await ask('root', 'POST', accounts, { metadata: { name: 'default' } })).code, 201);

@@ -1,3 +1,5 @@
+import type { KubeObject } from '../meta/object.ts';
+import { obj, str } from './access.ts';
 import type { Behaviour } from './behaviour.ts';
 import { CERTIFICATESIGNINGREQUEST, PRIORITYCLASS, RUNTIMECLASS, STORAGECLASS } from './classes.ts';
 import { APPS } from './columns/apps.ts';
@@ -30,6 +32,12 @@ import { RESOURCEQUOTA } from './resourcequota.ts';
 import { SECRET } from './secret.ts';
 import { SERVICE } from './service.ts';
 import { STATEFULSET } from './statefulset.ts';
+
+/** The node that an object is for: the Node authorizer asks. */
+function specNode(o: KubeObject): { node?: string } {
+  const node = str(obj(o.spec).nodeName);
+  return node === '' ? {} : { node };
+}
 
 /** Columns alone, for kinds whose own file says nothing of them. */
 const COLUMNS = { ...CORE, ...APPS, ...MORE };
@@ -74,7 +82,7 @@ const OWN: Record<string, Behaviour> = {
   // Kinds whose only behaviour is a generation or how they are updated.
   'deviceclasses.resource.k8s.io': { counts: ['spec'] },
   'devicetaintrules.resource.k8s.io': { counts: ['spec'] },
-  'resourceslices.resource.k8s.io': { counts: ['spec'] },
+  'resourceslices.resource.k8s.io': { counts: ['spec'], facts: specNode },
   'flowschemas.flowcontrol.apiserver.k8s.io': { counts: ['spec'] },
   'prioritylevelconfigurations.flowcontrol.apiserver.k8s.io': { counts: ['spec'] },
   'validatingadmissionpolicies.admissionregistration.k8s.io': { counts: ['spec'], needsVersion: true },
@@ -86,9 +94,9 @@ const OWN: Record<string, Behaviour> = {
   'csidrivers.storage.k8s.io': { needsVersion: true },
   'csinodes.storage.k8s.io': { needsVersion: true },
   'csistoragecapacities.storage.k8s.io': { needsVersion: true },
-  'volumeattachments.storage.k8s.io': { needsVersion: true },
+  'volumeattachments.storage.k8s.io': { needsVersion: true, facts: specNode },
   'clustertrustbundles.certificates.k8s.io': { needsVersion: true },
-  'podcertificaterequests.certificates.k8s.io': { needsVersion: true },
+  'podcertificaterequests.certificates.k8s.io': { needsVersion: true, facts: specNode },
   'storageversionmigrations.storagemigration.k8s.io': { needsVersion: true },
   'customresourcedefinitions.apiextensions.k8s.io': { counts: ['spec'] },
 };

@@ -50,6 +50,8 @@ export interface Kind<T extends KubeObject = KubeObject> {
   convert?(o: T, to: SchemaRef): KubeObject;
   /** Pools to claim from in the same commit; runs after prepare. `token` stands in the object's text until the store replaces it. */
   claims?(next: T, prev: T | null, key: string): ClaimRequest[];
+  /** What an update gives back of what `prev` had claimed. What a deleted object has goes with it. */
+  releases?(next: T, prev: T, key: string): ReleaseRequest[];
   /** Facts beyond labels, fields and owners: node, refs, policy. */
   facts?(o: T): Pick<Facts, 'node' | 'refs' | 'policy'>;
 }
@@ -114,6 +116,14 @@ export type Of<T> = T & Record<string, Json | undefined>;
 
 /** The struct that a kind is stored in. */
 export type StructOf = (ref: SchemaRef) => Struct;
+
+/** One value given back by a write, in the store's terms (store.ts UnclaimOp) without importing it. */
+export interface ReleaseRequest {
+  /** The pool's name. */
+  unclaim: string;
+  value: string;
+  owner: string;
+}
 
 /** One claim of a write, in the store's terms (store.ts ClaimOp) without importing it. */
 export interface ClaimRequest {

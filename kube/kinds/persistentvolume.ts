@@ -70,8 +70,36 @@ export const PERSISTENTVOLUME: Behaviour = {
     }
     return issues;
   },
+  facts: volumeFacts,
   subresources: { status: statusOf('Cluster') },
 };
+/** Where sources name Secrets that a node needs; those for controllers alone are not the node's. */
+const SECRET_REFS: Readonly<Record<string, readonly string[]>> = {
+  cephfs: ['secretRef'],
+  cinder: ['secretRef'],
+  flexVolume: ['secretRef'],
+  rbd: ['secretRef'],
+  scaleIO: ['secretRef'],
+  iscsi: ['secretRef'],
+  storageos: ['secretRef'],
+  csi: ['nodePublishSecretRef', 'nodeStageSecretRef', 'nodeExpandSecretRef'],
+};
+/** The claim that holds the volume and the Secrets that a node mounts it with: for the Node authorizer. */
+function volumeFacts(o: KubeObject): { refs?: string[] } {
+  const spec = obj(o.spec);
+  const claim = obj(spec.claimRef);
+  // A volume that nobody claims is no way to a Secret.
+  if (str(claim.name) === '' || str(claim.namespace) === '') return {};
+  const refs = new Set([`persistentvolumeclaims/${str(claim.namespace)}/${str(claim.name)}`]);
+  const add = (namespace: string, name: string) => {
+    if (name !== '') refs.add(`secrets/${namespace || str(claim.namespace)}/${name}`);
+  };
+  add(str(obj(spec.azureFile).secretNamespace), str(obj(spec.azureFile).secretName));
+  for (const [s, members] of Object.entries(SECRET_REFS)) {
+    for (const m of members) add(str(obj(obj(spec[s])[m]).namespace), str(obj(obj(spec[s])[m]).name));
+  }
+  return { refs: [...refs] };
+}
 function sources(spec: JsonObject): JsonObject {
   const out: JsonObject = {};
   for (const s in SOURCES) if (has(spec[s])) out[s] = spec[s];

@@ -15,7 +15,7 @@ import {
   needsHealthCheck,
   updateIssues,
 } from './serviceaddresses.ts';
-import { dropTypeDependent, initFamilies, isHeadless, serviceClaims } from './serviceips.ts';
+import { dropTypeDependent, initFamilies, isHeadless, serviceClaims, serviceReleases } from './serviceips.ts';
 
 /** Session affinity by client IP: three hours unless said, a day at most. */
 const AFFINITY_SECONDS = 10800;
@@ -91,6 +91,7 @@ export const SERVICE: Behaviour = {
     return out;
   },
   claims: serviceClaims,
+  releases: serviceReleases,
   fields: { 'spec.clusterIP': (o) => str(spec(o).clusterIP), 'spec.type': (o) => str(spec(o).type) },
   subresources: {
     status: statusOf('Namespaced', { validate: (next, prev) => loadBalancerStatus(next, prev) }),

@@ -3,7 +3,7 @@ import { equalJson, type JsonObject } from '../meta/json.ts';
 import type { KubeObject } from '../meta/object.ts';
 import type { Issue } from '../meta/status.ts';
 import { has, list, make, num, obj, objs, put, str, texts } from './access.ts';
-import type { ClaimRequest } from './kind.ts';
+import type { ClaimRequest, ReleaseRequest } from './kind.ts';
 import { parseAddress } from './podspec/ip.ts';
 
 // Families, addresses and node ports of Services: kubernetes pkg/registry/core/service/storage/alloc.go, for a cluster with IPv4 alone.
@@ -186,4 +186,20 @@ function nodePorts(s: JsonObject, old: JsonObject, owner: string, out: ClaimRequ
     shared.set(num(p.port), p.nodePort as string | number);
   }
   if (needsHealth(s) && num(old.healthCheckNodePort) === 0) claim(s, 'healthCheckNodePort', 'spec.healthCheckNodePort');
+}
+
+/** Addresses and node ports that `prev` had and `next` has no more: another Service may have them from this write on. */
+export function serviceReleases(next: KubeObject, prev: KubeObject, owner: string): ReleaseRequest[] {
+  const [s, old] = [spec(next), spec(prev)];
+  const keptIPs = new Set(needsIP(s) ? ips(s).map(str) : []);
+  const ports = (x: JsonObject) => [...objs(x.ports).map((p) => num(p.nodePort)), num(x.healthCheckNodePort)];
+  const keptPorts = new Set(ports(s));
+  const out = ips(old)
+    .map(str)
+    .filter((ip) => ip !== '' && ip !== 'None' && !keptIPs.has(ip))
+    .map((value): ReleaseRequest => ({ unclaim: SERVICE_POOL.name, value, owner }));
+  for (const port of new Set(ports(old))) {
+    if (port !== 0 && !keptPorts.has(port)) out.push({ unclaim: NODE_PORTS.name, value: String(port), owner });
+  }
+  return out;
 }
