@@ -47,7 +47,7 @@ export async function decodeBody(call: Call, target: Target, directive: Directiv
   if (target.custom && type === PROTOBUF_TYPE) throw unsupportedMediaType([JSON_TYPE, YAML_TYPE]);
   const bytes = await bodyOf(call);
   const { value, kind, apiVersion, strict } = read(bytes, type, target, directive !== 'Ignore');
-  checkType(call.parts.schemas, kind, apiVersion, target);
+  checkType(call.parts.schemas, kind, apiVersion, target, value);
   const done = settle(target, value);
   if (done.error !== '') throw unhandled(target, done.error);
   strict.push(...done.strict);
@@ -103,7 +103,7 @@ function readProto(bytes: Uint8Array, target: Target): Body {
 }
 
 /** The body's kind and version must be the target's; absent ones are taken for it. */
-function checkType(schemas: Schemas, kind: string, apiVersion: string, target: Target): void {
+function checkType(schemas: Schemas, kind: string, apiVersion: string, target: Target, value: JsonObject): void {
   const { ref } = target;
   const want = apiVersionOf(ref);
   const is = kind || ref.kind;
@@ -114,7 +114,10 @@ function checkType(schemas: Schemas, kind: string, apiVersion: string, target: T
     throw badRequest(`the API version in the data (${of}) does not match the expected API version (${want})`);
   }
   const head = `${is} in version ${JSON.stringify(version)} cannot be handled as a ${ref.kind}`;
-  throw badRequest(`${head}: ${foreign(schemas, { group, version, kind: is }, ref)}`);
+  // Go reads it as what it says it is before it sees that this isn't what was wanted.
+  const other = schemas.kind({ group, version, kind: is });
+  const unread = other ? decode(other, value).error : '';
+  throw badRequest(`${head}: ${unread || foreign(schemas, { group, version, kind: is }, ref)}`);
 }
 
 /** Why an object of another type can't be taken, in the scheme's words. */

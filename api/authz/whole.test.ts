@@ -117,7 +117,7 @@ test('who is nobody, or says something false, is told so', async () => {
 
 test('a pod gets its account and priority; its token works until the account goes', async () => {
   const { ask } = await cluster();
-  const absent = { ...pod('p'), spec: { ...pod('p').spec, serviceAccountName: 'absent' } };
+  const absent = pod('p', { serviceAccountName: 'absent' });
   const missing = await ask('root', 'POST', '/api/v1/namespaces/default/pods', absent);
   assert.equal(
     missing.body.message,

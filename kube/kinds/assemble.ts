@@ -34,7 +34,7 @@ export function assemble(rows: readonly Row[], behaviour: Behaviour = {}): Kind 
   const resource = groupResource(row.group, row.plural);
   const subresources = subresourcesOf(row, behaviour);
   const { prepare, validate } = strategy(behaviour, row.scope, subresources.status !== undefined);
-  const { name, counts, dropsStatus: _d, validatesNameOnUpdate: _v, facts, ...own } = behaviour;
+  const { name, counts, dropsStatus: _d, validatesNameOnUpdate: _v, allocate: _a, facts, ...own } = behaviour;
   return {
     ...own,
     served: rows.map(({ group, version, kind, struct }) => ({ group, version, kind, struct })),

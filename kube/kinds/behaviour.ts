@@ -21,6 +21,8 @@ export interface Behaviour
   counts?: readonly string[];
   /** False: a user's status is not dropped by the main resource although there is a status subresource, or the kind has none and keeps it. */
   dropsStatus?: boolean;
+  /** Judged before all else, and if anything is wrong, alone: what upstream allocates before it validates. */
+  allocate?(next: KubeObject, prev: KubeObject | null): Issue[];
   /** Upstream validates updates of this kind with the create rules too (a name check may then fail). */
   validatesNameOnUpdate?: boolean;
 }
@@ -69,6 +71,8 @@ export function strategy(b: Behaviour, scope: Kind['scope'], hasStatus: boolean)
       if (b.counts) count(next, prev, b.counts);
     },
     validate(next: KubeObject, prev: KubeObject | null, c: Context): Issue[] {
+      const alone = b.allocate?.(next, prev) ?? [];
+      if (alone.length > 0) return alone;
       if (prev === null) {
         const own = [
           ...validateObjectMeta(next.metadata, namespaced, check),

@@ -57,39 +57,11 @@ export const SERVICE: Behaviour = {
     initFamilies(next, prev);
     if (spec(next).type === 'ExternalName') delete spec(next).internalTrafficPolicy;
   },
+  allocate: (next, prev) => configured(spec(next), prev ? list(spec(prev).clusterIPs).map(str) : []),
   validate(next, prev) {
-    // Addresses are allocated before the rest is judged, so what they say comes alone.
-    const families = configured(spec(next), prev ? list(spec(prev).clusterIPs).map(str) : []);
-    if (families.length > 0) return families;
     return [...(prev ? updateIssues(next, prev) : []), ...validateService(next, prev)];
   },
-  warn(next) {
-    const s = spec(next);
-    const out: string[] = [];
-    if (next.metadata.annotations?.[HINTS] !== undefined) {
-      out.push(`annotation ${HINTS} is deprecated, please use ${MODE} instead`);
-    }
-    if (s.type === 'ExternalName') {
-      for (const [member, text] of [
-        ['externalIPs', 'spec.externalIPs is ignored when spec.type is "ExternalName"'],
-      ] as const) {
-        if (list(s[member]).length > 0) out.push(text);
-      }
-    }
-    if (list(s.externalIPs).length > 0 && s.type !== 'ExternalName') {
-      out.push('spec.externalIPs is deprecated and may no longer be implemented in some clusters');
-    }
-    if (isHeadless(s) && s.sessionAffinity === 'ClientIP') {
-      out.push('spec.SessionAffinity is ignored for headless services');
-    }
-    for (const m of ['clusterIPs', 'externalIPs', 'loadBalancerSourceRanges'] as const) {
-      if (m === 'loadBalancerSourceRanges') continue;
-      for (const [i, ip] of list(s[m]).entries()) {
-        if (ip !== 'None') out.push(...warnIP(index(`spec.${m}`, i), str(ip)));
-      }
-    }
-    return out;
-  },
+  warn: (next) => serviceWarnings(next),
   claims: serviceClaims,
   releases: serviceReleases,
   fields: { 'spec.clusterIP': (o) => str(spec(o).clusterIP), 'spec.type': (o) => str(spec(o).type) },
@@ -287,4 +259,36 @@ function loadBalancerStatus(next: KubeObject, prev: KubeObject): Issue[] {
     }
     return issues;
   });
+}
+
+/** pkg/api/service/warnings.go. */
+function serviceWarnings(o: KubeObject): string[] {
+  const s = spec(o);
+  const out: string[] = [];
+  if (texts(o.metadata.annotations)[HINTS] !== undefined) {
+    out.push(`annotation ${HINTS} is deprecated, please use ${MODE} instead`);
+  }
+  const isName = s.type === 'ExternalName';
+  const warnAll = (member: string) =>
+    list(s[member]).flatMap((ip, i) => (ip === 'None' ? [] : warnIP(index(`spec.${member}`, i), str(ip))));
+  out.push(...warnAll('clusterIPs'));
+  if (s.type === 'ClusterIP' && s.clusterIP === 'None') {
+    if (str(s.loadBalancerIP) !== '') out.push('spec.loadBalancerIP is ignored for headless services');
+    if (list(s.externalIPs).length > 0) out.push('spec.externalIPs is ignored for headless services');
+    if (s.sessionAffinity !== 'None') out.push('spec.SessionAffinity is ignored for headless services');
+  }
+  out.push(...warnAll('externalIPs'));
+  if (list(s.externalIPs).length > 0 && !isHeadless(s) && !isName) {
+    out.push('spec.externalIPs is deprecated and may no longer be implemented in some clusters');
+  }
+  if (str(s.loadBalancerIP) !== '') out.push(...warnIP('spec.loadBalancerIP', str(s.loadBalancerIP)));
+  if (isName && list(s.externalIPs).length > 0)
+    out.push('spec.externalIPs is ignored when spec.type is "ExternalName"');
+  if (!isName && str(s.externalName) !== '') {
+    out.push('spec.externalName is ignored when spec.type is not "ExternalName"');
+  }
+  if (s.trafficDistribution === 'PreferClose') {
+    out.push('spec.trafficDistribution: "PreferClose" is deprecated; use "PreferSameZone"');
+  }
+  return out;
 }

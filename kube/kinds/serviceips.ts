@@ -57,10 +57,8 @@ export function dropTypeDependent(next: KubeObject, prev: KubeObject): void {
 /** An update that leaves allocated values out keeps them. */
 function keepAllocated(s: JsonObject, old: JsonObject): void {
   if (needsIP(old) && needsIP(s)) {
-    if (str(s.clusterIP) === '' && ips(s).length === 0) {
-      put(s, 'clusterIP', old.clusterIP);
-      put(s, 'clusterIPs', old.clusterIPs);
-    }
+    if (str(s.clusterIP) === '') put(s, 'clusterIP', old.clusterIP);
+    if (ips(s).length === 0) put(s, 'clusterIPs', old.clusterIPs);
   }
   if (needsNodePort(old) && needsNodePort(s)) {
     const used = new Set(objs(s.ports).map((p) => num(p.nodePort)));

@@ -104,7 +104,8 @@ function zeroOf(type: Type, pointer: boolean): () => Json {
       if (type.format === 'quantity') return () => '0';
       if (type.format === 'duration') return () => '0s';
       if (type.format === 'int-or-string') return () => 0;
-      return type.format ? () => null : () => '';
+      // Bytes are never null once Go has read them back.
+      return type.format && type.format !== 'byte' ? () => null : () => '';
     case 'integer':
     case 'number':
       return () => 0;

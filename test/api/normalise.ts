@@ -73,7 +73,7 @@ export class Normaliser {
       return this.text(v);
     }
     if (typeof v === 'number') {
-      const port = /[pP]ort$/.test(key) && v >= 30000 && v <= 32767 && !this.#given.includes(String(v));
+      const port = /[pP]ort$/.test(key) && v >= 30000 && v <= LAST_NODE_PORT && !this.#given.includes(String(v));
       return port ? 'NODEPORT' : v;
     }
     if (Array.isArray(v)) return v.map((item) => this.value(item, key));
@@ -89,6 +89,8 @@ export class Normaliser {
     return `RV${this.#ranks.get(v) ?? '?'}`;
   }
 }
+/** The range ends at 32767, but upstream's dry run draws past it. */
+const LAST_NODE_PORT = 35535;
 /** A list's metadata has no name and no uid. */
 const isListMeta = (o: Record<string, unknown>) =>
   o.name === undefined && o.uid === undefined && o.generateName === undefined && o.creationTimestamp === undefined;

@@ -154,12 +154,20 @@ function resourceClaims(path: string, claims: readonly JsonObject[]): Issue[] {
       issues.push(...label(`${at}.name`, name));
       seen.add(name);
     }
+    // Go names the members of its internal struct.
+    const shown = {
+      Name: name,
+      ResourceClaimName: c.resourceClaimName ?? null,
+      ResourceClaimTemplateName: c.resourceClaimTemplateName ?? null,
+    };
     const sources = ['resourceClaimName', 'resourceClaimTemplateName'].filter((m) => has(c[m]));
     if (sources.length > 1) {
-      issues.push(invalid(at, c, 'at most one of `resourceClaimName` or `resourceClaimTemplateName` may be specified'));
+      issues.push(
+        invalid(at, shown, 'at most one of `resourceClaimName` or `resourceClaimTemplateName` may be specified'),
+      );
     }
     if (sources.length === 0) {
-      issues.push(invalid(at, c, 'must specify one of: `resourceClaimName`, `resourceClaimTemplateName`'));
+      issues.push(invalid(at, shown, 'must specify one of: `resourceClaimName`, `resourceClaimTemplateName`'));
     }
     for (const m of sources) issues.push(...each(`${at}.${m}`, str(c[m]), dns1123Subdomain(str(c[m]))));
     return issues;
