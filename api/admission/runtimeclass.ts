@@ -1,6 +1,7 @@
 import { has, make, obj, objs, str, texts } from '../../kube/kinds/access.ts';
 import type { Json, JsonObject } from '../../kube/meta/json.ts';
 import { compareQuantities, quantity } from '../../kube/meta/quantity.ts';
+import { failure } from '../../kube/meta/status.ts';
 import type { Admission, Attributes, PolicyView } from '../attributes.ts';
 import { isMain, refuse } from './refuse.ts';
 import { mergeTolerations } from './tolerations.ts';
@@ -36,6 +37,8 @@ export const runtimeClass: Admission = {
 function lookUp(a: Attributes, spec: JsonObject, view: PolicyView): JsonObject | null {
   if (!has(spec.runtimeClassName)) return null;
   const name = str(spec.runtimeClassName);
+  // Upstream's lister finds none, its client then refuses the empty name.
+  if (name === '') throw failure('', 'resource name may not be empty', undefined, 500);
   const row = view.get(`runtimeclasses.node.k8s.io/${name}`);
   if (row === undefined) throw refuse(a, `pod rejected: RuntimeClass ${JSON.stringify(name)} not found`);
   return row.data;

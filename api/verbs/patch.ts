@@ -238,7 +238,14 @@ function applied(call: Call, resource: Resource, p: Patch, prev: KubeObject | nu
   });
   if (!done.object) throw applyConflict(done.conflicts);
   const { object: next, error } = settle(resource, copy(done.object as JsonObject));
-  if (error !== '') throw failure('', error);
+  if (error !== '') {
+    const gvk = `${resource.ref.group}/${resource.ref.version}, Kind=${resource.ref.kind}`;
+    const { namespace = '', name = '' } = next.metadata;
+    throw failure(
+      '',
+      `failed to convert new object (${namespace}/${name}; ${gvk}) to proper version: unable to convert unstructured object to ${gvk}: ${error}`,
+    );
+  }
   applyKindDefaults(call, resource, next, prev, false);
   if (p.strict.length > 0 && p.directive !== 'Ignore') {
     const text = `error converting YAML to JSON: ${p.strict.join(', ')}`;

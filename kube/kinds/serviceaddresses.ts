@@ -69,6 +69,19 @@ export function configured(s: JsonObject, old: readonly string[]): Issue[] {
   if (issues.length > 0) return issues;
   const ips = list(s.clusterIPs).map(str);
   const [first] = ips;
+  if (s.ipFamilyPolicy === 'SingleStack') {
+    const needed = (what: string) =>
+      invalid(
+        'spec.ipFamilyPolicy',
+        'SingleStack',
+        `must be 'RequireDualStack' or 'PreferDualStack' when multiple ${what} are specified`,
+      );
+    const several = [
+      ...(ips.length === 2 ? [needed('cluster IPs')] : []),
+      ...(list(s.ipFamilies).length === 2 ? [needed('IP families')] : []),
+    ];
+    if (several.length > 0) return several;
+  }
   if (first?.includes(':') && !list(s.ipFamilies).slice(1).includes('IPv6')) {
     return [invalid('spec.clusterIPs[0]', ips, 'IPv6 is not configured on this cluster')];
   }

@@ -7,7 +7,7 @@ export const ALLOWED: readonly { why: string; apply(a: Answer): Answer }[] = [
     apply: (a) => ({
       ...a,
       body: mapMembers(a.body, (_, v) =>
-        typeof v === 'string' ? v.replaceAll('Unsupported value: {}', 'Unsupported value: null') : v,
+        typeof v === 'string' ? v.replace(/(Unsupported|Invalid) value: \{\}/g, '$1 value: null') : v,
       ),
     }),
   },
