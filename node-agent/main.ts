@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setFlagsFromString } from 'node:v8';
 import type { Env } from '../kube/meta/env.ts';
 import { sleep } from '../kube/meta/env.ts';
 import type { Dial } from '../kube/wire/messages.ts';
@@ -17,6 +18,9 @@ import { keepControl } from './tunnel/control.ts';
 import { serveExec } from './tunnel/exec.ts';
 import { serveLog } from './tunnel/log.ts';
 import { servePortForward } from './tunnel/portforward.ts';
+
+// An agent makes little garbage and lives for months: its young generation stays small instead of growing to 32 MiB with the first burst.
+setFlagsFromString('--semi-space-growth-factor=1');
 
 /** The machine's clock, randomness and log: made here and nowhere else in the agent. */
 const env: Env = {

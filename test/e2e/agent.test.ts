@@ -56,6 +56,25 @@ spec:
 const status = async (name: string) =>
   JSON.parse(await s.kubectl('get', 'pod', name, '-o', 'json')).status.containerStatuses[0];
 
+test('probes of every kind pass on a real container, and one that fails restarts it', { skip }, async () => {
+  const often = 'periodSeconds: 1, failureThreshold: 1, timeoutSeconds: 5';
+  const probes = `{name: main, image: ${BUSYBOX}, command: [httpd, -f, -p, '8080', -h, /],
+    startupProbe: {tcpSocket: {port: 8080}, periodSeconds: 1, failureThreshold: 30},
+    readinessProbe: {httpGet: {port: 8080, path: /etc/passwd}, ${often}},
+    livenessProbe: {exec: {command: ['true']}, ${often}}}`;
+  const spec = (name: string, container: string) =>
+    `apiVersion: v1\nkind: Pod\nmetadata: {name: ${name}}\nspec:\n  terminationGracePeriodSeconds: 1\n  containers:\n  - ${container}\n`;
+  const both = `${spec('well', probes)}---\n${spec('ill', probes.replace("'true'", "'false'"))}`;
+  const made = await s.kubectlWith(both, 'apply', '-f', '-');
+  assert.equal(made.code, 0, made.stderr);
+  await s.kubectl('wait', '--for=condition=Ready', 'pod/well', '--timeout=60s');
+  for (let i = 0; (await status('ill')).restartCount === 0 && i < 200; i++) await delay(100);
+  assert.ok((await status('ill')).restartCount > 0);
+  const well = await status('well');
+  assert.deepEqual([well.restartCount, well.ready], [0, true]);
+  await s.kubectl('delete', 'pod', 'well', 'ill');
+});
+
 test('an agent with pods ends within two seconds, also while one of them is being deleted', { skip }, async () => {
   await pod('stays', 'while true; do date; sleep 1; done');
   await pod('slow', 'trap "" TERM; while true; do sleep 1; done');
