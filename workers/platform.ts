@@ -1,9 +1,9 @@
 import type { User } from '../api/attributes.ts';
 import { GROUPS, serviceAccountGroups, serviceAccountName } from '../api/authn/users.ts';
 import type { Api } from '../api/server.ts';
-import { rangeOf } from '../kube/store/key.ts';
+import { parseInterest } from '../kube/store/interest.ts';
 import { placement } from '../kube/store/placement.ts';
-import type { Commit, CommitOptions, Entry, Fence, Op, Stale, Store } from '../kube/store/store.ts';
+import type { Commit, CommitOptions, Entry, Fence, Op, ReadOptions, Stale, Store } from '../kube/store/store.ts';
 import { type Bindings, tunnelName } from './bindings.ts';
 import { clusterContext, fillView, storeStub } from './cluster.ts';
 import { world } from './env.ts';
@@ -113,13 +113,15 @@ function loopStore(b: Bindings, cluster: string): LoopStore {
     register: (loop, resources) => storeStub(b, cluster).register(loop, [...resources]),
     cleared: (loop, revision) => storeStub(b, cluster).cleared(loop, revision),
     changes: (resources, after) => storeStub(b, cluster).changes([...resources], after),
-    async snapshot(resource) {
-      const [plural = '', ...group] = resource.split('.');
-      const range = rangeOf(group.join('.'), plural);
+    async snapshot(interest) {
+      const { resource, name } = parseInterest(interest);
+      const range = { from: `${resource}/`, to: `${resource}0` };
+      const o: ReadOptions = {};
+      if (name !== undefined) o.select = { fields: [{ field: 'metadata.name', op: '=', value: name }] };
       const entries: Entry[] = [];
       let revision = Number.POSITIVE_INFINITY;
       for (let after: string | undefined; ; ) {
-        const page = await remote.read(range, after === undefined ? {} : { after });
+        const page = await remote.read(range, after === undefined ? o : { ...o, after });
         if (!page.ok) throw new Error('a read without assumptions was called stale');
         entries.push(...page.entries);
         revision = Math.min(revision, page.revision);

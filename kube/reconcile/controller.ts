@@ -22,8 +22,8 @@ export interface Controller {
   for: Kind;
   /** Kinds whose objects name the root as controller owner: a change of one wakes its owner. */
   owns?: readonly Kind[];
-  /** Other kinds, mapped to keys of the root kind. */
-  watches?: readonly { kind: Kind; map(row: Row, view: View): Key[] }[];
+  /** Other kinds, mapped to keys of the root kind; with `name`, only objects of that name are looked at. */
+  watches?: readonly { kind: Kind; name?: string; map(row: Row, view: View): Key[] }[];
   /** By groupResource: what the projection keeps of an object. Absent kinds are kept whole. Rows live in the loop's SQLite. */
   project?: Readonly<Record<string, (o: KubeObject) => JsonObject>>;
   /** `object` is undefined when it's gone. */

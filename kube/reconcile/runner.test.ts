@@ -126,6 +126,20 @@ describe('what the runner reconciles', () => {
     assert.equal(w.cluster.errors.length, 1);
   });
 
+  it('is of one name where the watch names it: others are not even read', async () => {
+    const w = world(() => NOTHING, { watches: [{ kind: pods, name: 'one', map: () => [named('x')] }] });
+    await w.cluster.put(object('Pod', 'other'));
+    await w.round();
+    assert.deepEqual(w.took(), []);
+    await w.cluster.put(object('Pod', 'one'));
+    await w.round();
+    assert.deepEqual(w.took(), [named('x')]);
+    assert.deepEqual(
+      [...w.projection.list('pods')].map((row) => row.key),
+      ['pods/default/one'],
+    );
+  });
+
   it('is also what went while its cursor was too old', async () => {
     const w = world(() => NOTHING, { owns: [pods] });
     for (const name of ['a', 'b']) await w.cluster.put(object('ConfigMap', name));

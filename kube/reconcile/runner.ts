@@ -4,12 +4,13 @@ import type { Env } from '../meta/env.ts';
 import type { JsonObject } from '../meta/json.ts';
 import { apiVersionOf, groupResource, type KubeObject } from '../meta/object.ts';
 import type { Status } from '../meta/status.ts';
+import { type Interest, interestIn, parseInterest } from '../store/interest.ts';
 import { parseKey } from '../store/key.ts';
 import type { Entry, Key, Revision } from '../store/store.ts';
 import type { Controller, Effect, EffectResult, Note, Plan, Row, View, Write } from './controller.ts';
 import type { Projection, QueueItem } from './projection.ts';
 
-/** Changed rows of some resources after a revision, in revision order; each key once, at its newest state. */
+/** Changed rows of some interests after a revision, in revision order; each key once, at its newest state. */
 export interface Changes {
   /** The cursor after these. */
   revision: Revision;
@@ -20,7 +21,7 @@ export interface Changes {
 }
 /** Where a loop reads what changed. */
 export interface ChangeSource {
-  changes(after: Revision, resources: readonly string[], limit: number): Promise<Changes>;
+  changes(after: Revision, interests: readonly Interest[], limit: number): Promise<Changes>;
 }
 /** Applies one write through the API's whole chain under the controller's identity and the loop's fence. */
 export interface Client {
@@ -63,13 +64,24 @@ export interface Outcome {
 export interface Runner {
   /** Reads what changed, reconciles what is due, applies plans, until nothing is left or the budget is spent. */
   round(budget: Budget): Promise<Outcome>;
-  /** groupResources that the controllers look at: what the loop registers interest in. */
-  resources: readonly string[];
+  /** What the controllers look at: what the loop registers. */
+  interests: readonly Interest[];
 }
 
 /** groupResource of a kind's storage: the first part of its keys. */
 export function resourceOf(kind: Kind): string {
   return groupResource(kind.served[0]?.group ?? '', kind.plural);
+}
+
+function interestsOf(controllers: readonly Controller[]): Interest[] {
+  const all = controllers.flatMap((c) => [
+    ...[c.for, ...(c.owns ?? [])].map((kind) => interestIn(resourceOf(kind))),
+    ...(c.watches ?? []).map((w) => interestIn(resourceOf(w.kind), w.name)),
+  ]);
+  // Who wants all of a resource needs no single names of it.
+  return [...new Set(all)].filter(
+    (i) => parseInterest(i).name === undefined || !all.includes(parseInterest(i).resource),
+  );
 }
 
 /** A runner of controllers over one projection. */
@@ -80,11 +92,8 @@ export function createRunner(
   client: Client,
   env: Env,
 ): Runner {
-  const kinds = new Map<string, Kind>();
-  for (const c of controllers) {
-    for (const k of [c.for, ...(c.owns ?? []), ...(c.watches ?? []).map((w) => w.kind)]) kinds.set(resourceOf(k), k);
-  }
-  const resources = [...kinds.keys()];
+  const interests = interestsOf(controllers);
+  const resources = [...new Set(interests.map((i) => parseInterest(i).resource))];
   const projections = projectionsOf(controllers);
   const byName = new Map(controllers.map((c) => [c.name, c]));
 
@@ -93,7 +102,7 @@ export function createRunner(
 
   /** Enqueues what a changed row concerns; `row` is the new state, or the last one of a deleted object. */
   function dirty(row: Row, now: number): void {
-    const { resource } = parseKey(row.key);
+    const { resource, name } = parseKey(row.key);
     for (const c of controllers) {
       const enqueue = (key: Key) => projection.enqueue({ controller: c.name, key, due: now });
       if (resourceOf(c.for) === resource) enqueue(row.key);
@@ -102,7 +111,7 @@ export function createRunner(
         if (owner && parseKey(owner.key).resource === resourceOf(c.for)) enqueue(owner.key);
       }
       for (const w of c.watches ?? []) {
-        if (resourceOf(w.kind) !== resource) continue;
+        if (resourceOf(w.kind) !== resource || (w.name !== undefined && w.name !== name)) continue;
         const keys = attempt(() => w.map(row, view(c.name, row.key, 0, now)));
         // One object that can't be mapped must not keep the cursor where it is for ever.
         if (keys instanceof Error) complain(c.name, row.key, keys);
@@ -139,7 +148,7 @@ export function createRunner(
 
   async function pull(): Promise<void> {
     for (;;) {
-      const changes = await source.changes(projection.cursor(), resources, CHANGES_LIMIT);
+      const changes = await source.changes(projection.cursor(), interests, CHANGES_LIMIT);
       take(changes);
       if (!changes.more) return;
     }
@@ -267,7 +276,7 @@ export function createRunner(
       deposed,
     };
   }
-  return { round, resources };
+  return { round, interests };
 }
 
 const NOTHING: Plan = { writes: [] };

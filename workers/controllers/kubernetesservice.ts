@@ -16,7 +16,7 @@ export const kubernetesservice: Controller = {
   rules: [{ apiGroups: [''], resources: ['services'], verbs: ['create', 'list', 'watch'] }],
   for: needKind(kindByStorage, 'namespaces'),
   project: { services: () => ({}) },
-  watches: [{ kind: services, map: (row) => (row.key === KEY ? [NAMESPACE] : []) }],
+  watches: [{ kind: services, name: parseKey(KEY).name, map: (row) => (row.key === KEY ? [NAMESPACE] : []) }],
   reconcile(key, namespace, view) {
     if (parseKey(key).name !== 'default' || namespace === undefined || view.get(KEY) !== undefined)
       return { writes: [] };

@@ -20,12 +20,11 @@ export const rootca: Controller = {
     { apiGroups: [''], resources: ['configmaps'], verbs: ['create', 'update', 'list', 'watch'] },
   ],
   for: namespaces,
-  // Of the many ConfigMaps only this one counts; of the others nothing is kept.
-  project: { configmaps: (o) => (o.metadata.name === NAME ? o : {}) },
   watches: [
     {
       kind: configmaps,
-      map: (row) => (parseKey(row.key).name === NAME ? [keyOf('', 'namespaces', '', parseKey(row.key).namespace)] : []),
+      name: NAME,
+      map: (row) => [keyOf('', 'namespaces', '', parseKey(row.key).namespace)],
     },
   ],
   reconcile(key, namespace, view) {

@@ -19,8 +19,8 @@ export const serviceaccount: Controller = {
   watches: [
     {
       kind: accounts,
-      map: (row) =>
-        parseKey(row.key).name === 'default' ? [keyOf('', 'namespaces', '', parseKey(row.key).namespace)] : [],
+      name: 'default',
+      map: (row) => [keyOf('', 'namespaces', '', parseKey(row.key).namespace)],
     },
   ],
   reconcile(key, namespace, view) {

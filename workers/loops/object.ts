@@ -34,11 +34,11 @@ export interface Poke {
 export interface LoopStore {
   grant(lease: string, holder: string, ttlMs: number): Promise<Grant>;
   release(lease: string, holder: string): Promise<void>;
-  register(loop: string, resources: readonly string[]): Promise<void>;
+  register(loop: string, interests: readonly string[]): Promise<void>;
   /** False when more has come for the loop since that revision. */
   cleared(loop: string, revision: Revision): Promise<boolean>;
   changes(
-    resources: readonly string[],
+    interests: readonly string[],
     after: Revision,
   ): Promise<{
     revision: Revision;
@@ -47,7 +47,7 @@ export interface LoopStore {
     rows: { key: Key; revision: Revision; entry: Entry | null }[];
   }>;
   /** Everything of a resource as it is now, with the revision of the oldest page. */
-  snapshot(resource: string): Promise<{ revision: Revision; entries: Entry[] }>;
+  snapshot(interest: string): Promise<{ revision: Revision; entries: Entry[] }>;
 }
 
 /** What a loop object is given of the platform. */
@@ -179,11 +179,11 @@ export function makeLoop<B>(platform: (bindings: B) => LoopPlatform) {
 
     /** A release whose controllers look at other resources tells the store, and reads everything anew. */
     async #register(loop: string, runner: Runner, store: LoopStore): Promise<void> {
-      const resources = JSON.stringify(runner.resources);
-      if (this.#projection.meta('resources') === resources) return;
-      await store.register(loop, runner.resources);
+      const interests = JSON.stringify(runner.interests);
+      if (this.#projection.meta('resources') === interests) return;
+      await store.register(loop, runner.interests);
       this.#projection.reset();
-      this.#projection.setMeta('resources', resources);
+      this.#projection.setMeta('resources', interests);
     }
 
     async #alarmIn(ms: number): Promise<void> {
@@ -224,15 +224,15 @@ function leased(client: Client, first: Grant, env: Env, renew: () => Promise<Gra
 /** Changes of a store; a cursor that is too old is answered with a snapshot. */
 export function sourceOf(store: LoopStore): ChangeSource {
   return {
-    async changes(after, resources): Promise<Changes> {
+    async changes(after, interests): Promise<Changes> {
       if (after > 0) {
-        const c = await store.changes(resources, after);
+        const c = await store.changes(interests, after);
         if (!c.whole) return { revision: c.revision, rows: c.rows, more: c.more };
       }
       const rows: Changes['rows'] = [];
       let revision = Number.POSITIVE_INFINITY;
-      for (const resource of resources) {
-        const page = await store.snapshot(resource);
+      for (const interest of interests) {
+        const page = await store.snapshot(interest);
         revision = Math.min(revision, page.revision);
         for (const entry of page.entries) rows.push({ key: entry.key, revision: entry.revision, entry });
       }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { VirtualClock } from '../../kube/store/suite-clock.ts';
-import { putPod, won } from '../../kube/store/suite-kit.ts';
+import { podKey, putPod, won } from '../../kube/store/suite-kit.ts';
 import { nodeSql } from '../../test/store/node-sqlite.ts';
 import { SqliteStore } from './sqlite.ts';
 import { createCluster } from './state.ts';
@@ -45,6 +45,23 @@ function world() {
 }
 
 describe('a loop that has something to do', () => {
+  it('is woken for the names that it wants, and gets their changes alone', async () => {
+    const w = world();
+    await w.store().register('a', ['pods/*/x', 'nodes']);
+    await won(w.store(), [putPod('y')]);
+    assert.deepEqual(w.woken, []);
+    w.restart();
+    const { revision } = await won(w.store(), [putPod('x')]);
+    assert.deepEqual(w.woken, ['a 0']);
+    assert.deepEqual(
+      w
+        .store()
+        .changes(['pods/*/x', 'nodes'], 0)
+        .rows.map((r) => [r.key, r.revision]),
+      [[podKey('x'), revision]],
+    );
+  });
+
   it('is woken at once, then each 5 s with the next number until it has cleared its mark', async () => {
     const w = world();
     await w.store().register('a', ['pods']);

@@ -1,4 +1,5 @@
 import type { Change } from '../../kube/store/fanout.ts';
+import { type Interest, Interests } from '../../kube/store/interest.ts';
 import type { Entry, Key, Revision } from '../../kube/store/store.ts';
 import { getRow } from './rows.ts';
 import type { State } from './state.ts';
@@ -23,7 +24,7 @@ const WAKE_AGAIN_MS = 5_000;
  */
 export class Outbox {
   readonly #state: State;
-  readonly #loops = new Map<string, Set<string>>();
+  readonly #loops = new Interests<string>();
   /** Newest revision that touched a marked loop. */
   readonly #dirty = new Map<string, Revision>();
 
@@ -40,21 +41,21 @@ export class Outbox {
     this.#loops.clear();
     this.#dirty.clear();
     this.#sent.clear();
-    for (const [loop, resource] of sql.all('SELECT loop, resource FROM interest'))
-      this.#add(String(loop), String(resource));
+    for (const [loop, interest] of sql.all('SELECT loop, resource FROM interest'))
+      this.#loops.add(String(interest), String(loop));
     // What came after the mark isn't known any more: the loop has to reach the present.
     for (const [loop] of sql.all('SELECT loop FROM dirty')) this.#dirty.set(String(loop), this.#state.revision);
   }
 
   /** Sets what a loop watches; '*' is everything. */
-  register(loop: string, resources: readonly string[]): void {
+  register(loop: string, interests: readonly Interest[]): void {
     const { sql } = this.#state;
     sql.transaction(() => {
       sql.run('DELETE FROM interest WHERE loop = ?', loop);
-      for (const r of resources) sql.run('INSERT OR IGNORE INTO interest (loop, resource) VALUES (?, ?)', loop, r);
+      for (const i of interests) sql.run('INSERT OR IGNORE INTO interest (loop, resource) VALUES (?, ?)', loop, i);
     });
-    for (const loops of this.#loops.values()) loops.delete(loop);
-    for (const r of resources) this.#add(loop, r);
+    this.#loops.remove(loop);
+    for (const i of interests) this.#loops.add(i, loop);
   }
 
   /** Marks, in the commit's transaction, the loops that these changes are for; those that weren't marked before. */
@@ -69,10 +70,7 @@ export class Outbox {
       }
       this.#dirty.set(loop, revision);
     };
-    for (const { key, revision } of changes) {
-      for (const loop of this.#loops.get(key.slice(0, key.indexOf('/'))) ?? []) mark(loop, revision);
-      for (const loop of this.#loops.get('*') ?? []) mark(loop, revision);
-    }
+    for (const { key, revision } of changes) for (const loop of this.#loops.of(key)) mark(loop, revision);
     return fresh;
   }
 
@@ -105,23 +103,18 @@ export class Outbox {
     if (this.#dirty.delete(loop)) this.#state.sql.run('DELETE FROM dirty WHERE loop = ?', loop);
     return true;
   }
-
-  #add(loop: string, resource: string): void {
-    const loops = this.#loops.get(resource);
-    if (loops) loops.add(loop);
-    else this.#loops.set(resource, new Set([loop]));
-  }
 }
 
 /** Revisions that one page of changes looks at: some 5 ms, since the row of each is read. */
 const CHANGES_STEP = 400;
 
-/** Rows of some resources (empty = all) that changed after a revision; each key once, as it is now. */
-export function changesOf(s: State, resources: readonly string[], after: Revision, limit = CHANGES_STEP): Changes {
+/** Rows of some interests (empty = all) that changed after a revision; each key once, as it is now. */
+export function changesOf(s: State, interests: readonly Interest[], after: Revision, limit = CHANGES_STEP): Changes {
   if (after < s.compacted || after < s.base.size || after > s.revision) {
     return { revision: s.revision, whole: true, more: false, rows: [] };
   }
-  const wanted = new Set(resources);
+  const wanted = new Interests<true>();
+  for (const i of interests) wanted.add(i, true);
   const to = Math.min(after + limit, s.revision);
   const newest = new Map<Key, Revision>();
   for (const [revision, key] of s.sql.all(
@@ -130,7 +123,7 @@ export function changesOf(s: State, resources: readonly string[], after: Revisio
     to,
   )) {
     const k = String(key);
-    if (wanted.size === 0 || wanted.has(k.slice(0, k.indexOf('/')))) newest.set(k, Number(revision));
+    if (wanted.size === 0 || !wanted.of(k)[Symbol.iterator]().next().done) newest.set(k, Number(revision));
   }
   const rows: Changes['rows'] = [];
   for (const [key, revision] of newest) {

@@ -6,6 +6,7 @@ import type { Facts } from '../../meta/facts.ts';
 import type { JsonObject } from '../../meta/json.ts';
 import { type KubeObject, parseApiVersion } from '../../meta/object.ts';
 import { alreadyExists, conflict, notFound, type StatusError } from '../../meta/status.ts';
+import { type Interest, Interests, parseInterest } from '../../store/interest.ts';
 import { keyOf, parseKey } from '../../store/key.ts';
 import { MemoryStore } from '../../store/memory.ts';
 import type { Entry, Fence, Key, Revision } from '../../store/store.ts';
@@ -88,11 +89,13 @@ export class TestCluster implements ChangeSource, Client {
     if (done.ok) this.#log.push({ key, revision: done.revision });
   }
 
-  async changes(after: Revision, resources: readonly string[]): Promise<Changes> {
+  async changes(after: Revision, interests: readonly Interest[]): Promise<Changes> {
     const revision = Math.min((await this.store.info()).revision, this.shownTo);
-    const shown = (key: Key) => resources.includes(parseKey(key).resource);
+    const wanted = new Interests<true>();
+    for (const i of interests) wanted.add(i, true);
+    const shown = (key: Key) => [...wanted.of(key)].length > 0;
     if (after === 0 || after < this.compacted) {
-      const all = (await Promise.all(resources.map((r) => this.keys(r)))).flat();
+      const all = (await Promise.all(interests.map((i) => this.keys(parseInterest(i).resource)))).flat().filter(shown);
       const entries = await Promise.all(all.map((key) => this.entry(key)));
       const rows = entries.flatMap((entry) => (entry ? [{ key: entry.key, revision: entry.revision, entry }] : []));
       return { revision, rows, more: false, restart: true };
