@@ -1,5 +1,6 @@
 import { has, make, obj, objs, str, texts } from '../../kube/kinds/access.ts';
 import type { Json, JsonObject } from '../../kube/meta/json.ts';
+import { pathSegmentName } from '../../kube/meta/names.ts';
 import { compareQuantities, quantity } from '../../kube/meta/quantity.ts';
 import { failure } from '../../kube/meta/status.ts';
 import type { Admission, Attributes, PolicyView } from '../attributes.ts';
@@ -39,6 +40,10 @@ function lookUp(a: Attributes, spec: JsonObject, view: PolicyView): JsonObject |
   const name = str(spec.runtimeClassName);
   // Upstream's lister finds none, its client then refuses the empty name.
   if (name === '') throw failure('', 'resource name may not be empty', undefined, 500);
+  const [problem] = pathSegmentName(name);
+  if (problem !== undefined) {
+    throw failure('', `invalid resource name ${JSON.stringify(name)}: [${problem}]`, undefined, 500);
+  }
   const row = view.get(`runtimeclasses.node.k8s.io/${name}`);
   if (row === undefined) throw refuse(a, `pod rejected: RuntimeClass ${JSON.stringify(name)} not found`);
   return row.data;

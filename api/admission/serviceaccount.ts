@@ -1,5 +1,6 @@
 import { has, make, obj, objs, str } from '../../kube/kinds/access.ts';
 import type { Json, JsonObject } from '../../kube/meta/json.ts';
+import { pathSegmentName } from '../../kube/meta/names.ts';
 import { keyOf } from '../../kube/store/key.ts';
 import type { Admission, AdmissionContext, Attributes, PolicyView } from '../attributes.ts';
 import { generatedName } from '../write.ts';
@@ -63,6 +64,13 @@ function lookUp(a: Attributes, name: string, view: PolicyView): JsonObject {
   const row = view.get(keyOf('', 'serviceaccounts', a.namespace, name));
   if (row !== undefined) return row.data;
   const where = `${a.namespace}/${name}`;
+  const [problem] = pathSegmentName(name);
+  if (problem !== undefined) {
+    throw refuse(
+      a,
+      `error looking up service account ${where}: invalid resource name ${JSON.stringify(name)}: [${problem}]`,
+    );
+  }
   throw refuse(a, `error looking up service account ${where}: serviceaccount ${JSON.stringify(name)} not found`);
 }
 

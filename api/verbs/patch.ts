@@ -243,7 +243,7 @@ function applied(call: Call, resource: Resource, p: Patch, prev: KubeObject | nu
     const { namespace = '', name = '' } = next.metadata;
     throw failure(
       '',
-      `failed to convert new object (${namespace}/${name}; ${gvk}) to proper version: unable to convert unstructured object to ${gvk}: ${error}`,
+      `failed to convert new object (${namespace}/${name}; ${gvk}) to proper version: unable to convert unstructured object to ${gvk}: ${error.startsWith('illegal base64') ? 'error decoding from json: ' : ''}${error}`,
     );
   }
   applyKindDefaults(call, resource, next, prev, false);

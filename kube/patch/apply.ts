@@ -139,7 +139,8 @@ function baseOf(w: Apply, managed: Managed): Base {
 
 function printObject(o: KubeObject): string {
   const meta: ObjectMeta = isObject(o.metadata) ? o.metadata : {};
-  return `${meta.namespace ?? ''}/${meta.name ?? ''}; ${printKind(o.apiVersion ?? '', o.kind ?? '')}`;
+  const text = (v: unknown) => (typeof v === 'string' ? v : '');
+  return `${text(meta.namespace)}/${text(meta.name)}; ${printKind(o.apiVersion ?? '', o.kind ?? '')}`;
 }
 
 interface Done {

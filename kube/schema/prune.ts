@@ -205,7 +205,8 @@ const FORMATS: Record<string, Reader> = {
     return text === '0001-01-01T00:00:00.000000Z' ? null : (text ?? fail(s, ''));
   },
   duration: canonical(canonicalDuration),
-  byte: canonical(canonicalBase64),
+  // encoding/json also reads a list of numbers into bytes; an empty one is the only one that anybody sends.
+  byte: (v, s) => (Array.isArray(v) && v.length === 0 ? '' : canonical(canonicalBase64)(v, s)),
   quantity: (v, s) => {
     if (typeof v === 'string') return canonicalQuantity(v) ?? canonicalQuantity(v.trim()) ?? fail(s, '0');
     return typeof v === 'number' || typeof v === 'bigint'

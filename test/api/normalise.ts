@@ -45,7 +45,7 @@ export class Normaliser {
         `${p}GENERATED`,
       );
     }
-    t = t.replaceAll(this.#namespace, 'NS');
+    t = t.replaceAll(this.#namespace, 'NS').replace(/kube-api-access-[a-z0-9]{5}/g, 'kube-api-access-GENERATED');
     // Revisions inside texts: upstream's patch errors print the object, preconditions and lists the number.
     t = t.replace(
       /(\\?"resourceVersion\\?":\\?"|^ +resourceVersion: "|ResourceVersion in (?:the precondition|record) \(|current: )(\d+)/gm,

@@ -7,7 +7,7 @@ import type { JsonObject } from '../../meta/json.ts';
 import { type KubeObject, parseApiVersion } from '../../meta/object.ts';
 import { alreadyExists, conflict, notFound, type StatusError } from '../../meta/status.ts';
 import { type Interest, Interests, parseInterest } from '../../store/interest.ts';
-import { keyOf, parseKey } from '../../store/key.ts';
+import { keyOf } from '../../store/key.ts';
 import { MemoryStore } from '../../store/memory.ts';
 import type { Entry, Fence, Key, Revision } from '../../store/store.ts';
 import { VirtualClock } from '../../store/suite-clock.ts';
