@@ -74,6 +74,14 @@ const BASE: Readonly<Record<string, JsonObject>> = {
   },
 };
 
+/** Differences that are known, with their reason. */
+const EXPLAINED: readonly { why: string; covers(found: readonly string[]): boolean }[] = [
+  {
+    why: 'An empty list in a body is nothing to us; Go still sees it where an ephemeral container may not have one.',
+    covers: (found) => found.some((d) => d.includes('cannot be set for an Ephemeral Container')),
+  },
+];
+
 function steps(mode: Mode, body: JsonObject): Step[] {
   const json = { 'content-type': 'application/json' };
   if (mode === 'apply') {
@@ -107,7 +115,7 @@ async function compare(mode: Mode, body: JsonObject): Promise<string[]> {
 }
 
 const seed = Number(values.seed);
-let found = 0;
+let [found, unstable, explained] = [0, 0, 0];
 const shapes = new Map<string, number>();
 for (let i = 0; i < Number(values.count); i++) {
   const r = seeded(seed * 1_000_003 + i);
@@ -118,6 +126,15 @@ for (let i = 0; i < Number(values.count); i++) {
   const mode = r.pick(MODES);
   const first = await compare(mode, body);
   if (first.length === 0) continue;
+  // Upstream's own answers vary where Go reads maps in random order (several warnings).
+  if ((await compare(mode, body)).length === 0) {
+    unstable++;
+    continue;
+  }
+  if (EXPLAINED.some((e) => e.covers(first))) {
+    explained++;
+    continue;
+  }
   found++;
   // One difference of a shape is shown; the rest is counted.
   const shape = (first[0] ?? '').replace(/\d+/g, 'N').split(':')[0] ?? '';
@@ -127,7 +144,7 @@ for (let i = 0; i < Number(values.count); i++) {
   console.log(`seed ${seed} #${i} ${mode}: ${JSON.stringify(small)}`);
   for (const d of await compare(mode, small)) console.log(`    ${d}`);
 }
-console.log(`${values.count} bodies, ${found} differences`);
+console.log(`${values.count} bodies, ${found} differences, ${explained} explained, ${unstable} not repeated`);
 await ownPeer?.stop();
 own?.close();
 process.exit(found > 0 ? 1 : 0);

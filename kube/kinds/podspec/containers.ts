@@ -228,7 +228,8 @@ export function validateInitContainers(
     const at = index(path, i);
     const name = str(c.name);
     const always = c.restartPolicy === 'Always';
-    const issues = [...common(at, c, s), ...restartPolicy(at, c)];
+    // Rules of an init container without a policy are not looked at.
+    const issues = [...common(at, c, s), ...restartPolicy(at, c).slice(0, has(c.restartPolicy) ? undefined : 1)];
     if (names.has(name)) issues.push(duplicate(`${at}.name`, name));
     else if (name !== '') names.add(name);
     issues.push(...hostPortConflicts(path, [c]));
