@@ -104,6 +104,8 @@ export interface ClusterContext {
   keys: ClusterKeys;
   /** `https://host[/clusters/<id>]`, without a slash at the end. */
   url: string;
+  /** Where the cluster's own path begins in the URL of the request; undefined = after its host. */
+  pathAt?: number | undefined;
   /** Opens a stream to a pod's node: log, exec, attach, portforward, node proxy. */
   connect?: (node: string, request: ConnectRequest) => Promise<Response>;
   /** Runs after the response is sent. */

@@ -92,7 +92,7 @@ export interface Around {
 }
 
 /** The context of one request to a cluster. Makes no call; the View fills at the first store call. */
-export function clusterContext(b: Bindings, around: Around, id: string, url: string): ClusterContext {
+export function clusterContext(b: Bindings, around: Around, id: string, url: string, pathAt?: number): ClusterContext {
   const view = viewOf(id);
   const stores = new Map<string, Store>();
   return {
@@ -100,6 +100,7 @@ export function clusterContext(b: Bindings, around: Around, id: string, url: str
     env: world,
     view,
     url,
+    pathAt,
     store(resource, namespace) {
       const name = storeName(id, placement(resource, namespace));
       let store = stores.get(name);
