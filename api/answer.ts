@@ -1,7 +1,8 @@
-import { JSON_TYPE } from '../kube/codec/negotiate.ts';
+import { JSON_TYPE, PROTOBUF_TYPE } from '../kube/codec/negotiate.ts';
+import { transcodeObject } from '../kube/codec/protobuf.ts';
 import type { KubeObject } from '../kube/meta/object.ts';
 import type { Struct } from '../kube/schema/schema.ts';
-import { spliceObject } from '../kube/store/splice.ts';
+import { spliceItem, spliceObject } from '../kube/store/splice.ts';
 import type { Entry } from '../kube/store/store.ts';
 import type { Call } from './call.ts';
 import { encodeObject } from './encode.ts';
@@ -18,6 +19,11 @@ export function answerRow(call: Call, resource: Resource, code: number, row: Row
   const { out } = call;
   if (out.type === JSON_TYPE && out.as === null && !call.pretty && isCurrent(resource, row)) {
     return respondJson(call, code, spliceObject(row.value, resource.ref.kind, resource.apiVersion, row.revision));
+  }
+  if (out.type === PROTOBUF_TYPE && out.as === null && isCurrent(resource, row)) {
+    const { apiVersion, ref, struct } = resource;
+    const body = transcodeObject(struct, spliceItem(row.value, row.revision), apiVersion, ref.kind);
+    return respond(call, code, body, PROTOBUF_TYPE);
   }
   return answerObject(call, resource, code, objectOf(resource, row));
 }

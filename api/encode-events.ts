@@ -1,13 +1,13 @@
 import { joinBytes, lengthFrame } from '../kube/codec/framing.ts';
 import { printJson } from '../kube/codec/json.ts';
 import { contentTypeOf, PROTOBUF_TYPE } from '../kube/codec/negotiate.ts';
-import { encodeWatchEvent, encodeObject as protoObject } from '../kube/codec/protobuf.ts';
+import { encodeWatchEvent, encodeObject as protoObject, transcodeObject } from '../kube/codec/protobuf.ts';
 import { toPartial, toTable } from '../kube/codec/table.ts';
 import type { JsonObject } from '../kube/meta/json.ts';
 import type { KubeObject } from '../kube/meta/object.ts';
 import type { Status } from '../kube/meta/status.ts';
 import type { Struct } from '../kube/schema/schema.ts';
-import { spliceObject } from '../kube/store/splice.ts';
+import { spliceItem, spliceObject } from '../kube/store/splice.ts';
 import type { Batch, EventJoin, Revision, WatchEvent } from '../kube/store/store.ts';
 import type { Call } from './call.ts';
 import { tableOptions } from './encode.ts';
@@ -120,11 +120,21 @@ function protoEvents(call: Call, resource: Resource, transform: Transform): Even
     transform && partial ? frame(type, partial, transform(object)) : frame(type, resource.struct, object);
   return {
     type: contentTypeOf(call.out, true),
-    events: (events) => joinBytes(events.map((e) => one(e.type, objectOf(resource, e)))),
+    events: (events) =>
+      joinBytes(
+        events.map((e) =>
+          transform || !isCurrent(resource, e)
+            ? one(e.type, objectOf(resource, e))
+            : lengthFrame(encodeWatchEvent(e.type, transcoded(resource, e))),
+        ),
+      ),
     bookmark: (revision, end) => one('BOOKMARK', bookmarkObject(resource, revision, end)),
     error: (s) => (status ? frame('ERROR', status, s) : new Uint8Array()),
   };
 }
+
+const transcoded = (r: Resource, e: WatchEvent) =>
+  transcodeObject(r.struct, spliceItem(e.value, e.revision), r.apiVersion, r.ref.kind);
 
 /** What marks the end of the initial events: apimachinery meta/v1 InitialEventsAnnotationKey. */
 const INITIAL_EVENTS_END = 'k8s.io/initial-events-end';

@@ -1,13 +1,14 @@
 import { joinBytes } from '../../kube/codec/framing.ts';
 import { printJson } from '../../kube/codec/json.ts';
-import { JSON_TYPE } from '../../kube/codec/negotiate.ts';
+import { JSON_TYPE, PROTOBUF_TYPE } from '../../kube/codec/negotiate.ts';
+import { encodeProto, transcodeProto } from '../../kube/codec/protobuf.ts';
 import type { JsonObject } from '../../kube/meta/json.ts';
 import type { KubeObject } from '../../kube/meta/object.ts';
 import { badRequest } from '../../kube/meta/status.ts';
 import { spliceItem, spliceObject } from '../../kube/store/splice.ts';
 import type { Entry, Page, ReadOptions, Revision, Store } from '../../kube/store/store.ts';
 import { type Call, read, readOn, storeOf, storeStatus } from '../call.ts';
-import { encodeList } from '../encode.ts';
+import { encodeList, protoList } from '../encode.ts';
 import type { Resource } from '../parts.ts';
 import { type ListOptions, listOptions } from '../query.ts';
 import { respond } from '../respond.ts';
@@ -40,9 +41,11 @@ export async function list(call: Call, resource: Resource): Promise<Response> {
   const selected = selectionOf(call, resource, o);
   const cursor = cursorOf(call, resource, selected, o);
   const plain = call.out.type === JSON_TYPE && call.out.as === null && !call.pretty;
-  const first = await nextPage(call, resource, cursor, plain);
+  const form: Form = plain ? 'text' : call.out.type === PROTOBUF_TYPE && call.out.as === null ? 'lines' : 'entries';
+  const first = await nextPage(call, resource, cursor, form);
   checkNewEnough(o, first.revision);
-  if (!plain) return encoded(call, resource, cursor, first);
+  if (form === 'lines') return inProtobuf(call, resource, cursor, first);
+  if (form === 'entries') return encoded(call, resource, cursor, first);
   if (isDone(cursor, first)) {
     const tail = utf8.encode(`],"metadata":${printJson(metaOf(cursor, first))}}\n`);
     const parts = [utf8.encode(head(resource)), ...itemsOf(resource, first), tail];
@@ -79,13 +82,18 @@ function cursorOf(call: Call, resource: Resource, selected: Selected, o: ListOpt
   return cursor;
 }
 
-async function nextPage(call: Call, resource: Resource, c: Cursor, join: boolean): Promise<Page> {
+/** How rows are wanted: joined as they go out, joined to be taken apart, or one by one. */
+type Form = 'text' | 'lines' | 'entries';
+
+async function nextPage(call: Call, resource: Resource, c: Cursor, form: Form): Promise<Page> {
   const o: ReadOptions = {};
   if (c.at !== undefined) o.at = c.at;
   if (c.after !== undefined) o.after = c.after;
   if (c.left > 0) o.limit = c.left;
   if (c.selected.select) o.select = c.selected.select;
-  if (join && !resource.custom) o.join = { version: resource.apiVersion, schema: resource.hash };
+  if (form !== 'entries' && !resource.custom) {
+    o.join = { version: resource.apiVersion, schema: resource.hash, separator: form === 'lines' ? '\n' : ',' };
+  }
   try {
     const isFirst = !call.confirmed;
     const page = await (isFirst ? read(call, c.store, c.selected.range, o) : readOn(c.store, c.selected.range, o));
@@ -189,7 +197,7 @@ function streamed(call: Call, resource: Resource, cursor: Cursor, first: Page): 
         for (const part of items) controller.enqueue(part);
         return;
       }
-      page = await nextPage(call, resource, cursor, true);
+      page = await nextPage(call, resource, cursor, 'text');
       const items = itemsOf(resource, page);
       const done = isDone(cursor, page);
       if (items.length > 0) {
@@ -204,14 +212,32 @@ function streamed(call: Call, resource: Resource, cursor: Cursor, first: Page): 
   return respond(call, 200, body, JSON_TYPE);
 }
 
-/** Tables, partial objects, YAML, protobuf: everything is read, then encoded as one. */
+/** A list in protobuf has its length in front: its items are collected, but as bytes. */
+async function inProtobuf(call: Call, resource: Resource, cursor: Cursor, first: Page): Promise<Response> {
+  const bodies: Uint8Array[] = [];
+  let page = first;
+  for (;;) {
+    if (page.items === undefined) {
+      for (const e of page.entries) bodies.push(encodeProto(resource.struct, objectOf(resource, e)));
+    } else {
+      const lines = page.items.map((part) => utf8Text.decode(part)).join('');
+      if (lines !== '') for (const line of lines.split('\n')) bodies.push(transcodeProto(resource.struct, line));
+    }
+    if (isDone(cursor, page)) break;
+    page = await nextPage(call, resource, cursor, 'lines');
+  }
+  return respond(call, 200, protoList(call, resource, metaOf(cursor, page), bodies), PROTOBUF_TYPE);
+}
+const utf8Text = new TextDecoder();
+
+/** Tables, partial objects, YAML: everything is read, then encoded as one. */
 async function encoded(call: Call, resource: Resource, cursor: Cursor, first: Page): Promise<Response> {
   const objects: KubeObject[] = [];
   let page = first;
   for (;;) {
     for (const e of page.entries) objects.push(objectOf(resource, e));
     if (isDone(cursor, page)) break;
-    page = await nextPage(call, resource, cursor, false);
+    page = await nextPage(call, resource, cursor, 'entries');
   }
   const { type, body } = encodeList(call, resource, metaOf(cursor, page), objects);
   return respond(call, 200, body, type);

@@ -1,6 +1,14 @@
 import type { Test } from './select.ts';
 import { spliceItem } from './splice.ts';
-import { type Entry, type Key, PAGE_BYTES, type Page, type ReadOptions, type Revision } from './store.ts';
+import {
+  type Entry,
+  type Key,
+  PAGE_BYTES,
+  type Page,
+  type PageJoin,
+  type ReadOptions,
+  type Revision,
+} from './store.ts';
 import { SCAN_ROWS } from './window.ts';
 
 /**
@@ -50,11 +58,11 @@ const finish = (page: Page, o: ReadOptions): Page => (o.join && !o.factsOnly ? j
 
 const utf8 = new TextEncoder();
 /** The page with its rows joined as bytes, if all are of that version and schema and none is encrypted. */
-export function joinPage(page: Page, join: { version: string; schema: string }): Page {
+export function joinPage(page: Page, join: PageJoin): Page {
   let items = '';
   for (const e of page.entries) {
     if (e.version !== join.version || e.schema !== join.schema || e.enc !== undefined) return page;
-    items += items === '' ? spliceItem(e.value, e.revision) : `,${spliceItem(e.value, e.revision)}`;
+    items += (items === '' ? '' : (join.separator ?? ',')) + spliceItem(e.value, e.revision);
   }
   return { ...page, entries: [], items: items === '' ? [] : [utf8.encode(items)] };
 }

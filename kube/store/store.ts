@@ -199,7 +199,7 @@ export interface ReadOptions {
   select?: Selection;
   assume?: Assume;
   /** 'items': the rows joined as bytes where all are current (`version`, `schema` as given, not encrypted), else entries. */
-  join?: { version: string; schema: string };
+  join?: PageJoin;
   /** Bodies aren't needed: `value` is ''. */
   factsOnly?: boolean;
 }
@@ -216,6 +216,12 @@ export interface Page {
   remaining?: number;
 }
 
+export interface PageJoin {
+  version: string;
+  schema: string;
+  /** Between items: ',' by default, '\n' (which no stored text holds) for whoever takes them apart again. */
+  separator?: ',' | '\n';
+}
 export interface WatchOptions {
   select?: Selection;
   assume?: Assume;

@@ -220,6 +220,11 @@ export const readCases: Case[] = [
           ['b', String(b)],
         ],
       );
+      const lines = text((await page(store, pods(), { join: { ...SCHEMA, separator: '\n' } })).items).split('\n');
+      assert.deepEqual(
+        lines.map((line) => JSON.parse(line)),
+        items,
+      );
       assert.equal(text((await page(store, pods('none'), { join: SCHEMA })).items), '');
     },
   },

@@ -1,4 +1,4 @@
-import { PAGE_BYTES, type Page, type Range, type Revision } from '../../kube/store/store.ts';
+import { PAGE_BYTES, type Page, type PageJoin, type Range, type Revision } from '../../kube/store/store.ts';
 import { counter } from './rows.ts';
 import { cell } from './sql.ts';
 import type { State } from './state.ts';
@@ -13,7 +13,7 @@ const FITTING = `SELECT COUNT(*) FROM (SELECT SUM(octet_length(h.value)) OVER (O
  * string. Casts keep substr() from counting characters.
  */
 const JOIN = `SELECT COUNT(*), MAX(c.key), MIN(h.version = ? AND h.schema = ? AND h.enc IS NULL),
-    CAST(group_concat(substr(CAST(h.value AS BLOB), 14), ',{"metadata":{"resourceVersion":"' || c.revision || '",') AS BLOB)
+    CAST(group_concat(substr(CAST(h.value AS BLOB), 14), ? || '{"metadata":{"resourceVersion":"' || c.revision || '",') AS BLOB)
   ${STANDING}`;
 const FIRST = 'SELECT revision FROM current WHERE key >= ? AND key < ? ORDER BY key LIMIT 1';
 
@@ -28,13 +28,7 @@ const CERTAIN_ROWS = 256;
  * A page of what stands (and stood at `revision`), joined as bytes, without facts being read or bodies parsed. Null where that doesn't do: rows of
  * another version, schema or encryption, or of the base layer.
  */
-export function joinedPage(
-  s: State,
-  range: Range,
-  revision: Revision,
-  join: { version: string; schema: string },
-  limit: number,
-): Page | null {
+export function joinedPage(s: State, range: Range, revision: Revision, join: PageJoin, limit: number): Page | null {
   if (s.base.touches(range)) return null;
   const { from } = range;
   const first = cell(s.sql, FIRST, from, range.to);
@@ -49,9 +43,14 @@ export function joinedPage(
       : Math.max(1, Number(cell(s.sql, FITTING, from, range.to, most, PAGE_BYTES)));
   // The first row that doesn't belong to the page, if any.
   const beyond = cell(s.sql, NTH, from, range.to, fitting) as string | undefined;
-  const row = s.sql.all(JOIN, join.version, join.schema, from, beyond ?? range.to)[0] as unknown as
-    | [count: number, last: string, current: number, items: ArrayBuffer]
-    | undefined;
+  const row = s.sql.all(
+    JOIN,
+    join.version,
+    join.schema,
+    join.separator ?? ',',
+    from,
+    beyond ?? range.to,
+  )[0] as unknown as [count: number, last: string, current: number, items: ArrayBuffer] | undefined;
   if (row?.[2] !== 1) return null;
   const [count, last, , items] = row;
   page.items = [utf8.encode(`{"metadata":{"resourceVersion":"${first}",`), new Uint8Array(items)];
