@@ -71,6 +71,8 @@ const cutDiff = (v: string) =>
     '$1',
   );
 function sortList(v: string): string {
+  const lines = /^([\s\S]*: errors:\n)([\s\S]*)$/.exec(v);
+  if (lines) return `${lines[1]}${(lines[2] ?? '').split('\n').sort().join('\n')}`;
   const m = /^(.* is invalid: )\[(.*)\]$/s.exec(v);
   return m ? `${m[1]}[${(m[2] ?? '').split(', ').sort().join(', ')}]` : v;
 }
