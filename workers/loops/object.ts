@@ -1,5 +1,5 @@
 import { DurableObject } from 'cloudflare:workers';
-import type { Env } from '../../kube/meta/env.ts';
+import { type Env, sleep } from '../../kube/meta/env.ts';
 import type { Controller } from '../../kube/reconcile/controller.ts';
 import {
   type ChangeSource,
@@ -19,6 +19,10 @@ const LEASE_MS = 15_000;
 /** A standby that finds the lease held looks again this long after the holder's time is over; not later than a lease from now, whatever the store's clock says. */
 const STANDBY_AFTER_MS = 250;
 const STANDBY_MS = LEASE_MS + 1_000;
+
+/** Between rounds of a loop that always finds more to do: a tenth of the time since it began. */
+const BUSY_SHARE = 10;
+const BUSY_MS_MAX = 50;
 
 /** A loop that fails waits this long, doubling, so that a standby can take its place. */
 const FAILED_MS = 1_000;
@@ -112,11 +116,14 @@ export function makeLoop<B>(platform: (bindings: B) => LoopPlatform) {
 
     async #run(name: LoopName): Promise<void> {
       const { env } = this.#platform;
+      const began = env.now();
       while (this.#again) {
         this.#again = false;
         try {
           await this.#work(name);
           this.#failures = 0;
+          // At once at first; the longer it goes on, the more changes a round takes together.
+          if (this.#again) await sleep(env, Math.min((env.now() - began) / BUSY_SHARE, BUSY_MS_MAX));
         } catch (error) {
           env.log('error', 'loop.failed', {
             ...name,
