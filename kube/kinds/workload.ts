@@ -53,7 +53,7 @@ export function validateSelectorAndTemplate(path: string, spec: JsonObject): Iss
   );
   const parsed = selectorRequirements(spec.selector);
   if (parsed !== null && !parsed.ok) {
-    return [...issues, invalid(`${path}.selector`, spec.selector, 'invalid label selector')];
+    return [...issues, invalid(`${path}.selector`, shownSelector(spec.selector), 'invalid label selector')];
   }
   return [
     ...issues,
@@ -88,4 +88,14 @@ export function notDecremented(next: JsonObject, prev: JsonObject): Issue[] {
 export function defaultCounts(spec: JsonObject, history = true): void {
   orElse(spec, 'replicas', 1);
   if (history) orElse(spec, 'revisionHistoryLimit', 10);
+}
+
+/** A LabelSelector with its members in Go's order. */
+function shownSelector(v: Json | undefined): JsonObject {
+  const { matchLabels, matchExpressions, ...rest } = obj(v);
+  return {
+    ...(matchLabels === undefined ? {} : { matchLabels }),
+    ...(matchExpressions === undefined ? {} : { matchExpressions }),
+    ...rest,
+  };
 }
