@@ -53,7 +53,9 @@ export function validateSelectorAndTemplate(path: string, spec: JsonObject): Iss
   );
   const parsed = selectorRequirements(spec.selector);
   if (parsed !== null && !parsed.ok) {
-    return [...issues, invalid(`${path}.selector`, shownSelector(spec.selector), 'invalid label selector')];
+    // A struct in Go: its members keep their order.
+    const message = `Invalid value: ${JSON.stringify(shownSelector(spec.selector))}: invalid label selector`;
+    return [...issues, { ...invalid(`${path}.selector`, '', ''), message }];
   }
   return [
     ...issues,
