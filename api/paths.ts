@@ -43,7 +43,10 @@ export const VERSION = {
 
 /** Answers what isn't a resource: discovery, OpenAPI, health, version, the issuer's documents. */
 export function paths(parts: Parts): (call: Call) => Promise<Response> {
-  const app = new Hono<Outer>({ strict: false });
+  // By the cluster's own path: the request's may have a prefix that names the cluster. As in strict: false, a slash at the end says nothing.
+  const getPath = (_: Request, o?: { env?: Outer['Bindings'] }) =>
+    o?.env?.call.info.path.replace(/(?<=.)\/$/, '') ?? '/';
+  const app = new Hono<Outer>({ getPath });
   discoveryRoutes(app);
   app.get('/version', (c) => json(c.env.call, VERSION));
   app.get('/metrics', (c) => respond(c.env.call, 200, metricsText(), 'text/plain; version=0.0.4; charset=utf-8'));
@@ -68,11 +71,8 @@ export function paths(parts: Parts): (call: Call) => Promise<Response> {
     throw e;
   });
   void parts;
-  return async (call) => app.fetch(relative(call), { call });
+  return async (call) => app.fetch(call.request, { call });
 }
-
-/** The request with the path that the cluster sees: the prefix that names the cluster has been cut off by the caller already. */
-const relative = (call: Call): Request => call.request;
 
 function discoveryRoutes(app: Hono<Outer>): void {
   app.get('/api', (c) => discovery(c.env.call, true));

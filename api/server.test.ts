@@ -32,6 +32,27 @@ test('a created object can be read, listed, replaced and deleted', async () => {
   assert.equal((await b.ask('GET', `${CONFIGMAPS}/one`)).code, 404);
 });
 
+test('a cluster under a path of its endpoint has all of its own paths there', async () => {
+  const b = await bench();
+  const prefix = '/clusters/x';
+  b.cluster.pathAt = `https://test.example${prefix}`.length;
+  const found: [string, string][] = [
+    ['', 'paths'],
+    ['/', 'paths'],
+    ['/api?timeout=32s', 'versions'],
+    ['/api/', 'versions'],
+    ['/apis/apps/v1', 'resources'],
+    ['/version', 'gitVersion'],
+    ['/openapi/v3', 'paths'],
+    [CONFIGMAPS, 'items'],
+    [`${CONFIGMAPS}?limit=1`, 'items'],
+  ];
+  for (const [path, member] of found) {
+    const { code, body } = await b.ask('GET', prefix + path);
+    assert.deepEqual([path, code, member in body], [path, 200, true]);
+  }
+});
+
 test('an update that changes nothing writes nothing', async () => {
   const b = await bench();
   const { body } = await b.ask('POST', CONFIGMAPS, cm('one'), { 'user-agent': 'x' });

@@ -143,7 +143,7 @@ describe('loops in workerd', { concurrency: true }, () => {
       assert.equal((await fault())?.seen, 8);
       if (how === 'hang') {
         // The commit that hung goes off now, under an epoch that is over.
-        await tell('release', {});
+        await tell('release', { store });
         await until('the late commit has its answer', async () => (await fault())?.answer !== undefined);
         assert.deepEqual((await fault())?.answer, { ok: false, lost: 'fence' });
       }

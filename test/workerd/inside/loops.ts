@@ -127,7 +127,10 @@ export default {
       lost.set(loop, times);
       return new Response();
     }
-    if (pathname === '/test/release') for (const f of faults) f.released = true;
+    if (pathname === '/test/release') {
+      const { store } = (await request.json()) as Pick<Fault, 'store'>;
+      for (const f of faults) if (f.store === store) f.released = true;
+    }
     if (pathname.startsWith('/test/')) return Response.json({ counts, faults, wakes });
     const b: Bindings = { ...env, PUBLIC_URL: '', OPERATOR_TOKEN_SHA256: OPERATOR };
     return main.fetch?.(request as never, b, ctx) ?? new Response(null, { status: 404 });
