@@ -12,7 +12,8 @@ export interface Suite {
 
 const node = (...args: string[]) => ['node', '--disable-warning=ExperimentalWarning', ...args];
 /** A test that hangs fails. */
-const unit = (...patterns: string[]) => node('--test', '--test-reporter=spec', '--test-timeout=300000', ...patterns);
+const unit = (...patterns: string[]) =>
+  node('--test', '--test-reporter=spec', '--test-timeout=300000', '--test-concurrency=2', ...patterns);
 const glob = (...patterns: string[]) => patterns.flatMap((p) => globSync(p)).sort();
 
 /** Tests of web-standard code: the same files run in Node, in workerd and in Deno. */
