@@ -1,4 +1,4 @@
-import { forbidden, invalid, notSupported } from '../meta/issues.ts';
+import { forbidden, goJson, invalid, notSupported } from '../meta/issues.ts';
 import type { Json, JsonObject } from '../meta/json.ts';
 import { percent } from '../meta/names.ts';
 import { selectorRequirements } from '../meta/selectors.ts';
@@ -53,8 +53,7 @@ export function validateSelectorAndTemplate(path: string, spec: JsonObject): Iss
   );
   const parsed = selectorRequirements(spec.selector);
   if (parsed !== null && !parsed.ok) {
-    // A struct in Go: its members keep their order.
-    const message = `Invalid value: ${JSON.stringify(shownSelector(spec.selector))}: invalid label selector`;
+    const message = `Invalid value: ${selectorText(spec.selector)}: invalid label selector`;
     return [...issues, { ...invalid(`${path}.selector`, '', ''), message }];
   }
   return [
@@ -93,11 +92,11 @@ export function defaultCounts(spec: JsonObject, history = true): void {
 }
 
 /** A LabelSelector with its members in Go's order. */
-function shownSelector(v: Json | undefined): JsonObject {
-  const { matchLabels, matchExpressions, ...rest } = obj(v);
-  return {
-    ...(matchLabels === undefined ? {} : { matchLabels }),
-    ...(matchExpressions === undefined ? {} : { matchExpressions }),
-    ...rest,
-  };
+function selectorText(v: Json | undefined): string {
+  const selector = obj(v);
+  const members = ['matchLabels', 'matchExpressions'].flatMap((name) => {
+    const value = selector[name];
+    return value === undefined ? [] : [`"${name}":${goJson(value)}`];
+  });
+  return `{${members.join(',')}}`;
 }

@@ -45,6 +45,7 @@ export const workloads: readonly Case[] = [
       post(dry(DEP), { metadata: { name: 'd' } }),
       post(dry(DEP), deployment('d', { selector: {} })),
       post(dry(DEP), deployment('d', { selector: { matchLabels: { x: 'y' } } })),
+      post(dry(DEP), deployment('d', { selector: { matchLabels: { b: 'a b', a: '<' } } })),
       post(dry(DEP), deployment('d', { replicas: -1, minReadySeconds: -1, revisionHistoryLimit: -1 })),
       post(dry(DEP), deployment('d', { strategy: { type: 'X' } })),
       post(dry(DEP), deployment('d', { strategy: { type: 'Recreate', rollingUpdate: {} } })),
