@@ -87,8 +87,10 @@ function keyedElement(list: ListPlan, item: Json): PathElement {
   }
   const pairs: [string, Json][] = [];
   for (const key of list.keys) {
-    const v = (map === undefined ? item[key] : member(map, item, key)) ?? list.keyDefault(key);
-    if (v !== undefined && v !== null) pairs.push([key, v]);
+    // A null that is written is a key of its own; only an absent one has the default.
+    const given = map === undefined ? item[key] : member(map, item, key);
+    const v = given === undefined ? list.keyDefault(key) : given;
+    if (v !== undefined) pairs.push([key, v]);
   }
   if (pairs.length === 0) {
     const names = `[${list.keys.map((k) => `"${k}"`).join(' ')}]`;

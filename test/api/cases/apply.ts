@@ -133,6 +133,20 @@ export const apply: readonly Case[] = [
     ],
   },
   {
+    name: 'a null among the keys of a list is a key of its own',
+    steps: [
+      ...[[{ port: null }, {}], [{ port: 80, protocol: null }], [{ port: 80, protocol: null }, { port: 80 }]].map(
+        (ports) =>
+          patch('apply', '/api/v1/namespaces/{ns}/services/s?fieldManager=me', {
+            apiVersion: 'v1',
+            kind: 'Service',
+            metadata: { name: 's' },
+            spec: { ports },
+          }),
+      ),
+    ],
+  },
+  {
     name: 'apply without kind or apiVersion is 400',
     steps: [
       patch('apply', `${CM}/a?fieldManager=me`, { metadata: { name: 'a' } }),
