@@ -86,7 +86,12 @@ function say(line: string): void {
 
 async function startServer(home: string, host: string, port: number, names: readonly string[]): Promise<Endpoint> {
   const pidFile = join(home, 'server.pid');
+  const urlFile = join(home, 'url');
+  const running =
+    readPid(pidFile) !== undefined && existsSync(urlFile) ? readFileSync(urlFile, 'utf8').trim() : undefined;
   const server = await prepare({ home, host, port, names });
+  if (running !== undefined && running !== server.url)
+    throw new CommandError(`the control plane runs on ${running} already; coracle down ends it`);
   const endpoint = { url: server.url, caPem: server.caPem, token: server.operatorToken };
   if (readPid(pidFile) === undefined) {
     say(`starting the control plane on ${server.url}`);
@@ -94,7 +99,7 @@ async function startServer(home: string, host: string, port: number, names: read
     child.unref();
     writePid(pidFile, child.pid ?? 0);
   }
-  writeAtomic(join(home, 'url'), server.url, 0o644);
+  writeAtomic(urlFile, server.url, 0o644);
   await waitFor(
     `the control plane (log: ${join(home, 'server.log')})`,
     SERVER_MS_MAX,
@@ -107,7 +112,11 @@ async function startServer(home: string, host: string, port: number, names: read
 async function ensureCluster(home: string, endpoint: Endpoint, name: string): Promise<Remembered> {
   mkdirSync(join(home, 'clusters'), { recursive: true, mode: 0o700 });
   const path = join(home, 'clusters', `${name}.json`);
-  if (existsSync(path)) return JSON.parse(readFileSync(path, 'utf8')) as Remembered;
+  if (existsSync(path)) {
+    const known = JSON.parse(readFileSync(path, 'utf8')) as Remembered;
+    // The endpoint may have another address than when the cluster was made.
+    return { ...known, url: endpoint.url + new URL(known.url).pathname };
+  }
   const made: ClusterObject = await createCluster(endpoint, name);
   const remembered = { name, url: made.status.url, adminToken: made.status.adminToken ?? '' };
   writeAtomic(path, JSON.stringify(remembered));
