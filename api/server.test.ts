@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { isObject } from '../kube/meta/json.ts';
+import { StoreError } from '../kube/store/store.ts';
 import { bench } from './testing.ts';
 
 const CONFIGMAPS = '/api/v1/namespaces/default/configmaps';
@@ -51,6 +52,17 @@ test('a cluster under a path of its endpoint has all of its own paths there', as
     const { code, body } = await b.ask('GET', prefix + path);
     assert.deepEqual([path, code, member in body], [path, 200, true]);
   }
+});
+
+test('an overloaded store is 429 with Retry-After, and nothing is tried again', async () => {
+  const b = await bench();
+  let commits = 0;
+  b.store.commit = async () => {
+    commits++;
+    throw new StoreError('overloaded', 'too many writes are waiting');
+  };
+  const { code, body, headers } = await b.ask('POST', CONFIGMAPS, cm('one'));
+  assert.deepEqual([code, body.reason, headers.get('retry-after'), commits], [429, 'TooManyRequests', '1', 1]);
 });
 
 test('an update that changes nothing writes nothing', async () => {
