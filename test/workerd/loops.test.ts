@@ -138,7 +138,7 @@ describe('loops in workerd', { concurrency: true }, () => {
       const since = await apply(c, 20);
       await until('all pods are there', () => settled(c, 20));
       const took = Date.now() - began;
-      assert.ok(took > LEASE_MS - 3_000 && took < LEASE_MS + 2_500, `the standby took over after ${took} ms`);
+      assert.ok(took > LEASE_MS - 3_000 && took < LEASE_MS + 5_000, `the standby took over after ${took} ms`);
       const fault = async () => (await state()).faults.find((f) => f.store === store && f.loop === loop);
       assert.equal((await fault())?.seen, 8);
       if (how === 'hang') {
@@ -170,7 +170,7 @@ describe('loops in workerd', { concurrency: true }, () => {
     const since = await apply(c, 5);
     await until('all pods are there', () => settled(c, 5));
     const took = Date.now() - began;
-    assert.ok(took > 4_500 && took < 9_500, `the alarm came after ${took} ms`);
+    assert.ok(took > 4_500 && took < 15_000, `the alarm came after ${took} ms`);
     assert.deepEqual((await mine()).slice(before.length, before.length + 2), [
       `${c.id}/controllers/0`,
       `${c.id}/controllers/1`,
