@@ -1,14 +1,12 @@
 import { JSON_TYPE, PROTOBUF_TYPE } from '../kube/codec/negotiate.ts';
-import { transcodeObject } from '../kube/codec/protobuf.ts';
 import type { KubeObject } from '../kube/meta/object.ts';
 import type { Struct } from '../kube/schema/schema.ts';
-import { spliceItem, spliceObject } from '../kube/store/splice.ts';
 import type { Entry } from '../kube/store/store.ts';
 import type { Call } from './call.ts';
 import { encodeObject } from './encode.ts';
 import type { Resource } from './parts.ts';
 import { respond, respondJson } from './respond.ts';
-import { isCurrent, objectOf } from './row.ts';
+import { isCurrent, objectOf, spliced, transcoded } from './row.ts';
 
 // Answers with one object. The usual one is the stored text with three members put in front.
 
@@ -17,13 +15,9 @@ type Row = Pick<Entry, 'value' | 'revision' | 'version' | 'schema' | 'enc'>;
 /** A stored row as the answer; parsed only when the client wants something else than its text. */
 export function answerRow(call: Call, resource: Resource, code: number, row: Row): Response {
   const { out } = call;
-  if (out.type === JSON_TYPE && out.as === null && !call.pretty && isCurrent(resource, row)) {
-    return respondJson(call, code, spliceObject(row.value, resource.ref.kind, resource.apiVersion, row.revision));
-  }
-  if (out.type === PROTOBUF_TYPE && out.as === null && isCurrent(resource, row)) {
-    const { apiVersion, ref, struct } = resource;
-    const body = transcodeObject(struct, spliceItem(row.value, row.revision), apiVersion, ref.kind);
-    return respond(call, code, body, PROTOBUF_TYPE);
+  if (out.as === null && isCurrent(resource, row)) {
+    if (out.type === JSON_TYPE && !call.pretty) return respondJson(call, code, spliced(resource, row));
+    if (out.type === PROTOBUF_TYPE) return respond(call, code, transcoded(resource, row), PROTOBUF_TYPE);
   }
   return answerObject(call, resource, code, objectOf(resource, row));
 }

@@ -1,3 +1,4 @@
+import { joinBytes } from '../kube/codec/framing.ts';
 import type { Accepted } from '../kube/codec/negotiate.ts';
 import { sleep } from '../kube/meta/env.ts';
 import type { Json } from '../kube/meta/json.ts';
@@ -277,13 +278,5 @@ async function readLimited(request: Request, over: () => StatusError): Promise<U
     if (size > MAX_BODY_BYTES) throw over();
     chunks.push(chunk);
   }
-  const only = chunks[0];
-  if (chunks.length === 1 && only) return only;
-  const all = new Uint8Array(size);
-  let at = 0;
-  for (const c of chunks) {
-    all.set(c, at);
-    at += c.length;
-  }
-  return all;
+  return joinBytes(chunks);
 }

@@ -1,18 +1,17 @@
 import { joinBytes, lengthFrame } from '../kube/codec/framing.ts';
 import { printJson } from '../kube/codec/json.ts';
 import { contentTypeOf, PROTOBUF_TYPE } from '../kube/codec/negotiate.ts';
-import { encodeWatchEvent, encodeObject as protoObject, transcodeObject } from '../kube/codec/protobuf.ts';
+import { encodeWatchEvent, encodeObject as protoObject } from '../kube/codec/protobuf.ts';
 import { toPartial, toTable } from '../kube/codec/table.ts';
 import type { JsonObject } from '../kube/meta/json.ts';
 import type { KubeObject } from '../kube/meta/object.ts';
 import type { Status } from '../kube/meta/status.ts';
 import type { Struct } from '../kube/schema/schema.ts';
-import { spliceItem, spliceObject } from '../kube/store/splice.ts';
 import type { Batch, EventJoin, Revision, WatchEvent } from '../kube/store/store.ts';
 import type { Call } from './call.ts';
 import { tableOptions } from './encode.ts';
 import type { Resource } from './parts.ts';
-import { isCurrent, objectOf } from './row.ts';
+import { isCurrent, objectOf, spliced, transcoded } from './row.ts';
 
 /** Frames of a watch stream in the form that the client asked for. */
 export interface EventEncoder {
@@ -105,9 +104,7 @@ function jsonEvents(resource: Resource, transform: Transform): EventEncoder {
   };
 }
 function objectText(resource: Resource, e: WatchEvent): string {
-  return isCurrent(resource, e)
-    ? spliceObject(e.value, resource.ref.kind, resource.apiVersion, e.revision)
-    : printJson(objectOf(resource, e));
+  return isCurrent(resource, e) ? spliced(resource, e) : printJson(objectOf(resource, e));
 }
 
 function protoEvents(call: Call, resource: Resource, transform: Transform): EventEncoder {
@@ -132,9 +129,6 @@ function protoEvents(call: Call, resource: Resource, transform: Transform): Even
     error: (s) => (status ? frame('ERROR', status, s) : new Uint8Array()),
   };
 }
-
-const transcoded = (r: Resource, e: WatchEvent) =>
-  transcodeObject(r.struct, spliceItem(e.value, e.revision), r.apiVersion, r.ref.kind);
 
 /** What marks the end of the initial events: apimachinery meta/v1 InitialEventsAnnotationKey. */
 const INITIAL_EVENTS_END = 'k8s.io/initial-events-end';

@@ -1,7 +1,9 @@
 import { parseJson, printJson } from '../kube/codec/json.ts';
+import { transcodeObject } from '../kube/codec/protobuf.ts';
 import type { Facts } from '../kube/meta/facts.ts';
 import { isObject, type Json, type JsonObject } from '../kube/meta/json.ts';
 import { apiVersionOf, type KubeObject } from '../kube/meta/object.ts';
+import { spliceItem, spliceObject } from '../kube/store/splice.ts';
 import type { Entry, Revision, Value } from '../kube/store/store.ts';
 import type { Resource } from './parts.ts';
 
@@ -98,6 +100,13 @@ export function toStored(resource: Resource, object: KubeObject): KubeObject {
   const { kind, ref, stored } = resource;
   return ref === stored || !kind.convert ? object : kind.convert(object, stored);
 }
+
+/** The JSON of a current row with apiVersion, kind and resourceVersion, without its object. */
+export const spliced = (r: Resource, row: Pick<Entry, 'value' | 'revision'>): string =>
+  spliceObject(row.value, r.ref.kind, r.apiVersion, row.revision);
+/** The same in protobuf, enveloped. */
+export const transcoded = (r: Resource, row: Pick<Entry, 'value' | 'revision'>): Uint8Array =>
+  transcodeObject(r.struct, spliceItem(row.value, row.revision), r.apiVersion, r.ref.kind);
 
 /** True when a row can be sent by splicing alone: current, plain, of the version asked for. */
 export function isCurrent(resource: Resource, e: { version: string; schema: string; enc?: string }): boolean {

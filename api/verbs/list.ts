@@ -5,14 +5,14 @@ import { encodeProto, transcodeProto } from '../../kube/codec/protobuf.ts';
 import type { JsonObject } from '../../kube/meta/json.ts';
 import type { KubeObject } from '../../kube/meta/object.ts';
 import { badRequest } from '../../kube/meta/status.ts';
-import { spliceItem, spliceObject } from '../../kube/store/splice.ts';
+import { spliceItem } from '../../kube/store/splice.ts';
 import type { Entry, Page, ReadOptions, Revision, Store } from '../../kube/store/store.ts';
 import { type Call, read, readOn, storeOf, storeStatus } from '../call.ts';
 import { encodeList, protoList } from '../encode.ts';
 import type { Resource } from '../parts.ts';
 import { type ListOptions, listOptions } from '../query.ts';
 import { respond } from '../respond.ts';
-import { isCurrent, objectOf } from '../row.ts';
+import { isCurrent, objectOf, spliced } from '../row.ts';
 import {
   continueExpired,
   decodeContinue,
@@ -46,13 +46,7 @@ export async function list(call: Call, resource: Resource): Promise<Response> {
   checkNewEnough(o, first.revision);
   if (form === 'lines') return inProtobuf(call, resource, cursor, first);
   if (form === 'entries') return encoded(call, resource, cursor, first);
-  if (isDone(cursor, first)) {
-    const tail = utf8.encode(`],"metadata":${printJson(metaOf(cursor, first))}}\n`);
-    const parts = [utf8.encode(head(resource)), ...itemsOf(resource, first), tail];
-    const size = parts.reduce((sum, p) => sum + p.length, 0);
-    return respond(call, 200, size <= JOIN_BYTES_MAX ? joinBytes(parts) : inParts(parts), JSON_TYPE);
-  }
-  return streamed(call, resource, cursor, first);
+  return respond(call, 200, await body(textParts(call, resource, cursor, first)), JSON_TYPE);
 }
 
 function cursorOf(call: Call, resource: Resource, selected: Selected, o: ListOptions): Cursor {
@@ -152,18 +146,6 @@ function prefixOf(c: Cursor): { resource: string; namespace: string } {
 const head = (r: Resource) => `{"kind":"${r.ref.kind}List","apiVersion":"${r.apiVersion}","items":[`;
 
 const utf8 = new TextEncoder();
-/** Longer answers go out in parts, which saves a copy; shorter ones with their length. */
-const JOIN_BYTES_MAX = 64 * 1024;
-function inParts(parts: Uint8Array[]): ReadableStream<Uint8Array> {
-  return new ReadableStream({
-    pull(controller) {
-      const next = parts.shift();
-      if (next) controller.enqueue(next);
-      if (parts.length === 0) controller.close();
-    },
-  });
-}
-
 /** A page's items, without the brackets. */
 function itemsOf(resource: Resource, page: Page): Uint8Array[] {
   if (page.items !== undefined) return page.items;
@@ -173,9 +155,7 @@ function itemsOf(resource: Resource, page: Page): Uint8Array[] {
 }
 function itemText(resource: Resource, e: Entry): string {
   if (isCurrent(resource, e)) {
-    return resource.custom
-      ? spliceObject(e.value, resource.ref.kind, resource.apiVersion, e.revision)
-      : spliceItem(e.value, e.revision);
+    return resource.custom ? spliced(resource, e) : spliceItem(e.value, e.revision);
   }
   const object = objectOf(resource, e);
   if (resource.custom) return printJson(object as JsonObject);
@@ -184,32 +164,41 @@ function itemText(resource: Resource, e: Entry): string {
 }
 
 const COMMA = utf8.encode(',');
-/** Pages as they come: the object that answers never holds more than one. */
-function streamed(call: Call, resource: Resource, cursor: Cursor, first: Page): Response {
-  let page: Page | undefined = first;
-  let isFirst = true;
-  const body = new ReadableStream<Uint8Array>({
+/** The list in parts, page by page. */
+async function* textParts(call: Call, resource: Resource, cursor: Cursor, first: Page): AsyncGenerator<Uint8Array> {
+  yield utf8.encode(head(resource));
+  let page = first;
+  for (let any = false; ; page = await nextPage(call, resource, cursor, 'text')) {
+    const items = itemsOf(resource, page);
+    // A page of a selector that matches little may be empty.
+    if (any && items.length > 0) yield COMMA;
+    yield* items;
+    any ||= items.length > 0;
+    if (isDone(cursor, page)) break;
+  }
+  yield utf8.encode(`],"metadata":${printJson(metaOf(cursor, page))}}\n`);
+}
+
+/** Longer answers go out in parts, so that nobody holds more than a page; shorter ones with their length. */
+const WHOLE_BYTES_MAX = 64 * 1024;
+async function body(parts: AsyncGenerator<Uint8Array>): Promise<Uint8Array | ReadableStream<Uint8Array>> {
+  const begun: Uint8Array[] = [];
+  for (let size = 0; size <= WHOLE_BYTES_MAX; ) {
+    const next = await parts.next();
+    if (next.done) return joinBytes(begun);
+    begun.push(next.value);
+    size += next.value.length;
+  }
+  return new ReadableStream<Uint8Array>({
     async pull(controller) {
-      if (isFirst) {
-        isFirst = false;
-        controller.enqueue(utf8.encode(head(resource)));
-        const items = itemsOf(resource, first);
-        for (const part of items) controller.enqueue(part);
-        return;
-      }
-      page = await nextPage(call, resource, cursor, 'text');
-      const items = itemsOf(resource, page);
-      const done = isDone(cursor, page);
-      if (items.length > 0) {
-        controller.enqueue(COMMA);
-        for (const part of items) controller.enqueue(part);
-      }
-      if (!done) return;
-      controller.enqueue(utf8.encode(`],"metadata":${printJson(metaOf(cursor, page))}}\n`));
-      controller.close();
+      const next = begun.shift() ?? (await parts.next()).value;
+      if (next) controller.enqueue(next);
+      else controller.close();
+    },
+    async cancel() {
+      await parts.return(undefined);
     },
   });
-  return respond(call, 200, body, JSON_TYPE);
 }
 
 /** A list in protobuf has its length in front: its items are collected, but as bytes. */

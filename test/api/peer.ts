@@ -1,10 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { generateKeyPairSync } from 'node:crypto';
 import { existsSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { freePorts } from '../ports.ts';
 import { send, type Target } from './play.ts';
 
 /** A running kube-apiserver with etcd. */
@@ -103,22 +103,4 @@ async function ready(target: Target): Promise<boolean> {
     // Nothing listens yet.
     return false;
   }
-}
-
-/** Ports that nobody listens on now: all are held until the last is known, so that they differ. */
-async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer());
-  const ports = await Promise.all(
-    servers.map(
-      (s) =>
-        new Promise<number>((resolve) => {
-          s.listen(0, '127.0.0.1', () => {
-            const a = s.address();
-            resolve(typeof a === 'object' && a ? a.port : 0);
-          });
-        }),
-    ),
-  );
-  await Promise.all(servers.map((s) => new Promise((resolve) => s.close(resolve))));
-  return ports;
 }

@@ -1,10 +1,10 @@
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createCluster } from '../../cli/cluster.ts';
 import { call } from '../../cli/endpoint.ts';
 import { prepare, start, waitFor } from '../../cli/server/process.ts';
+import { freePort } from '../ports.ts';
 
 /** A control plane to be measured. */
 export interface Server {
@@ -39,13 +39,4 @@ export async function startOurs(): Promise<Server> {
     await stop();
     throw e;
   }
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const s = createServer().listen(0, '127.0.0.1', () => {
-      const a = s.address();
-      s.close(() => resolve(typeof a === 'object' && a ? a.port : 0));
-    });
-  });
 }

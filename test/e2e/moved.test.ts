@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { it } from 'node:test';
 import { promisify } from 'node:util';
-import { findKubectl, freePort } from './system.ts';
+import { freePorts } from '../ports.ts';
+import { findKubectl } from './system.ts';
 
 const run = promisify(execFile);
 
@@ -18,7 +19,7 @@ it('a control plane that comes back on another port keeps its clusters, and one 
     await rm(home, { recursive: true, force: true });
   });
   const kubectl = (await findKubectl()) ?? 'kubectl';
-  const [first, second] = [String(await freePort()), String(await freePort())];
+  const [first = '', second = ''] = (await freePorts(2)).map(String);
   await coracle('up', '--no-node', '--port', first);
   await run(kubectl, ['create', 'configmap', 'kept'], { env });
   await assert.rejects(coracle('up', '--no-node', '--port', second), (e: { code?: number; stderr?: string }) => {

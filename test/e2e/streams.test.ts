@@ -4,11 +4,11 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
-import { connect } from 'node:net';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { BUSYBOX, findKubectl, freePort, type System, startSystem } from './system.ts';
+import { answers, freePort } from '../ports.ts';
+import { BUSYBOX, findKubectl, type System, startSystem } from './system.ts';
 
 const ROUNDS = Number(process.env.CORACLE_ROUNDS ?? 3);
 const MIB = 1 << 20;
@@ -153,15 +153,6 @@ test('port-forward serves several connections at once', { skip }, async () => {
     child.kill();
   }
 });
-function answers(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const c = connect(port, '127.0.0.1', () => {
-      c.destroy();
-      resolve(true);
-    });
-    c.on('error', () => resolve(false));
-  });
-}
 
 test('logs -f ends when the container ends, with its last line', { skip }, async () => {
   const want = `${Array.from({ length: 2000 }, (_, i) => `line ${i}`).join('\n')}\n`;

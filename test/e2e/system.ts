@@ -1,12 +1,12 @@
 import { execFile, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { busyboxImage } from '../../node-agent/runtime/testing/image.ts';
 import { type Registry, startRegistry } from '../../node-agent/runtime/testing/registry.ts';
+import { freePort } from '../ports.ts';
 
 const run = promisify(execFile);
 const root = join(import.meta.dirname, '..', '..');
@@ -46,18 +46,6 @@ export async function findKubectl(): Promise<string | null> {
     return built;
   }
   return (await run('which', ['kubectl']).catch(() => null))?.stdout.trim() || null;
-}
-
-/** A TCP port that is free now. */
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const s = createServer();
-    s.on('error', reject);
-    s.listen(0, '127.0.0.1', () => {
-      const address = s.address();
-      s.close(() => resolve(typeof address === 'object' && address ? address.port : 0));
-    });
-  });
 }
 
 /** Starts a system with `./coracle up`. `subnet`: third byte of its pods' 10.214.x.0/24; give each test file another. */

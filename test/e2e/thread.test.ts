@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
-import { connect } from 'node:net';
 import { after, before, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { BUSYBOX, findKubectl, freePort, type System, startSystem } from './system.ts';
+import { answers, freePort } from '../ports.ts';
+import { BUSYBOX, findKubectl, type System, startSystem } from './system.ts';
 
 const skip = process.getuid?.() === 0 ? ((await findKubectl()) === null ? 'no kubectl' : false) : 'needs root';
 let s: System;
@@ -105,15 +105,6 @@ test('port-forward reaches a port of the pod', { skip }, async () => {
     child.kill();
   }
 });
-function answers(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const c = connect(port, '127.0.0.1', () => {
-      c.destroy();
-      resolve(true);
-    });
-    c.on('error', () => resolve(false));
-  });
-}
 
 test('a failing container is restarted and says why', { skip }, async () => {
   await apply(pod('crash', 'echo no > /dev/termination-log; exit 3'));

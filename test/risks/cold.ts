@@ -7,7 +7,7 @@ import { prepare, start } from '../../cli/server/process.ts';
 import { encodeObject } from '../../kube/codec/protobuf.ts';
 import type { KubeObject } from '../../kube/meta/object.ts';
 import { schemas } from '../../kube/schema/schemas.ts';
-import { freePort } from '../e2e/system.ts';
+import { freePort } from '../ports.ts';
 
 const runs = Number(process.argv[2] ?? 5);
 const struct = schemas.kind({ group: 'apps', version: 'v1', kind: 'Deployment' });
