@@ -10,7 +10,7 @@ import { denied } from './forbidden.ts';
 import { countRequest } from './metrics.ts';
 import type { Parts, Resource } from './parts.ts';
 import { paths } from './paths.ts';
-import { parseRequest } from './request.ts';
+import { parseRequest, splitUrl } from './request.ts';
 import { indexResources, type Resources } from './resources.ts';
 import { methodNotAllowed, notRepresentable, plainText, respondError, unknownResource } from './respond.ts';
 import { act, isVirtual } from './verbs/action.ts';
@@ -147,14 +147,6 @@ function begin(
   };
 }
 const DEFAULT_OUT = negotiate(null, PLAIN);
-
-const NO_QUERY = new URLSearchParams();
-/** Path and query of a URL, in which `at` says where the path begins. Not by URL: it costs more than all the rest of this step. */
-function splitUrl(url: string, at = url.indexOf('/', url.indexOf('://') + '://'.length)) {
-  const mark = url.indexOf('?', at);
-  if (mark < 0) return { path: url.slice(at) || '/', query: NO_QUERY };
-  return { path: url.slice(at, mark) || '/', query: new URLSearchParams(url.slice(mark + 1)) };
-}
 
 function decodePath(path: string): string {
   if (!path.includes('%')) return path;

@@ -9,7 +9,7 @@ import { ask, call, type Endpoint } from './endpoint.ts';
 import { coracleHome, root, writeAtomic } from './home.ts';
 import { kubeconfig } from './kubeconfig.ts';
 import { portOf, serverOptions } from './serve.ts';
-import { prepare, readPid, start, waitFor, writePid } from './server/process.ts';
+import { prepare, readPid, serverUrl, start, waitFor, writePid } from './server/process.ts';
 
 /** A cold start on a slow disk compiles the bundle and opens databases. */
 const SERVER_MS_MAX = 30_000;
@@ -87,13 +87,13 @@ function say(line: string): void {
 async function startServer(home: string, host: string, port: number, names: readonly string[]): Promise<Endpoint> {
   const pidFile = join(home, 'server.pid');
   const urlFile = join(home, 'url');
-  const running =
-    readPid(pidFile) !== undefined && existsSync(urlFile) ? readFileSync(urlFile, 'utf8').trim() : undefined;
+  const runs = readPid(pidFile) !== undefined;
+  const url = runs && existsSync(urlFile) ? readFileSync(urlFile, 'utf8').trim() : serverUrl(host, port);
+  if (url !== serverUrl(host, port))
+    throw new CommandError(`the control plane runs on ${url} already; coracle down ends it`);
   const server = await prepare({ home, host, port, names });
-  if (running !== undefined && running !== server.url)
-    throw new CommandError(`the control plane runs on ${running} already; coracle down ends it`);
   const endpoint = { url: server.url, caPem: server.caPem, token: server.operatorToken };
-  if (readPid(pidFile) === undefined) {
+  if (!runs) {
     say(`starting the control plane on ${server.url}`);
     const child = start(server.config, join(home, 'server.log'));
     child.unref();

@@ -3,6 +3,7 @@ import { chain } from '../api/admission/index.ts';
 import { authenticateRequest, createAuthenticator } from '../api/authn/authenticate.ts';
 import { nodeOf } from '../api/authn/users.ts';
 import { createAuthorizer } from '../api/authz/index.ts';
+import { pathStart } from '../api/request.ts';
 import { createApi } from '../api/server.ts';
 import { kinds } from '../kube/kinds/index.ts';
 import { forbidden, notFound, StatusError } from '../kube/meta/status.ts';
@@ -51,9 +52,9 @@ const OWN = '/.coracle/v1/';
 
 export default {
   async fetch(request: Request, b: Bindings, ctx: ExecutionContext): Promise<Response> {
-    // By hand: a URL and a second Request cost as much as a tenth of a GET.
+    // Without URL and a second Request: 3 % of the profile of a create.
     const { url } = request;
-    const path = url.indexOf('/', url.indexOf('://') + '://'.length);
+    const path = pathStart(url);
     if (!url.startsWith(CLUSTERS, path)) return app.fetch(request, b, ctx);
     const [id = ''] = /^[^/?]*/.exec(url.slice(path + CLUSTERS.length)) ?? [];
     const pathAt = path + CLUSTERS.length + id.length;

@@ -28,6 +28,10 @@ export interface Prepared {
   operatorToken: string;
 }
 
+/** Where this machine reaches a server that listens there. */
+export const serverUrl = (host: string, port: number): string =>
+  `https://${host === '0.0.0.0' ? '127.0.0.1' : host}:${port}`;
+
 /** Bundles the Worker and writes the config; everything `start` needs. Can be called again at any time. */
 export async function prepare(o: ServerOptions): Promise<Prepared> {
   const run = join(o.home, 'server');
@@ -53,7 +57,7 @@ export async function prepare(o: ServerOptions): Promise<Prepared> {
   );
   return {
     config,
-    url: `https://${o.host === '0.0.0.0' ? '127.0.0.1' : o.host}:${o.port}`,
+    url: serverUrl(o.host, o.port),
     caPem: tls.caPem,
     operatorToken,
   };
