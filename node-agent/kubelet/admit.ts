@@ -1,11 +1,12 @@
+import { type Taint, termMatches, tolerates } from '../../kube/kinds/podspec/fit.ts';
 import { milliValue, parseQuantity, wholeValue, ZERO } from '../../kube/meta/quantity.ts';
-import { type Container, isSidecar, type NodeRequirement, type NodeTerm, type Pod } from './pod.ts';
+import { type Container, isSidecar, type Pod } from './pod.ts';
 
 /** What a refusal is judged by: this node as the API has it. */
 export interface NodeView {
   name: string;
   labels: Readonly<Record<string, string>>;
-  taints: readonly { key: string; value?: string; effect: string }[];
+  taints: readonly Taint[];
   allocatable: Readonly<Record<string, string>>;
 }
 export interface Refusal {
@@ -34,7 +35,7 @@ export function refusal(pod: Pod, node: NodeView, others: readonly Pod[]): Refus
   if (pod.spec.nodeName !== undefined && pod.spec.nodeName !== node.name)
     return failed('NodeName', "node(s) didn't match the requested node name");
   if (portsTaken(pod, others)) return failed('NodePorts', "node(s) didn't have free ports for the requested pod ports");
-  if (node.taints.some((t) => t.effect === 'NoExecute' && !tolerates(pod, t)))
+  if (node.taints.some((t) => t.effect === 'NoExecute' && !(pod.spec.tolerations ?? []).some((x) => tolerates(x, t))))
     return failed('TaintToleration', "node(s) had taints that the pod didn't tolerate");
   return null;
 }
@@ -78,34 +79,7 @@ function shortOf(pod: Pod, node: NodeView, others: readonly Pod[]) {
 function matchesNode(pod: Pod, node: NodeView): boolean {
   if (Object.entries(pod.spec.nodeSelector ?? {}).some(([k, v]) => node.labels[k] !== v)) return false;
   const required = pod.spec.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution;
-  return required === undefined || required.nodeSelectorTerms.some((t) => matchesTerm(t, node));
-}
-
-/** An empty term matches nothing: component-helpers nodeaffinity. */
-function matchesTerm(t: NodeTerm, node: NodeView): boolean {
-  const labels = t.matchExpressions ?? [];
-  const fields = t.matchFields ?? [];
-  if (labels.length + fields.length === 0) return false;
-  const name: Record<string, string> = { 'metadata.name': node.name };
-  return labels.every((r) => matches(r, node.labels[r.key])) && fields.every((r) => matches(r, name[r.key]));
-}
-
-const TESTS: Record<NodeRequirement['operator'], (value: string | undefined, values: readonly string[]) => boolean> = {
-  In: (v, all) => v !== undefined && all.includes(v),
-  NotIn: (v, all) => v === undefined || !all.includes(v),
-  Exists: (v) => v !== undefined,
-  DoesNotExist: (v) => v === undefined,
-  Gt: (v, [than]) => v !== undefined && Number.parseInt(v, 10) > Number(than),
-  Lt: (v, [than]) => v !== undefined && Number.parseInt(v, 10) < Number(than),
-};
-const matches = (r: NodeRequirement, value: string | undefined) => TESTS[r.operator](value, r.values ?? []);
-
-function tolerates(pod: Pod, taint: NodeView['taints'][number]): boolean {
-  return (pod.spec.tolerations ?? []).some((t) => {
-    if (t.effect && t.effect !== taint.effect) return false;
-    if (t.key && t.key !== taint.key) return false;
-    return t.operator === 'Exists' || (Boolean(t.key) && (t.value ?? '') === (taint.value ?? ''));
-  });
+  return required === undefined || required.nodeSelectorTerms.some((t) => termMatches(t, node));
 }
 
 interface HostPort {

@@ -20,9 +20,8 @@ async function writeWhole(path: string, text: string): Promise<void> {
   await rename(`${path}.new`, path);
 }
 
-export function savePod(root: string, pod: Pod): Promise<void> {
-  return writeWhole(podFile(root, uidOf(pod)), JSON.stringify(pod));
-}
+/** Keeps a pod: `text` is its JSON. */
+export const savePod = (root: string, uid: string, text: string): Promise<void> => writeWhole(podFile(root, uid), text);
 
 /** The pods that were saved below `root`; what can't be read is left out. */
 export async function loadPods(root: string): Promise<Pod[]> {

@@ -1,6 +1,6 @@
 import type { Env } from '../../kube/meta/env.ts';
 import type { JsonObject } from '../../kube/meta/json.ts';
-import { formatMicroTime } from '../../kube/meta/time.ts';
+import { formatTime } from '../../kube/meta/time.ts';
 import { type Api, ApiError } from '../api.ts';
 import type { Pod } from './pod.ts';
 
@@ -68,7 +68,7 @@ export class PodEvents {
   async #repeat(said: Said, again: Said): Promise<void> {
     said.path = again.path;
     if (said.path === '') return;
-    const body = { count: said.count, lastTimestamp: seconds(said.lastMs) };
+    const body = { count: said.count, lastTimestamp: formatTime(said.lastMs) };
     await this.#api.send('PATCH', said.path, body, 'application/merge-patch+json').catch((e: unknown) => {
       // It has expired: the next one begins anew.
       if (e instanceof ApiError && e.code === 404) said.lastMs = Number.NEGATIVE_INFINITY;
@@ -99,13 +99,11 @@ export class PodEvents {
       source: { component: 'kubelet', host: this.#node },
       reportingComponent: 'kubelet',
       reportingInstance: this.#node,
-      firstTimestamp: seconds(said.lastMs),
-      lastTimestamp: seconds(said.lastMs),
+      firstTimestamp: formatTime(said.lastMs),
+      lastTimestamp: formatTime(said.lastMs),
       count: 1,
     };
     await this.#api.send('POST', `/api/v1/namespaces/${namespace}/events`, body);
     said.path = `/api/v1/namespaces/${namespace}/events/${name}`;
   }
 }
-
-const seconds = (ms: number) => `${formatMicroTime(ms).slice(0, 19)}Z`;

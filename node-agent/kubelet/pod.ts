@@ -1,3 +1,4 @@
+import type { NodeTerm, Toleration } from '../../kube/kinds/podspec/fit.ts';
 import type { ObjectMeta } from '../../kube/meta/object.ts';
 
 /** The parts of core/v1 Pod that the kubelet reads: facts of k8s.io/api/core/v1 types.go. Absent means what upstream's default means. */
@@ -34,19 +35,10 @@ export interface PodSpec {
   runtimeClassName?: string;
   nodeSelector?: Record<string, string>;
   affinity?: { nodeAffinity?: { requiredDuringSchedulingIgnoredDuringExecution?: { nodeSelectorTerms: NodeTerm[] } } };
-  tolerations?: { key?: string; operator?: string; value?: string; effect?: string; tolerationSeconds?: number }[];
+  tolerations?: (Toleration & { tolerationSeconds?: number })[];
   overhead?: Record<string, string>;
   resources?: { limits?: Record<string, string>; requests?: Record<string, string> };
   os?: { name: string };
-}
-export interface NodeTerm {
-  matchExpressions?: NodeRequirement[];
-  matchFields?: NodeRequirement[];
-}
-export interface NodeRequirement {
-  key: string;
-  operator: 'In' | 'NotIn' | 'Exists' | 'DoesNotExist' | 'Gt' | 'Lt';
-  values?: string[];
 }
 export interface PodSecurityContext {
   runAsUser?: number;

@@ -381,7 +381,7 @@ export class PodWorker {
   async #save(): Promise<void> {
     const text = JSON.stringify(this.pod);
     if (text === this.#saved || this.#stopped) return;
-    await savePod(this.#parts.root, this.pod);
+    await savePod(this.#parts.root, uidOf(this.pod), text);
     this.#saved = text;
   }
 

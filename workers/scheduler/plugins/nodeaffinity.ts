@@ -1,34 +1,5 @@
-import type { NodeInfo, NodeSelectorTerm, SchedulerPlugin } from '../framework.ts';
-
-/** component-helpers nodeaffinity: all expressions and fields of a term; an empty term matches nothing. */
-export function termMatches(term: NodeSelectorTerm, node: NodeInfo): boolean {
-  const expressions = term.matchExpressions ?? [];
-  const fields = term.matchFields ?? [];
-  if (expressions.length === 0 && fields.length === 0) return false;
-  return (
-    expressions.every((e) => holds(node.labels[e.key], e.operator, e.values ?? [])) &&
-    fields.every((f) => f.key === 'metadata.name' && holds(node.name, f.operator, f.values ?? []))
-  );
-}
-
-function holds(value: string | undefined, operator: string, values: readonly string[]): boolean {
-  switch (operator) {
-    case 'In':
-      return value !== undefined && values.includes(value);
-    case 'NotIn':
-      return value === undefined || !values.includes(value);
-    case 'Exists':
-      return value !== undefined;
-    case 'DoesNotExist':
-      return value === undefined;
-    case 'Gt':
-      return value !== undefined && /^-?\d+$/.test(value) && BigInt(value) > BigInt(values[0] ?? '0');
-    case 'Lt':
-      return value !== undefined && /^-?\d+$/.test(value) && BigInt(value) < BigInt(values[0] ?? '0');
-    default:
-      return false;
-  }
-}
+import { termMatches } from '../../../kube/kinds/podspec/fit.ts';
+import type { NodeSelectorTerm, SchedulerPlugin } from '../framework.ts';
 
 interface State {
   selector: [string, string][];

@@ -1,5 +1,5 @@
+import { tolerates } from '../../../kube/kinds/podspec/fit.ts';
 import type { SchedulerPlugin } from '../framework.ts';
-import { tolerates } from './tainttoleration.ts';
 
 /** spec.nodeName set by the creator: only that node. */
 export const nodename: SchedulerPlugin<string> = {

@@ -1,19 +1,6 @@
+import { tolerates } from '../../../kube/kinds/podspec/fit.ts';
 import type { SchedulerPlugin, Taint, Toleration } from '../framework.ts';
 
-/** core/v1 Toleration.ToleratesTaint; the operators Lt and Gt tolerate nothing (TaintTolerationComparisonOperators is off in 1.37). */
-export function tolerates(t: Toleration, taint: Taint): boolean {
-  if (t.effect && t.effect !== taint.effect) return false;
-  if (t.key && t.key !== taint.key) return false;
-  switch (t.operator ?? 'Equal') {
-    case '':
-    case 'Equal':
-      return (t.value ?? '') === (taint.value ?? '');
-    case 'Exists':
-      return true;
-    default:
-      return false;
-  }
-}
 const tolerated = (tolerations: readonly Toleration[], taint: Taint) => tolerations.some((t) => tolerates(t, taint));
 
 export const tainttoleration: SchedulerPlugin<readonly Toleration[]> = {
