@@ -1,15 +1,14 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { homedir } from 'node:os';
-import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { findKubectl } from '../e2e/system.ts';
 import { memoryCluster, parts, serve } from './serve.ts';
 
 // Unmodified kubectl against the API server on MemoryStore. No controllers run: what they would fill in stays empty.
 
-const KUBECTL = process.env.KUBECTL ?? join(homedir(), '.cache/conformance/bin/kubectl');
-const skip = existsSync(KUBECTL) ? false : 'kubectl is not there: set KUBECTL';
+const found = await findKubectl();
+const KUBECTL = found ?? '';
+const skip = found ? false : 'kubectl is not there: set KUBECTL';
 /** One command shall not hang the suite. */
 const TIMEOUT_MS = 30_000;
 
