@@ -137,6 +137,8 @@ export interface CommitOptions {
   fence?: Fence;
   /** Id of the request: a repeat of one that succeeded answers what the first answered (`repeated`), within REQUEST_MEMORY_MS. */
   request?: string;
+  /** Name of the user who writes: kept with each version, for `coracle history`. */
+  by?: string;
 }
 /** How long a request id is remembered: longer than any client keeps retrying one request. */
 export const REQUEST_MEMORY_MS = 120_000;

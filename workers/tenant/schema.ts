@@ -35,6 +35,11 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
     // Bodies of Secrets that were deleted, to leave history when their time has come.
     'CREATE TABLE scrub (revision INTEGER PRIMARY KEY, key TEXT NOT NULL, at INTEGER NOT NULL)',
   ],
+  [
+    // Who wrote the version (the user's name), and the checksum of the row; null in rows of the release before.
+    'ALTER TABLE history ADD COLUMN by TEXT',
+    'ALTER TABLE history ADD COLUMN sum INTEGER',
+  ],
 ];
 
 /** The version that this code writes. */
