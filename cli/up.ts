@@ -3,13 +3,14 @@ import { existsSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { homedir, hostname, networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { type ClusterObject, createCluster } from './cluster.ts';
+
 import { type Command, CommandError } from './command.ts';
 import { ask, call, type Endpoint } from './endpoint.ts';
 import { coracleHome, root, writeAtomic } from './home.ts';
 import { kubeconfig } from './kubeconfig.ts';
 import { portOf, serverOptions } from './serve.ts';
 import { prepare, readPid, serverUrl, start, waitFor, writePid } from './server/process.ts';
+import { type ClusterObject, createCluster } from './tenancy.ts';
 
 /** A cold start on a slow disk compiles the bundle and opens databases. */
 const SERVER_MS_MAX = 30_000;

@@ -1,0 +1,23 @@
+import { parseArgs } from 'node:util';
+import { localEndpoint } from '../endpoint.ts';
+import { coracleHome } from '../home.ts';
+import { createCluster } from '../tenancy.ts';
+import { giveKubeconfig } from './kubeconfig.ts';
+import { clusterName } from './name.ts';
+import type { Verb } from './verb.ts';
+
+export const create: Verb = {
+  name: 'create',
+  usage: 'coracle cluster create NAME [--output FILE]   prints its kubeconfig, or writes it to FILE',
+  async run(args) {
+    const { values, positionals } = parseArgs({
+      args,
+      allowPositionals: true,
+      options: { output: { type: 'string', short: 'o' } },
+    });
+    const name = clusterName(positionals, create);
+    const e = localEndpoint(coracleHome());
+    giveKubeconfig(e, await createCluster(e, name), values.output);
+    return 0;
+  },
+};

@@ -1,0 +1,18 @@
+import { parseArgs } from 'node:util';
+import { ask, localEndpoint } from '../endpoint.ts';
+import { coracleHome } from '../home.ts';
+import { clusterPath } from '../tenancy.ts';
+import { clusterName } from './name.ts';
+import type { Verb } from './verb.ts';
+
+export const remove: Verb = {
+  name: 'delete',
+  usage: 'coracle cluster delete NAME',
+  async run(args) {
+    const { positionals } = parseArgs({ args, allowPositionals: true, options: {} });
+    const name = clusterName(positionals, remove);
+    await ask(localEndpoint(coracleHome()), 'DELETE', clusterPath(name));
+    console.error(`coracle: cluster ${name} is deleted`);
+    return 0;
+  },
+};

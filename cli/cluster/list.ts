@@ -1,0 +1,17 @@
+import { ask, localEndpoint } from '../endpoint.ts';
+import { coracleHome } from '../home.ts';
+import { CLUSTERS, type ClusterObject } from '../tenancy.ts';
+import { wrongCall } from './name.ts';
+import type { Verb } from './verb.ts';
+
+export const list: Verb = {
+  name: 'list',
+  usage: 'coracle cluster list',
+  async run(args) {
+    if (args.length > 0) throw wrongCall(list);
+    const answer = (await ask(localEndpoint(coracleHome()), 'GET', CLUSTERS)) as { items?: ClusterObject[] };
+    for (const c of answer.items ?? [])
+      console.log(`${c.metadata.name}\t${c.status.id}\t${c.status.phase}\t${c.status.url}`);
+    return 0;
+  },
+};

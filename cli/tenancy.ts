@@ -1,0 +1,19 @@
+import { ask, type Endpoint } from './endpoint.ts';
+
+/** Where the tenancy API has its clusters. */
+export const CLUSTERS = '/apis/tenancy.coracle.dev/v1/clusters';
+
+/** Path of one cluster in the tenancy API. */
+export const clusterPath = (name: string): string => `${CLUSTERS}/${encodeURIComponent(name)}`;
+
+/** A cluster as the tenancy API shows it. */
+export interface ClusterObject {
+  metadata: { name: string; creationTimestamp: string };
+  status: { id: string; url: string; phase: string; adminToken?: string };
+}
+
+/** Makes a cluster; `adminToken` is in this answer and in no other. */
+export async function createCluster(e: Endpoint, name: string): Promise<ClusterObject> {
+  const body = { apiVersion: 'tenancy.coracle.dev/v1', kind: 'Cluster', metadata: { name } };
+  return (await ask(e, 'POST', CLUSTERS, body)) as unknown as ClusterObject;
+}
