@@ -1,9 +1,9 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createCluster } from '../../cli/cluster.ts';
 import { call } from '../../cli/endpoint.ts';
 import { prepare, start, waitFor } from '../../cli/server/process.ts';
+import { createCluster } from '../../cli/tenancy.ts';
 import { freePort } from '../ports.ts';
 
 /** A control plane to be measured. */
