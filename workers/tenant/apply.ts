@@ -11,11 +11,12 @@ import {
   type Stale,
 } from '../../kube/store/store.ts';
 import { SCRUB_MS } from '../../kube/store/window.ts';
+import { type Summed, sumOf } from './checksum.ts';
 import { checkAssume, policyChanged } from './policy.ts';
 import { type Reserved, releaseOf, reserve } from './reservations.ts';
 import { getRow, stands } from './rows.ts';
 import { setMeta } from './schema.ts';
-import { cell } from './sql.ts';
+import { cell, type Sql } from './sql.ts';
 import type { Changed, State } from './state.ts';
 import { indexFacts } from './terms.ts';
 
@@ -109,14 +110,40 @@ function write(
   return commit;
 }
 
-const INSERT = `INSERT INTO history (revision, key, prev, created, at, value, version, schema, enc, facts)
-  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
+const INSERT = `INSERT INTO history (revision, key, prev, created, at, value, version, schema, enc, facts, by, sum)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
+/** Writes a version of a row with its checksum. */
+function insert(sql: Sql, r: Summed): void {
+  sql.run(
+    INSERT,
+    r.revision,
+    r.key,
+    r.prev,
+    r.created,
+    r.at,
+    r.value,
+    r.version,
+    r.schema,
+    r.enc,
+    r.facts,
+    r.by,
+    sumOf(r),
+  );
+}
+
 const STAND =
   'INSERT INTO current (key, revision) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET revision = excluded.revision';
 const FALL = 'DELETE FROM current WHERE key = ?';
 
 /** Writes one row's next version, or its deletion; its revision, 0 when there was nothing to delete. */
-export function writeRow(s: State, op: PutOp, prev: Entry | null, now: number, out: Changed): Revision {
+export function writeRow(
+  s: State,
+  op: PutOp,
+  prev: Entry | null,
+  now: number,
+  out: Changed,
+  by: string | null = null,
+): Revision {
   if (op.value === null && prev === null) return 0;
   const { sql } = s;
   const { key } = op;
@@ -128,24 +155,36 @@ export function writeRow(s: State, op: PutOp, prev: Entry | null, now: number, o
     const { text, version, schema, enc } = op.value;
     const facts = op.facts ?? { uid: '' };
     if (text.length > s.longest) setLongest(s, text.length);
-    sql.run(
-      INSERT,
+    insert(sql, {
       revision,
       key,
-      prev?.revision ?? 0,
+      prev: prev?.revision ?? 0,
       created,
-      now,
-      text,
+      at: now,
+      value: text,
       version,
       schema,
-      enc ?? null,
-      JSON.stringify(facts),
-    );
+      enc: enc ?? null,
+      facts: JSON.stringify(facts),
+      by,
+    });
     sql.run(STAND, key, revision);
     next = { key, revision, created, value: text, version, schema, facts };
     if (enc !== undefined) next.enc = enc;
   } else {
-    sql.run(INSERT, revision, key, prev?.revision ?? 0, created, now, null, '', '', null, '{"uid":""}');
+    insert(sql, {
+      revision,
+      key,
+      prev: prev?.revision ?? 0,
+      created,
+      at: now,
+      value: null,
+      version: '',
+      schema: '',
+      enc: null,
+      facts: '{"uid":""}',
+      by,
+    });
     sql.run(FALL, key);
     releaseOf(sql, key);
     if (key.startsWith(SECRETS))

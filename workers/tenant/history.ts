@@ -9,14 +9,15 @@ import {
   type WatchEvent,
 } from '../../kube/store/store.ts';
 import { REPLAY_MS, REPLAY_REVISIONS, TRAVEL_BYTES } from '../../kube/store/window.ts';
+import { corruptRow, sumOf } from './checksum.ts';
 import { forgetPolicy } from './policy.ts';
-import { COLUMNS, entryOf, rowOf } from './rows.ts';
+import { COLUMNS, entryOf, rowOf, summedOf } from './rows.ts';
 import { setMeta } from './schema.ts';
 import { cell } from './sql.ts';
 import type { State } from './state.ts';
 
 // `+key` keeps SQLite from choosing the index by key, which would sort all versions of the range.
-const SINCE = `SELECT ${COLUMNS}, h.prev, h.value IS NULL FROM history h
+const SINCE = `SELECT ${COLUMNS} FROM history h
   WHERE h.revision > ? AND h.revision <= ? AND +h.key >= ? AND +h.key < ? ORDER BY h.revision`;
 
 /** What happened in a range after a revision, looking at `limit` revisions; throws StoreError 'compacted'. */
@@ -37,9 +38,10 @@ export function replay(s: State, range: Range, after: Revision, test: Test | nul
   for (const cells of s.sql.all(SINCE, after, to, range.from, range.to)) {
     const row = entryOf(cells);
     const before = Number(cells[8]);
-    const deletion = cells[9] === 1;
+    const deletion = cells[3] === null;
     // Without a selector only a deletion shows anything of what was there before.
     const prev = before === 0 ? null : test === null && !deletion ? row : rowOf(s, before);
+    if (before !== 0 && prev?.key !== row.key) throw corruptRow(row.key, before, 'the row is missing');
     tell(row.revision, row.key, prev, deletion ? null : row);
   }
   return { revision: to, events };
@@ -136,25 +138,30 @@ function newestAt(s: State, atMs: number): Revision {
   return low;
 }
 
+/** Versions of Secrets whose bodies one slice takes away. */
+const SCRUB_ROWS = 50;
+const SCRUBBED = `SELECT ${COLUMNS} FROM history h
+  WHERE h.key = ? AND h.revision < ? AND h.value IS NOT NULL AND h.value <> ? ORDER BY h.revision LIMIT ?`;
+
 /**
  * Takes the bodies of Secrets out of history whose deletion is past its time: versions keep their name alone, so that a watch
  * that resumes still sees the row go. True when more is due.
  */
 export function scrub(s: State): boolean {
-  const due = s.sql.all('SELECT revision, key FROM scrub WHERE at <= ? ORDER BY revision LIMIT 50', s.env.now());
-  if (due.length === 0) return false;
-  s.sql.transaction(() => {
-    for (const [revision, key] of due) {
-      const name = String(key).slice(String(key).lastIndexOf('/') + 1);
-      const body = JSON.stringify({ metadata: { name, namespace: String(key).split('/')[1] } });
-      s.sql.run(
-        'UPDATE history SET value = ?, enc = NULL WHERE key = ? AND revision < ? AND value IS NOT NULL',
-        body,
-        String(key),
-        Number(revision),
-      );
-      s.sql.run('DELETE FROM scrub WHERE revision = ?', Number(revision));
-    }
+  const [due] = s.sql.all('SELECT revision, key FROM scrub WHERE at <= ? ORDER BY revision LIMIT 1', s.env.now());
+  if (due === undefined) return false;
+  const [revision, key] = due as [number, string];
+  const value = JSON.stringify({
+    metadata: { name: key.slice(key.lastIndexOf('/') + 1), namespace: key.split('/')[1] },
   });
-  return due.length === 50;
+  return s.sql.transaction(() => {
+    const versions = s.sql.all(SCRUBBED, key, revision, value, SCRUB_ROWS).map(summedOf);
+    for (const row of versions) {
+      s.pastBytes -= (row.value?.length ?? 0) - value.length;
+      const sum = sumOf({ ...row, value, enc: null });
+      s.sql.run('UPDATE history SET value = ?, enc = NULL, sum = ? WHERE revision = ?', value, sum, row.revision);
+    }
+    if (versions.length < SCRUB_ROWS) s.sql.run('DELETE FROM scrub WHERE revision = ?', revision);
+    return true;
+  });
 }

@@ -1,23 +1,52 @@
 import type { Facts } from '../../kube/meta/facts.ts';
 import type { Entry, Key, Range, Revision } from '../../kube/store/store.ts';
 import type { Base } from './base.ts';
+import { corruptRow, type Summed, sumOf } from './checksum.ts';
 import { type Cell, cell, type Sql } from './sql.ts';
 
+const REST = 'h.created, h.value, h.version, h.schema, h.enc, h.facts, h.prev, h.at, h.by, h.sum';
 /** The columns of entryOf(), of the table or alias `h`. */
-export const COLUMNS = 'h.key, h.revision, h.created, h.value, h.version, h.schema, h.enc, h.facts';
+export const COLUMNS = `h.key, h.revision, ${REST}`;
+/** The same by what points to the row: where that is damaged, the checksum tells. */
+const STANDING = `c.key, c.revision, ${REST}`;
 
-/** A row of COLUMNS. */
+/** A row of COLUMNS as it was written; throws StoreError 'corrupt' where it is another. Rows of the release before have no checksum. */
+export function summedOf(row: readonly Cell[]): Summed {
+  const [key, revision, created, value, version, schema, enc, facts, prev, at, by, sum] = row as Columns;
+  // What points to a row finds none: the columns of an outer join.
+  if (version === null) throw corruptRow(key, revision, 'the row is missing');
+  const summed: Summed = { key, revision, prev, created, at, value, version, schema, enc, facts, by };
+  if (sum !== null && sum !== sumOf(summed)) throw corruptRow(key, revision);
+  return summed;
+}
+type Columns = [
+  key: string,
+  revision: number,
+  created: number,
+  value: string | null,
+  version: string,
+  schema: string,
+  enc: string | null,
+  facts: string,
+  prev: number,
+  at: number,
+  by: string | null,
+  sum: number | null,
+];
+
+/** A row of COLUMNS; throws StoreError 'corrupt'. */
 export function entryOf(row: readonly Cell[]): Entry {
+  const { key, revision, created, value, version, schema, enc, facts } = summedOf(row);
   const entry: Entry = {
-    key: row[0] as string,
-    revision: row[1] as number,
-    created: row[2] as number,
-    value: (row[3] as string | null) ?? '',
-    version: row[4] as string,
-    schema: row[5] as string,
-    facts: JSON.parse(row[7] as string) as Facts,
+    key,
+    revision,
+    created,
+    value: value ?? '',
+    version,
+    schema,
+    facts: JSON.parse(facts) as Facts,
   };
-  if (row[6] !== null) entry.enc = row[6] as string;
+  if (enc !== null) entry.enc = enc;
   return entry;
 }
 
@@ -29,17 +58,18 @@ export interface Layers {
   overlaid: Set<Key>;
 }
 
-const GET = `SELECT ${COLUMNS} FROM current c CROSS JOIN history h ON h.revision = c.revision WHERE c.key = ?`;
+// LEFT JOINs, so that a row that is gone is noticed.
+const GET = `SELECT ${STANDING} FROM current c LEFT JOIN history h ON h.revision = c.revision WHERE c.key = ?`;
 const AT = `SELECT ${COLUMNS} FROM history h WHERE h.revision = ?`;
-const RANGE = `SELECT ${COLUMNS} FROM current c CROSS JOIN history h ON h.revision = c.revision
+const RANGE = `SELECT ${STANDING} FROM current c LEFT JOIN history h ON h.revision = c.revision
   WHERE c.key >= ? AND c.key < ? ORDER BY c.key`;
-const BY_TERM = `SELECT ${COLUMNS} FROM facts f CROSS JOIN current c ON c.key = f.key CROSS JOIN history h ON h.revision = c.revision
-  WHERE f.term = ? AND f.key >= ? AND f.key < ? ORDER BY f.key`;
+const BY_TERM = `SELECT f.key, c.revision, ${REST} FROM facts f LEFT JOIN current c ON c.key = f.key
+  LEFT JOIN history h ON h.revision = c.revision WHERE f.term = ? AND f.key >= ? AND f.key < ? ORDER BY f.key`;
 // Steps from key to key through the index, and to each key's newest version at that time.
 const PAST = `WITH RECURSIVE k(key) AS (
     SELECT MIN(key) FROM history WHERE key >= ?1 AND key < ?2
     UNION ALL SELECT (SELECT MIN(x.key) FROM history x WHERE x.key > k.key AND x.key < ?2) FROM k WHERE k.key IS NOT NULL)
-  SELECT ${COLUMNS} FROM k CROSS JOIN history h ON h.revision =
+  SELECT k.key, h.revision, ${REST} FROM k CROSS JOIN history h ON h.revision =
     (SELECT y.revision FROM history y WHERE y.key = k.key AND y.revision <= ?3 ORDER BY y.revision DESC LIMIT 1)
   WHERE k.key IS NOT NULL AND h.value IS NOT NULL`;
 
@@ -47,13 +77,21 @@ const PAST = `WITH RECURSIVE k(key) AS (
 export function getRow(l: Layers, key: Key): Entry | null {
   if (l.base.has(key) && !l.overlaid.has(key)) return l.base.get(key) ?? null;
   const row = l.sql.all(GET, key)[0];
-  return row ? entryOf(row) : null;
+  if (row) return entryOf(row);
+  stands(l, key);
+  return null;
 }
+
+// The index by key is another tree than `current`: if one of them is damaged, the other tells of the row.
+const STANDS = `SELECT (SELECT revision FROM current WHERE key = ?1),
+  (SELECT CASE WHEN value IS NOT NULL THEN revision END FROM history WHERE key = ?1 ORDER BY revision DESC LIMIT 1)`;
 
 /** Whether a row stands at a key: a third of the cost of getRow() where none does. */
 export function stands(l: Layers, key: Key): boolean {
   if (l.base.has(key) && !l.overlaid.has(key)) return true;
-  return l.sql.all('SELECT 1 FROM current WHERE key = ?', key).length > 0;
+  const [standing, newest] = l.sql.all(STANDS, key)[0] ?? [];
+  if (standing !== newest) throw corruptRow(key, Number(newest ?? standing), 'it stands and does not stand');
+  return standing !== null;
 }
 
 /** A version of a row by its revision, with an empty body for a deletion. */
@@ -78,7 +116,7 @@ export function rowsAt(l: Layers, range: Range, at: Revision): Iterable<Entry> {
 }
 
 const COUNT = 'SELECT COUNT(*) FROM current WHERE key >= ? AND key < ?';
-const COUNT_PAST = PAST.replace(`SELECT ${COLUMNS} FROM k`, 'SELECT COUNT(*) FROM k');
+const COUNT_PAST = PAST.replace(`SELECT k.key, h.revision, ${REST} FROM k`, 'SELECT COUNT(*) FROM k');
 
 /** Counts the rows of a range that follow a key, now or at a past revision; undefined where the base layer has part in it. */
 export function counter(l: Layers, range: Range, at: Revision | null): ((after: Key) => number) | undefined {
