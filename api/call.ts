@@ -110,7 +110,11 @@ export async function readOn(store: Store, range: Range, o: ReadOptions): Promis
 
 /** Store.commit with the attempt's assumptions, the caller's fence and a request id of its own. */
 export async function commit(call: Call, store: Store, ops: Op[]): Promise<Commit> {
-  const o: CommitOptions = { assume: assumption(call), request: `${call.id}/${call.kept.commits++}` };
+  const o: CommitOptions = {
+    assume: assumption(call),
+    request: `${call.id}/${call.kept.commits++}`,
+    by: call.user.name,
+  };
   if (call.caller?.fence) o.fence = call.caller.fence;
   const done = await store.commit(ops, o);
   if (!done.ok && 'stale' in done) throw new Again(done);

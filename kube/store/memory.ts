@@ -3,7 +3,7 @@ import { type Change, eventFor, Fanout } from './fanout.ts';
 import { checkSize, fillTokens, isPut } from './limits.ts';
 import { MemoryPolicy } from './memory-policy.ts';
 import { MemoryReservations } from './memory-reservations.ts';
-import { cutPage } from './page.ts';
+import { cutPage, cutVersions } from './page.ts';
 import { selectionTest, type Test } from './select.ts';
 import {
   type Assume,
@@ -26,6 +26,9 @@ import {
   type Store,
   StoreError,
   type StoreInfo,
+  type Version,
+  type Versions,
+  type VersionsOptions,
   type WatchEvent,
   type WatchOptions,
 } from './store.ts';
@@ -35,9 +38,12 @@ import { PROGRESS_MS, REPLAY_MS, REPLAY_REVISIONS } from './window.ts';
 /** What MemoryStore takes of the world. */
 export type MemoryEnv = Pick<Env, 'now' | 'after'>;
 
-interface Past extends Change {
+/** When and by whom. */
+interface Written {
   atMs: number;
+  by: string | undefined;
 }
+interface Past extends Change, Written {}
 
 /** The model: the whole contract in plain data, one process, nothing durable. Also the store of unit tests and test/sim. */
 export class MemoryStore implements Store {
@@ -55,6 +61,7 @@ export class MemoryStore implements Store {
   readonly #leases = new Map<string, { holder: string; epoch: number; expiresMs: number }>();
   readonly #requests = new Map<string, { commit: Commit & { ok: true }; atMs: number }>();
   readonly #expiries = new Map<Key, number>();
+  readonly #written = new WeakMap<Entry, Written>();
   #expiryTimer: { atMs: number; cancel: () => void } | null = null;
   #progressPending = false;
 
@@ -95,7 +102,7 @@ export class MemoryStore implements Store {
     const reserved = this.#reservations.plan(ops);
     if (!reserved.ok) return reserved;
     const changes: Change[] = [];
-    const revisions = ops.map((op) => (isPut(op) ? this.#put(fillTokens(op, reserved.tokens), now, changes) : 0));
+    const revisions = ops.map((op) => (isPut(op) ? this.#put(fillTokens(op, reserved.tokens), now, changes, o.by) : 0));
     for (const c of changes) if (c.next === null) this.#reservations.releaseOf(c.key);
     const commit: Commit & { ok: true } = { ok: true, revision: this.#revision, revisions };
     if (reserved.claimed.length > 0) commit.claimed = ops.map((_, i) => reserved.claimed[i]);
@@ -163,6 +170,20 @@ export class MemoryStore implements Store {
     return found;
   }
 
+  async versions(key: Key, o: VersionsOptions = {}): Promise<Versions | Stale> {
+    const stale = this.#check(o.assume);
+    if (stale) return stale;
+    const changes = this.#history.filter((h) => h.key === key);
+    const oldest = changes.length > 0 ? (changes[0]?.prev ?? null) : (this.#rows.get(key) ?? null);
+    const versions = changes.reverse().map((h) => versionOf(h.revision, h.next, h));
+    if (oldest) versions.push(versionOf(oldest.revision, oldest, this.#written.get(oldest)));
+    return cutVersions(
+      versions.filter((x) => x.revision < (o.before ?? Infinity)),
+      this.#revision,
+      o.limit,
+    );
+  }
+
   async info(): Promise<StoreInfo> {
     return {
       revision: this.#revision,
@@ -208,7 +229,7 @@ export class MemoryStore implements Store {
     }
   }
 
-  #put(op: PutOp, now: number, changes: Change[]): Revision {
+  #put(op: PutOp, now: number, changes: Change[], by?: string): Revision {
     const prev = this.#rows.get(op.key) ?? null;
     if (op.value === null && prev === null) return 0;
     const revision = ++this.#revision;
@@ -224,7 +245,8 @@ export class MemoryStore implements Store {
     else this.#expiries.delete(op.key);
     this.#policy.changed(op.key, revision, prev?.facts, next?.facts);
     const change = { revision, key: op.key, prev, next };
-    this.#history.push({ ...change, atMs: now });
+    this.#history.push({ ...change, atMs: now, by });
+    if (next) this.#written.set(next, { atMs: now, by });
     changes.push(change);
     return revision;
   }
@@ -327,6 +349,12 @@ export class MemoryStore implements Store {
     this.#announce(changes);
     this.#armExpiry();
   }
+}
+
+function versionOf(revision: Revision, entry: Entry | null, written: Written | undefined): Version {
+  const version: Version = { revision, atMs: written?.atMs ?? 0, entry };
+  if (written?.by !== undefined) version.by = written.by;
+  return version;
 }
 
 const order = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);

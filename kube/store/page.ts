@@ -8,6 +8,8 @@ import {
   type PageJoin,
   type ReadOptions,
   type Revision,
+  type Version,
+  type Versions,
 } from './store.ts';
 import { SCAN_ROWS } from './window.ts';
 
@@ -55,6 +57,21 @@ export function cutPage(
 }
 
 const finish = (page: Page, o: ReadOptions): Page => (o.join && !o.factsOnly ? joinPage(page, o.join) : page);
+
+/** One page of a row's versions that come newest first: cut by count and bytes. */
+export function cutVersions(newest: Iterable<Version>, revision: Revision, limit = 0): Versions {
+  const versions: Version[] = [];
+  let bytes = 0;
+  for (const v of newest) {
+    const length = v.entry?.value.length ?? 0;
+    const last = versions[versions.length - 1];
+    if (last && ((limit > 0 && versions.length >= limit) || bytes + length > PAGE_BYTES))
+      return { ok: true, revision, versions, next: last.revision };
+    versions.push(v);
+    bytes += length;
+  }
+  return { ok: true, revision, versions };
+}
 
 const utf8 = new TextEncoder();
 /** The page with its rows joined as bytes, if all are of that version and schema and none is encrypted. */

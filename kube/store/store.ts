@@ -27,6 +27,8 @@ export interface Store {
     /** factsOnly: `value` may be '' (an authorizer reads facts of a node's pods, not their bodies). */
     o?: { resource?: string; limit?: number; after?: Key; factsOnly?: boolean },
   ): Promise<Entry[]>;
+  /** The versions of one row that the time-travel window holds, newest first, a page at a time: what `read at` would find, and who wrote it. */
+  versions(key: Key, o?: VersionsOptions): Promise<Versions | Stale>;
   info(): Promise<StoreInfo>;
 }
 
@@ -218,6 +220,32 @@ export interface Page {
   remaining?: number;
 }
 
+export interface VersionsOptions {
+  /** Versions at most; 0 or absent = up to PAGE_BYTES. */
+  limit?: number;
+  /** Only versions older than this: the `next` of the page before. */
+  before?: Revision;
+  assume?: Assume;
+}
+export interface Versions {
+  ok: true;
+  /** The store's newest revision. */
+  revision: Revision;
+  versions: Version[];
+  /** Set when older ones follow: their `before`. */
+  next?: Revision;
+}
+/** One version of a row, or its deletion. */
+export interface Version {
+  revision: Revision;
+  /** When it was written, milliseconds since 1970. */
+  atMs: number;
+  /** Who wrote it (CommitOptions.by); absent where nobody is known: rows of a release before, the base layer, expiry. */
+  by?: string;
+  /** Null: the row was deleted. */
+  entry: Entry | null;
+}
+
 export interface PageJoin {
   version: string;
   schema: string;
@@ -274,11 +302,11 @@ export type StoreErrorCode =
   /** The revision has not been reached. */
   | 'future'
   | 'too-large'
-  /** Too much is queued; try again later. Never retried inside. */
+  /** Too much is queued, or the cluster is being restored; try again later. Never retried inside. */
   | 'overloaded'
   /** The reply was lost and repeating it didn't settle what happened: 504. */
   | 'unknown-outcome'
-  /** The cluster does not exist, is deleted, or is being restored. */
+  /** The cluster does not exist or is deleted. */
   | 'no-cluster'
   | 'corrupt';
 /** Thrown by every Store. Crosses RPC by its `code` (kept in the message as `code: text`). */

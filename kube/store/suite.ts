@@ -3,12 +3,19 @@ import { assumeCases } from './suite-assume.ts';
 import { commitCases } from './suite-commit.ts';
 import type { Case, Harness } from './suite-kit.ts';
 import { readCases } from './suite-read.ts';
+import { versionCases } from './suite-versions.ts';
 import { watchCases } from './suite-watch.ts';
 
 export type { Harness } from './suite-kit.ts';
 
 /** Every behaviour of the contract; a case runs on a fresh store. */
-export const storeCases: readonly Case[] = [...readCases, ...commitCases, ...assumeCases, ...watchCases];
+export const storeCases: readonly Case[] = [
+  ...readCases,
+  ...commitCases,
+  ...assumeCases,
+  ...watchCases,
+  ...versionCases,
+];
 
 /** Registers the shared suite for one implementation. Cases that move the clock are skipped where it can't be moved. */
 export function storeSuite(name: string, make: () => Promise<Harness>): void {

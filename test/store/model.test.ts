@@ -96,6 +96,7 @@ async function picture(store: Store, random: () => number): Promise<unknown> {
     owned: await store.related('owner', 'o1'),
     on: await store.related('node', 'm1', { resource: 'pods', limit: 2 }),
     naming: await store.related('ref', 'secrets/n1/s'),
+    versions: await store.versions(podKey('c', 'n1'), { limit }),
     policy: sorted(await store.confirm({ policy: at })),
     events: tap.events.map((e) => `${print(e)} ${e.value}`),
   };
@@ -138,7 +139,8 @@ for (const [name, layer] of [
       for (let step = 0; step < STEPS; step++) {
         const { revision } = await model.info();
         const ops = randomOps(random, revision);
-        assert.deepEqual(await store.commit(ops), await model.commit(ops), `commit of step ${step}`);
+        const by = random() < 0.5 ? { by: `user-${step}` } : {};
+        assert.deepEqual(await store.commit(ops, by), await model.commit(ops, by), `commit of step ${step}`);
         if (random() < 0.1) await clock.advance(Math.floor(random() * 3_000));
         if (random() < 0.03) {
           const before = Math.floor(random() * revision);

@@ -51,12 +51,12 @@ export function apply(
       return { ok: false, lost: 'race', found };
     }
   }
-  if (ops.every(isPut)) return write(s, ops, found, { ok: true, claimed: [], tokens: [] }, o.request, now, out);
+  if (ops.every(isPut)) return write(s, ops, found, { ok: true, claimed: [], tokens: [] }, o, now, out);
   try {
     return s.sql.transaction(() => {
       const reserved = reserve(s.sql, ops);
       if (!reserved.ok) throw new Lost(reserved);
-      return write(s, ops, found, reserved, o.request, now, out);
+      return write(s, ops, found, reserved, o, now, out);
     });
   } catch (e) {
     if (e instanceof Lost) return e.answer;
@@ -82,7 +82,7 @@ function write(
   ops: readonly Op[],
   found: readonly (Entry | null | undefined)[],
   reserved: Reserved & { ok: true },
-  request: string | undefined,
+  { request, by }: CommitOptions,
   now: number,
   out: Changed,
 ): Commit {
@@ -95,7 +95,7 @@ function write(
     }
     const prev = seen.has(op.key) ? getRow(s, op.key) : (found[i] ?? null);
     seen.add(op.key);
-    revisions.push(writeRow(s, fillTokens(op, reserved.tokens), prev, now, out));
+    revisions.push(writeRow(s, fillTokens(op, reserved.tokens), prev, now, out, by));
   }
   const commit: Commit & { ok: true } = { ok: true, revision: s.revision, revisions };
   if (reserved.claimed.length > 0) commit.claimed = ops.map((_, i) => reserved.claimed[i]);

@@ -8,6 +8,7 @@ import {
   type Confirmed,
   type Entry,
   type Grant,
+  type Key,
   type Op,
   type Page,
   type Range,
@@ -17,6 +18,8 @@ import {
   type Store,
   StoreError,
   type StoreInfo,
+  type Versions,
+  type VersionsOptions,
 } from '../../kube/store/store.ts';
 import { REPLAY_MS, TRAVEL_MS } from '../../kube/store/window.ts';
 import { world } from '../env.ts';
@@ -107,6 +110,9 @@ export function makeTenantStore<E>(options: TenantOptions<E>) {
     }
     async related(...a: Parameters<Store['related']>): Promise<Entry[]> {
       return (await this.#store()).related(...a);
+    }
+    async versions(key: Key, o?: VersionsOptions): Promise<Versions | Stale> {
+      return (await this.#store()).versions(key, o);
     }
     async info(): Promise<StoreInfo> {
       return (await this.#store()).info();

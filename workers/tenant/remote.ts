@@ -8,6 +8,7 @@ import {
   type Confirmed,
   type Entry,
   type Grant,
+  type Key,
   type Op,
   type Page,
   type Range,
@@ -17,6 +18,8 @@ import {
   type Store,
   StoreError,
   type StoreInfo,
+  type Versions,
+  type VersionsOptions,
   type WatchOptions,
 } from '../../kube/store/store.ts';
 import { type ClientSocket, RemoteWatch } from './remote-watch.ts';
@@ -31,6 +34,7 @@ export interface StoreStub {
   grant(lease: string, holder: string, ttlMs: number): Promise<Grant>;
   release(lease: string, holder: string): Promise<void>;
   related(...a: Parameters<Store['related']>): Promise<Entry[]>;
+  versions(key: Key, o?: VersionsOptions): Promise<Versions | Stale>;
   info(): Promise<StoreInfo>;
   fetch(
     url: string,
@@ -84,6 +88,9 @@ export class RemoteStore implements Store {
   }
   related(...a: Parameters<Store['related']>): Promise<Entry[]> {
     return this.#call((stub) => stub.related(...a));
+  }
+  versions(key: Key, o?: VersionsOptions): Promise<Versions | Stale> {
+    return this.#call((stub) => stub.versions(key, o));
   }
   info(): Promise<StoreInfo> {
     return this.#call((stub) => stub.info());

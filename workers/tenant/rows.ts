@@ -35,8 +35,10 @@ type Columns = [
 ];
 
 /** A row of COLUMNS; throws StoreError 'corrupt'. */
-export function entryOf(row: readonly Cell[]): Entry {
-  const { key, revision, created, value, version, schema, enc, facts } = summedOf(row);
+export const entryOf = (row: readonly Cell[]): Entry => entryFrom(summedOf(row));
+/** The entry of a row whose checksum has been looked at. */
+export function entryFrom(row: Summed): Entry {
+  const { key, revision, created, value, version, schema, enc, facts } = row;
   const entry: Entry = {
     key,
     revision,

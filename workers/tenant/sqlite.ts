@@ -11,6 +11,7 @@ import {
   type Confirmed,
   type Entry,
   type Grant,
+  type Key,
   type Op,
   type Page,
   type Range,
@@ -21,6 +22,8 @@ import {
   type Store,
   StoreError,
   type StoreInfo,
+  type Versions,
+  type VersionsOptions,
   type WatchOptions,
 } from '../../kube/store/store.ts';
 import { type WatchSource, watchOf } from '../../kube/store/stream.ts';
@@ -39,6 +42,7 @@ import { getMeta, setMeta } from './schema.ts';
 import type { Sql } from './sql.ts';
 import { type Changed, load, openState, type State } from './state.ts';
 import { selectiveTerm } from './terms.ts';
+import { versionsOf } from './versions.ts';
 
 /** What the store takes of the object that it lives in. */
 export interface SqliteOptions {
@@ -175,6 +179,10 @@ export class SqliteStore implements Store {
 
   async related(...a: Parameters<Store['related']>): Promise<Entry[]> {
     return related(this.state, ...a);
+  }
+
+  async versions(key: Key, o: VersionsOptions = {}): Promise<Versions | Stale> {
+    return checkAssume(this.state, o.assume, this.#pushed) ?? versionsOf(this.state, key, o);
   }
 
   async info(): Promise<StoreInfo> {

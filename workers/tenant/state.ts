@@ -69,6 +69,9 @@ export function deleteCluster(sql: Sql): void {
 
 const clusterRow = (sql: Sql): ClusterRow => JSON.parse(String(getMeta(sql, 'cluster') ?? '{}')) as ClusterRow;
 
+/** When the cluster began: its base rows. */
+export const createdMs = (sql: Sql): number => clusterRow(sql).createdMs;
+
 /** Opens the cluster's tables, brought up to date; throws StoreError 'no-cluster' where there is none. */
 export function openState(sql: Sql, env: State['env'], layer: (hash: string) => BaseLayer | undefined): State {
   if (!hasMeta(sql)) throw new StoreError('no-cluster', 'the cluster does not exist');
