@@ -26,6 +26,7 @@ export interface WorkerdOptions {
 /** A running workerd. */
 export interface Workerd {
   url: string;
+  pid(): number;
   /** Kills it with -9 and starts it again on the same disk. */
   restart(): Promise<void>;
   stop(): Promise<void>;
@@ -56,6 +57,7 @@ export async function startWorkerd(o: WorkerdOptions): Promise<Workerd> {
   const { port } = running;
   return {
     url: `http://127.0.0.1:${port}`,
+    pid: () => running.pid,
     async restart() {
       await running.kill();
       running = await spawnOn(binary, join(dir, 'config.capnp'), String(port));
@@ -67,7 +69,11 @@ export async function startWorkerd(o: WorkerdOptions): Promise<Workerd> {
   };
 }
 
-async function spawnOn(binary: string, config: string, port: string): Promise<{ port: number; kill(): Promise<void> }> {
+async function spawnOn(
+  binary: string,
+  config: string,
+  port: string,
+): Promise<{ port: number; pid: number; kill(): Promise<void> }> {
   const child = spawn(
     binary,
     ['serve', config, '--experimental', '--control-fd=3', `--socket-addr=http=127.0.0.1:${port}`],
@@ -87,6 +93,7 @@ async function spawnOn(binary: string, config: string, port: string): Promise<{ 
   });
   return {
     port: await listening,
+    pid: child.pid ?? 0,
     async kill() {
       child.kill('SIGKILL');
       await ended;

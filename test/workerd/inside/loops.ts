@@ -39,10 +39,50 @@ function counted(what: string, of: { prototype: object }, from: { prototype: obj
   }
 }
 
+/** SQLite rows of `<class> <name>` while they are counted: `read`, `written`, `calls`. */
+let metering = false;
+const meters = new Map<string, { cursors: { rowsRead: number; rowsWritten: number }[] }>();
+const meterOf = new WeakMap<object, { cursors: { rowsRead: number; rowsWritten: number }[] }>();
+let metered = false;
+/** Counts what an object's SQLite reads and writes, from /test/meter on. */
+function meter(what: string, ctx: DurableObjectState): void {
+  const name = `${what} ${ctx.id.name}`;
+  const mine = meters.get(name) ?? { cursors: [] };
+  meters.set(name, mine);
+  const { sql } = ctx.storage;
+  meterOf.set(sql, mine);
+  if (metered) return;
+  metered = true;
+  const proto = Object.getPrototypeOf(sql) as { exec(...a: unknown[]): { rowsRead: number; rowsWritten: number } };
+  const { exec } = proto;
+  proto.exec = function (this: object, ...args) {
+    const cursor = exec.apply(this, args);
+    if (metering) meterOf.get(this)?.cursors.push(cursor);
+    return cursor;
+  };
+}
+const meterings = () =>
+  Object.fromEntries(
+    [...meters].map(([name, { cursors }]) => [
+      name,
+      {
+        calls: cursors.length,
+        read: cursors.reduce((n, c) => n + c.rowsRead, 0),
+        written: cursors.reduce((n, c) => n + c.rowsWritten, 0),
+      },
+    ]),
+  );
+
 /** A stub with one method in the place of another. */
-function stubWith(stub: object, name: string, instead: (...args: never[]) => Promise<unknown>): unknown {
+function stubWith(
+  stub: object,
+  name: string,
+  instead: (...args: never[]) => Promise<unknown>,
+  asked: (member: string) => void = () => undefined,
+): unknown {
   return new Proxy(stub, {
     get: (target, member) => {
+      asked(String(member));
       if (member === name) return instead;
       const value: unknown = Reflect.get(target, member);
       return typeof value === 'function'
@@ -56,18 +96,23 @@ function stubWith(stub: object, name: string, instead: (...args: never[]) => Pro
 function faulty(ctx: DurableObjectState, b: Bindings): Bindings {
   const getByName = (name: string) => {
     const stub = b.TENANTS.getByName(name);
-    return stubWith(stub, 'commit', async (...args: Parameters<typeof stub.commit>) => {
-      const fault = faults.find((f) => f.loop === ctx.id.name && f.store === name && f.answer === undefined);
-      if (!fault || ++fault.seen !== fault.nth) return stub.commit(...args);
-      if (fault.how === 'die') {
-        dead.add(fault.loop);
-        ctx.abort('a test kills this loop');
-      }
-      while (!fault.released) await new Promise((done) => setTimeout(done, 20));
-      const answer = await stub.commit(...args);
-      fault.answer = answer;
-      return answer;
-    });
+    return stubWith(
+      stub,
+      'commit',
+      async (...args: Parameters<typeof stub.commit>) => {
+        const fault = faults.find((f) => f.loop === ctx.id.name && f.store === name && f.answer === undefined);
+        if (!fault || ++fault.seen !== fault.nth) return stub.commit(...args);
+        if (fault.how === 'die') {
+          dead.add(fault.loop);
+          ctx.abort('a test kills this loop');
+        }
+        while (!fault.released) await new Promise((done) => setTimeout(done, 20));
+        const answer = await stub.commit(...args);
+        fault.answer = answer;
+        return answer;
+      },
+      (member) => count('Loop', ctx.id.name, `asks ${name} ${member}`),
+    );
   };
   return { ...b, TENANTS: { getByName } as never };
 }
@@ -77,6 +122,7 @@ export class Loop extends parts.Loop {
     if (dead.has(ctx.id.name ?? '')) throw new Error('this loop is dead');
     super(ctx, faulty(ctx, b));
     count('Loop', ctx.id.name, 'made');
+    meter('Loop', ctx);
   }
 }
 counted('Loop', Loop, parts.Loop);
@@ -100,6 +146,7 @@ export class TenantStore extends parts.TenantStore {
   constructor(ctx: DurableObjectState, b: Bindings) {
     super(ctx, lossy(b));
     count('TenantStore', ctx.id.name, 'made');
+    meter('TenantStore', ctx);
   }
 }
 counted('TenantStore', TenantStore, parts.TenantStore);
@@ -127,11 +174,16 @@ export default {
       lost.set(loop, times);
       return new Response();
     }
+    if (pathname === '/test/meter') {
+      metering = ((await request.json()) as { on: boolean }).on;
+      for (const m of meters.values()) m.cursors = [];
+      return new Response();
+    }
     if (pathname === '/test/release') {
       const { store } = (await request.json()) as Pick<Fault, 'store'>;
       for (const f of faults) if (f.store === store) f.released = true;
     }
-    if (pathname.startsWith('/test/')) return Response.json({ counts, faults, wakes });
+    if (pathname.startsWith('/test/')) return Response.json({ counts, faults, wakes, meters: meterings() });
     const b: Bindings = { ...env, PUBLIC_URL: '', OPERATOR_TOKEN_SHA256: OPERATOR };
     return main.fetch?.(request as never, b, ctx) ?? new Response(null, { status: 404 });
   },
