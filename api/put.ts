@@ -62,17 +62,19 @@ async function write(
   }
   const revision = done.revisions[0] ?? done.revision;
   const text = claims.length === 0 ? value.text : filled(value.text, claims, done.claimed);
-  return {
-    row: {
-      key,
-      revision,
-      created: was?.created ?? revision,
-      value: text,
-      version: value.version,
-      schema: value.schema,
-      facts,
-    },
+  const row: Entry = {
+    key,
+    revision,
+    created: was?.created ?? revision,
+    value: text,
+    version: value.version,
+    schema: value.schema,
+    facts,
   };
+  // Facts still have the tokens of claims in them.
+  if (claims.length === 0) call.cluster.rows?.put(row);
+  else call.cluster.rows?.drop(key);
+  return { row };
 }
 
 /**

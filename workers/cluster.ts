@@ -7,6 +7,7 @@ import { baseLayer as bundledLayer } from '../kube/store/base/base.ts';
 import { BASE_CREATED as LAYER_CREATED } from '../kube/store/base/object.ts';
 import { parseKey } from '../kube/store/key.ts';
 import { placement, storeName } from '../kube/store/placement.ts';
+import { RowCache } from '../kube/store/rowcache.ts';
 import type { Store } from '../kube/store/store.ts';
 import type { Bindings } from './bindings.ts';
 import { world } from './env.ts';
@@ -91,6 +92,10 @@ export interface Around {
   waitUntil(p: Promise<unknown>): void;
 }
 
+/** Bodies of rows that updates may start from, of all clusters of the isolate. */
+const ROWS_UNITS = 8 * 1024 * 1024;
+const rows = new RowCache(ROWS_UNITS);
+
 /** The context of one request to a cluster. Makes no call; the View fills at the first store call. */
 export function clusterContext(b: Bindings, around: Around, id: string, url: string, pathAt?: number): ClusterContext {
   const view = viewOf(id);
@@ -99,6 +104,7 @@ export function clusterContext(b: Bindings, around: Around, id: string, url: str
     id,
     env: world,
     view,
+    rows: rows.of(id),
     url,
     pathAt,
     store(resource, namespace) {

@@ -3,11 +3,12 @@ import type { JsonObject } from '../../kube/meta/json.ts';
 import { groupResource, type KubeObject, type ObjectMeta } from '../../kube/meta/object.ts';
 import { conflict, failure, notFound, type StatusError } from '../../kube/meta/status.ts';
 import { formatTime, timeToMillis } from '../../kube/meta/time.ts';
-import { rangeOf } from '../../kube/store/key.ts';
+import { keyOf, rangeOf } from '../../kube/store/key.ts';
 import type { Entry, Op } from '../../kube/store/store.ts';
 import { answerObject, answerRow } from '../answer.ts';
 import { admissionContext, admit, attributes, type Call, commit, mutate, read, storeOf } from '../call.ts';
 import { decodeDeleteOptions } from '../decode-options.ts';
+import { fromKnown } from '../known.ts';
 import type { Resource } from '../parts.ts';
 import { put } from '../put.ts';
 import type { DeleteOptions } from '../query.ts';
@@ -30,8 +31,12 @@ export async function remove(call: Call, resource: Resource): Promise<Response> 
   return 'row' in done ? answerRow(call, resource, code, done.row) : answerObject(call, resource, code, done.object);
 }
 
-/** What a deletion left: the object as it now is, or as it was; a Status for kinds that don't send it. `gone` = deleted now. */
-export type Removed = { gone: boolean } & ({ row: Entry } | { object: KubeObject } | { status: KubeObject });
+/** What a deletion left: the object as it now is, or as it was; a Status for kinds that don't send it. `gone` = deleted now; `committed` = written now. */
+export type Removed = { gone: boolean; committed?: boolean } & (
+  | { row: Entry }
+  | { object: KubeObject }
+  | { status: KubeObject }
+);
 
 /** Deletes or begins to delete, by the kind's rules; 404 when there is no such object. */
 export async function removeObject(
@@ -44,6 +49,16 @@ export async function removeObject(
 ): Promise<Removed> {
   const within = resource.kind.scope === 'Namespaced' ? namespace : '';
   let row = known;
+  if (!row && !isDryRun(options)) {
+    const key = keyOf(resource.stored.group, resource.kind.plural, within, name);
+    const begun = await fromKnown(call, key, async (seen) => {
+      const done = await removeRow(call, resource, seen, options);
+      return 'found' in done || done.committed ? done : undefined;
+    });
+    if (begun && !('found' in begun)) return begun;
+    if (begun && !begun.found) throw notFound(resource.name, name);
+    row = begun?.found;
+  }
   if (!row) {
     const range = rangeOf(resource.stored.group, resource.kind.plural, within, name);
     row = (await read(call, storeOf(call, resource, within), range, { limit: 1 })).entries[0];
@@ -77,7 +92,7 @@ async function removeRow(
   resource.kind.deletion?.begin?.(next, c);
   if (dryRun) return { gone: false, object: next };
   const done = await put(call, resource, next, prev, row);
-  return 'row' in done ? { gone: false, row: done.row } : done;
+  return 'row' in done ? { gone: false, committed: true, row: done.row } : done;
 }
 
 /**
@@ -103,8 +118,9 @@ async function removeNow(
   };
   const ops = text === row.value ? [end] : [mark, end];
   const done = await commit(call, storeOf(call, resource, last.metadata.namespace ?? ''), ops);
+  call.cluster.rows?.drop(row.key);
   // The object that is sent carries the revision of its deletion, as a watch shows it.
-  if (done.ok) return finished(resource, last, { ...value, revision: done.revision }, true);
+  if (done.ok) return { ...finished(resource, last, { ...value, revision: done.revision }, true), committed: true };
   if (done.lost === 'race') return { found: done.found[0] ?? undefined };
   throw failure('InternalError', `Internal error occurred: the commit was lost: ${done.lost}`);
 }

@@ -40,7 +40,7 @@ interface Patch {
   strict: string[];
 }
 
-/** PATCH in its four forms. Two store calls, more only when somebody else writes the object meanwhile. */
+/** PATCH in its four forms. Two store calls, one where this process has seen the row, more only when somebody else writes the object meanwhile. */
 export async function patch(call: Call, resource: Resource): Promise<Response> {
   const kind = kindOf(call, resource);
   const options = writeOptions(call.query, 'PatchOptions', kind === 'apply');

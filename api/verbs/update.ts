@@ -2,12 +2,13 @@ import { invalid as invalidIssue } from '../../kube/meta/issues.ts';
 import { equalJson, type JsonObject } from '../../kube/meta/json.ts';
 import type { KubeObject } from '../../kube/meta/object.ts';
 import { conflict, failure, invalid, notFound, STALE_WRITE, type StatusError } from '../../kube/meta/status.ts';
-import { rangeOf } from '../../kube/store/key.ts';
+import { keyOf, rangeOf } from '../../kube/store/key.ts';
 import type { Entry } from '../../kube/store/store.ts';
 import { answerObject, answerRow } from '../answer.ts';
 import { admissionContext, admit, attributes, authorize, type Call, commit, mutate, read, storeOf } from '../call.ts';
 import { decodeBody, directiveOf, type Target } from '../decode.ts';
 import { denied } from '../forbidden.ts';
+import { fromKnown } from '../known.ts';
 import { checkAfterAdmission, manageScale, manageUpdate, settleTimes } from '../managed.ts';
 import type { Resource } from '../parts.ts';
 import { pretendClaims, put } from '../put.ts';
@@ -42,7 +43,7 @@ export interface Update {
   uid?: string | undefined;
 }
 
-/** PUT. Two store calls. */
+/** PUT. Two store calls, one where this process has seen the row. */
 export async function update(call: Call, resource: Resource): Promise<Response> {
   const options = writeOptions(call.query, 'UpdateOptions');
   const { info } = call;
@@ -114,8 +115,18 @@ export async function reviseObject(call: Call, resource: Resource, u: Update): P
   const { info } = call;
   const namespace = resource.kind.scope === 'Namespaced' ? info.namespace : '';
   const store = storeOf(call, resource, namespace);
-  const range = rangeOf(resource.stored.group, resource.kind.plural, namespace, info.name);
-  let row: Entry | undefined = (await read(call, store, range, { limit: 1 })).entries[0];
+  const { group } = resource.stored;
+  const { plural } = resource.kind;
+  const begun = u.dryRun
+    ? undefined
+    : await fromKnown(call, keyOf(group, plural, namespace, info.name), async (known) => {
+        const r = await reviseRow(call, resource, known, u);
+        return 'row' in r && r.row === known ? undefined : r;
+      });
+  if (begun && !('found' in begun)) return { ...begun, created: false };
+  let row = begun
+    ? begun.found
+    : (await read(call, store, rangeOf(group, plural, namespace, info.name), { limit: 1 })).entries[0];
   for (let i = 0; i < RACES_MAX; i++) {
     if (!row) return { ...(await createInstead(call, resource, u)), created: true };
     const r = await reviseRow(call, resource, row, u);
@@ -227,6 +238,7 @@ async function remove(call: Call, resource: Resource, row: Entry, next: KubeObje
   if (dryRun) return { object: next };
   const store = storeOf(call, resource, next.metadata.namespace ?? '');
   const done = await commit(call, store, [{ key: row.key, expect: row.revision, value: null }]);
+  call.cluster.rows?.drop(row.key);
   if (done.ok) return { object: next };
   if (done.lost !== 'race')
     throw failure('InternalError', `Internal error occurred: the commit was lost: ${done.lost}`);

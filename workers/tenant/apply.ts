@@ -44,7 +44,7 @@ export function apply(
   if (stale) return stale;
   if (o.fence && !holds(s, o.fence, now)) return { ok: false, lost: 'fence' };
   const found = ops.map((op) =>
-    !isPut(op) ? undefined : op.expect === 0 && !stands(s, op.key) ? null : getRow(s, op.key),
+    !isPut(op) ? undefined : op.expect === 0 && !stands(s, op.key) ? null : (s.recent.get(op.key) ?? getRow(s, op.key)),
   );
   for (const [i, op] of ops.entries()) {
     if (isPut(op) && op.expect !== undefined && op.expect !== (found[i]?.revision ?? 0)) {
@@ -93,7 +93,7 @@ function write(
       revisions.push(0);
       continue;
     }
-    const prev = seen.has(op.key) ? getRow(s, op.key) : (found[i] ?? null);
+    const prev = seen.has(op.key) ? (s.recent.get(op.key) ?? getRow(s, op.key)) : (found[i] ?? null);
     seen.add(op.key);
     revisions.push(writeRow(s, fillTokens(op, reserved.tokens), prev, now, out, by));
   }
@@ -197,6 +197,8 @@ export function writeRow(
     indexFacts(sql, key, undefined, next?.facts);
   } else indexFacts(sql, key, prev?.facts, next?.facts);
   policyChanged(s, key, revision, prev?.facts, next?.facts);
+  if (next) s.recent.put(next);
+  else s.recent.drop(key);
   setTtl(s, key, next === null || op.ttlMs === undefined ? null : now + op.ttlMs);
   out.changes.push({ revision, key, prev, next });
   return revision;

@@ -1,10 +1,17 @@
 import type { Env } from '../../kube/meta/env.ts';
 import type { Change } from '../../kube/store/fanout.ts';
+import { RowCache, type Rows } from '../../kube/store/rowcache.ts';
 import { MAX_VALUE_BYTES, type Revision, StoreError } from '../../kube/store/store.ts';
 import { Base, type BaseLayer } from './base.ts';
 import type { Layers } from './rows.ts';
 import { createMeta, getMeta, hasMeta, migrate, setMeta } from './schema.ts';
 import { cell, type Sql } from './sql.ts';
+
+/** Bodies of rows that commits compare with, of all stores of the process. */
+const RECENT_UNITS = 8 * 1024 * 1024;
+const recent = new RowCache(RECENT_UNITS);
+/** No two openings share rows: what another life of an object saw may never have become durable. */
+let openings = 0;
 
 /** What a cluster is made of, in one row. */
 export interface ClusterSpec {
@@ -36,6 +43,8 @@ export interface State extends Layers {
   /** No body is longer, in UTF-16 units. */
   longest: number;
   schema: number;
+  /** Standing rows as they were written or last looked at by a commit. */
+  recent: Rows;
 }
 
 /** What one transaction changed, to be told when it is done. */
@@ -95,6 +104,7 @@ export function openState(sql: Sql, env: State['env'], layer: (hash: string) => 
     hasTtl: false,
     pastBytes: 0,
     longest: 0,
+    recent: recent.of(''),
   };
   load(state);
   return state;
@@ -102,8 +112,9 @@ export function openState(sql: Sql, env: State['env'], layer: (hash: string) => 
 
 const EMPTY: BaseLayer = { hash: '', rows: [] };
 
-/** Reads the memory of the tables again: at the start, and after a transaction that failed. */
+/** Reads the memory of the tables again: at the start, after a transaction that failed, after rows were written past apply(). */
 export function load(s: State): void {
+  s.recent = recent.of(String(++openings));
   const number = (name: string) => Number(getMeta(s.sql, name) ?? 0);
   const newest = (query: string) => Number(cell(s.sql, query) ?? 0);
   s.overlaid = new Set(s.sql.all('SELECT key FROM overlaid').map((r) => String(r[0])));
