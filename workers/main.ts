@@ -14,7 +14,7 @@ import { type Bindings, tunnelName } from './bindings.ts';
 import { baseLayer, clusterContext, fillView } from './cluster.ts';
 import { world } from './env.ts';
 import { makeLoop } from './loops/object.ts';
-import { maker, wakeLoop } from './maker.ts';
+import { createMaker, wakeLoop } from './maker.ts';
 import { loopPlatform } from './platform.ts';
 import { makeTenantStore } from './tenant/object.ts';
 
@@ -44,7 +44,7 @@ export const Loop = makeLoop<Bindings>((b) => loopPlatform(api, b));
 
 const app = new Hono<{ Bindings: Bindings }>();
 for (const path of ['/healthz', '/livez', '/readyz']) app.get(path, (c) => c.text('ok'));
-app.route('/', tenancy(maker));
+app.route('/', tenancy(createMaker(api)));
 
 const CLUSTERS = '/clusters/';
 /** Paths of a cluster that are ours, not Kubernetes': what agents dial. */

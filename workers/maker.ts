@@ -1,10 +1,16 @@
+import type { ClusterContext } from '../api/attributes.ts';
 import { signNodeToken } from '../api/authn/jwt.ts';
 import { base64UrlOf, sha256Hex } from '../api/authn/text.ts';
-import type { PutOp } from '../kube/store/store.ts';
+import { createPolicyView } from '../api/policy.ts';
+import type { Api } from '../api/server.ts';
+import { interestsOf } from '../kube/reconcile/runner.ts';
+import type { Op, PutOp } from '../kube/store/store.ts';
 import { newAuthority, newSigningKey } from './accounts/authority.ts';
+import { type Beginning, beginCluster, recordBeginning } from './accounts/beginning.ts';
 import type { ClusterMaker } from './accounts/clusters.ts';
 import type { Bindings } from './bindings.ts';
 import {
+  baseLayer,
   clusterContext,
   currentLayer,
   fillView,
@@ -16,6 +22,7 @@ import {
 } from './cluster.ts';
 import { world } from './env.ts';
 import { LOOPS } from './loops/list.ts';
+import { identity } from './platform.ts';
 
 /** A node's credential lives for a year; it is asked anew at each `up` or join. */
 const NODE_TOKEN_SECONDS = 365 * 86_400;
@@ -35,25 +42,25 @@ function row(key: string, uid: string, data: object): PutOp {
 }
 
 /** How clusters come to be and go. */
-export const maker: ClusterMaker = {
+export const createMaker = (api: Api): ClusterMaker => ({
   async create(b, id, url) {
-    const tenant = storeStub(b, id);
     const now = world.now();
     const token = base64UrlOf(crypto.getRandomValues(new Uint8Array(TOKEN_BYTES)));
-    const [authority, signing] = await Promise.all([
+    const [authority, signing, hash, beginning] = await Promise.all([
       newAuthority(now),
       newSigningKey(),
-      tenant.create({ base: currentLayer(), uidPrefix: world.uuid().slice(0, UID_PREFIX), createdMs: now }),
+      sha256Hex(token),
+      beginningOf(api),
     ]);
     const keys: StoredKeys = { issuer: url, signing: [signing], ca: authority.pem, caKey: authority.key };
     const admin = { name: 'kubernetes-admin', groups: ['system:masters', 'system:authenticated'] };
-    const done = await tenant.commit([
+    const ops: Op[] = [
       row(`${KEYS_RESOURCE}/main`, world.uuid(), keys),
-      row(`${TOKENS_RESOURCE}/${await sha256Hex(token)}`, world.uuid(), admin),
-    ]);
-    if (!done.ok) throw new Error('the keys of a new cluster could not be written');
-    // Each loop reads everything at its first wake-up and registers for what it looks at.
-    await Promise.all(Object.keys(LOOPS).map((loop) => wakeLoop(b, id, loop)));
+      row(`${TOKENS_RESOURCE}/${hash}`, world.uuid(), admin),
+      ...beginCluster(beginning, { now, ca: authority.pem, uuid: world.uuid }),
+    ];
+    const spec = { base: currentLayer(), uidPrefix: world.uuid().slice(0, UID_PREFIX), createdMs: now };
+    await storeStub(b, id).create(spec, { ops, loops: INTERESTS });
     return { adminToken: token };
   },
   async destroy(b, id) {
@@ -65,7 +72,34 @@ export const maker: ClusterMaker = {
     await fillView(c);
     return { token: await signNodeToken({ name: node, uid: '' }, NODE_TOKEN_SECONDS, c), ca: c.keys.ca };
   },
-};
+});
+
+const INTERESTS = Object.fromEntries(Object.entries(LOOPS).map(([loop, c]) => [loop, [...interestsOf(c)]]));
+
+/** Recorded with the isolate's first creation: what loops would write to each new cluster is the same but for uids, time and CA. */
+let begun: Promise<Beginning> | undefined;
+function beginningOf(api: Api): Promise<Beginning> {
+  const layer = baseLayer(currentLayer());
+  if (layer === undefined) throw new Error('this release has no base layer');
+  begun ??= recordBeginning({
+    layer,
+    controllers: Object.values(LOOPS).flat(),
+    env: world,
+    async send(store, env) {
+      const view = createPolicyView();
+      const answer = await store('namespaces', '').confirm({ policy: 0 });
+      if (!answer.ok) view.apply(answer);
+      const keys = { issuer: '', signing: [], ca: '', tokens: {} };
+      const context: ClusterContext = { id: '', url: '', env, view, keys, store, waitUntil: () => undefined };
+      return (controller, request) => api.handle(request, context, { user: identity(controller) });
+    },
+  });
+  // One that failed is tried again with the next cluster.
+  begun.catch(() => {
+    begun = undefined;
+  });
+  return begun;
+}
 
 /** Wakes the first replica of a loop. */
 export async function wakeLoop(b: Bindings, cluster: string, loop: string, replica = 0): Promise<void> {

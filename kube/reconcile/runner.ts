@@ -73,7 +73,8 @@ export function resourceOf(kind: Kind): string {
   return groupResource(kind.served[0]?.group ?? '', kind.plural);
 }
 
-function interestsOf(controllers: readonly Controller[]): Interest[] {
+/** What these controllers look at. */
+export function interestsOf(controllers: readonly Controller[]): Interest[] {
   const all = controllers.flatMap((c) => [
     ...[c.for, ...(c.owns ?? [])].map((kind) => interestIn(resourceOf(kind))),
     ...(c.watches ?? []).map((w) => interestIn(resourceOf(w.kind), w.name)),

@@ -18,6 +18,10 @@ const ALPHABET = 'abcdefghijklmnopqrstuvwxyz234567';
 /** 65 random bits: no id is ever made twice. */
 const ID_LENGTH = 13;
 
+/** An id for a new cluster. */
+export const newId = (): string =>
+  LAYOUT + [...crypto.getRandomValues(new Uint8Array(ID_LENGTH))].map((b) => ALPHABET[b % 32]).join('');
+
 /** The endpoint's list of clusters: names to ids. The clusters themselves know nothing of it. */
 export class Directory extends DurableObject<Bindings> {
   constructor(ctx: DurableObjectState, env: Bindings) {
@@ -28,9 +32,8 @@ export class Directory extends DurableObject<Bindings> {
   }
 
   /** A new row, or null when the name is taken. */
-  add(name: string): ClusterRow | null {
+  add(name: string, id = newId()): ClusterRow | null {
     if (this.get(name) !== null) return null;
-    const id = LAYOUT + [...crypto.getRandomValues(new Uint8Array(ID_LENGTH))].map((b) => ALPHABET[b % 32]).join('');
     const created = `${new Date(world.now()).toISOString().slice(0, 19)}Z`;
     this.ctx.storage.sql.exec('INSERT INTO clusters (name, id, created) VALUES (?, ?, ?)', name, id, created);
     return { name, id, created };

@@ -51,6 +51,13 @@ export interface SiblingStub {
   destroy(): Promise<void>;
 }
 
+/** What a cluster begins with. */
+export interface FirstObjects {
+  ops: Op[];
+  /** What each loop is woken for. */
+  loops: Record<string, string[]>;
+}
+
 /** Pushing a policy revision to a sibling is tried this often before the writer is told that the outcome is open. */
 const PUSH_TRIES = 3;
 /** A watch's range and selection must fit the platform's limit of a socket's attachment. */
@@ -73,11 +80,12 @@ export function makeTenantStore<E>(options: TenantOptions<E>) {
       if (ctx.getWebSockets().length > 0 && isLive(this.#sql)) this.#open();
     }
 
-    /** Gives this object a cluster. Throws StoreError 'no-cluster' if it has or had one. */
-    async create(spec: ClusterSpec): Promise<void> {
+    /** Gives this object a cluster, with its first objects if there are any. Throws StoreError 'no-cluster' if it has or had one. */
+    async create(spec: ClusterSpec, first?: FirstObjects): Promise<void> {
       createCluster(this.#sql, spec);
       setMeta(this.#sql, 'name', this.#name());
-      await this.ctx.storage.sync();
+      if (first) await this.#open().store.begin(first.ops, first.loops);
+      else await this.ctx.storage.sync();
     }
 
     /** Deletes everything but a tombstone, here and in the siblings. */

@@ -190,6 +190,17 @@ export class SqliteStore implements Store {
     return { revision, compacted, oldest: compacted, policy: this.#pushed ?? policy, schema };
   }
 
+  /** In a new cluster: its first objects, which no loop needs to be told of, and what loops are woken for from here on. */
+  async begin(ops: Op[], loops: Readonly<Record<string, readonly string[]>>): Promise<void> {
+    checkSize(ops);
+    this.state.sql.transaction(() => {
+      const done = apply(this.state, ops, {}, this.#pushed, { changes: [] });
+      if (!done.ok) throw new StoreError('corrupt', 'the first objects of a cluster could not be written');
+      for (const [loop, interests] of Object.entries(loops)) this.#outbox.register(loop, interests);
+    });
+    await this.#o.sync();
+  }
+
   /** Sets what a loop is woken for; '*' is everything. */
   async register(loop: string, resources: readonly string[]): Promise<void> {
     this.#outbox.register(loop, resources);
