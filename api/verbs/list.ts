@@ -71,7 +71,10 @@ function cursorOf(call: Call, resource: Resource, selected: Selected, o: ListOpt
     return cursor;
   }
   const asked = revisionOf(o.resourceVersion);
-  const exact = o.resourceVersionMatch === 'Exact' || (!o.resourceVersionMatch && cursor.left > 0 && asked > 0);
+  // Upstream's old rule for lists with a limit; a list of one name is no such list.
+  const isOne = selected.range.to === `${selected.range.from}\0`;
+  const exact =
+    o.resourceVersionMatch === 'Exact' || (!o.resourceVersionMatch && cursor.left > 0 && asked > 0 && !isOne);
   if (exact && asked > 0) cursor.at = asked;
   return cursor;
 }

@@ -10,6 +10,7 @@ import { patches } from './patches.ts';
 import { pods } from './pods.ts';
 import { services } from './services.ts';
 import { tables } from './tables.ts';
+import { travel } from './travel.ts';
 import { watches } from './watches.ts';
 import { workloads } from './workloads.ts';
 
@@ -28,4 +29,5 @@ export const suites: Readonly<Record<string, readonly Case[]>> = {
   services,
   pods,
   workloads,
+  travel,
 };

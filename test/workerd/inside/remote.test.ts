@@ -21,7 +21,7 @@ type Fault = 'none' | 'lost-call' | 'lost-reply' | 'crash';
 /** A stub whose calls fail as `next` says, before they reach the object or after. */
 function faulty(id: string, next: () => Fault): () => StoreStub {
   const wrap =
-    (method: 'read' | 'commit' | 'confirm' | 'compact' | 'grant' | 'release' | 'related' | 'info') =>
+    (method: 'read' | 'commit' | 'confirm' | 'compact' | 'grant' | 'release' | 'related' | 'versions' | 'info') =>
     async (...args: unknown[]): Promise<never> => {
       const fault = next();
       if (fault === 'lost-call') throw new Error('Network connection lost.');
@@ -39,6 +39,7 @@ function faulty(id: string, next: () => Fault): () => StoreStub {
       grant: wrap('grant'),
       release: wrap('release'),
       related: wrap('related'),
+      versions: wrap('versions'),
       info: wrap('info'),
       fetch: (url: string, init: { headers: Record<string, string> }) => stubOf(id).fetch(url, init),
     }) as unknown as StoreStub;
