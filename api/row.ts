@@ -1,5 +1,6 @@
 import { parseJson, printJson } from '../kube/codec/json.ts';
 import { transcodeObject } from '../kube/codec/protobuf.ts';
+import { rowFacts } from '../kube/kinds/rowfacts.ts';
 import type { Facts } from '../kube/meta/facts.ts';
 import { isObject, type Json, type JsonObject } from '../kube/meta/json.ts';
 import { apiVersionOf, type KubeObject } from '../kube/meta/object.ts';
@@ -57,23 +58,7 @@ export function storedValue(resource: Resource, object: KubeObject): Value {
 }
 
 /** What the store shall know of the object. */
-export function factsOf(resource: Resource, object: KubeObject): Facts {
-  const { metadata } = object;
-  const facts: Facts = { uid: metadata.uid ?? '' };
-  if (metadata.labels) facts.labels = metadata.labels;
-  const fields = resource.kind.fields;
-  if (fields) {
-    const texts: Record<string, string> = {};
-    for (const name in fields) texts[name] = fields[name]?.(object) ?? '';
-    facts.fields = texts;
-  }
-  const owners = metadata.ownerReferences;
-  if (owners && owners.length > 0) facts.owners = owners.map((o) => o.uid);
-  if (metadata.deletionTimestamp !== undefined) facts.terminating = true;
-  const more = resource.kind.facts?.(object);
-  if (more) Object.assign(facts, more);
-  return facts;
-}
+export const factsOf = (resource: Resource, object: KubeObject): Facts => rowFacts(resource.kind, object);
 
 /** The object of a row in the version asked for, with apiVersion, kind and resourceVersion. */
 export function objectOf(resource: Resource, row: Pick<Entry, 'value' | 'revision' | 'version'>): KubeObject {
