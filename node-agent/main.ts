@@ -10,11 +10,11 @@ import { importPause, OWN_SANDBOX_IMAGE } from './install/pause.ts';
 import { prepare } from './install/prepare.ts';
 import type { NodeFacts } from './kubelet/container.ts';
 import { Kubelet } from './kubelet/kubelet.ts';
-import { LEASE_SECONDS, renewLease, reportNode, STATUS_MS } from './kubelet/node.ts';
+import { keepLease, reportNode, STATUS_MS } from './kubelet/node.ts';
 import { connectCri } from './runtime/cri.ts';
 import type { Runtime } from './runtime/runtime.ts';
 import { readSettings, type Settings } from './settings.ts';
-import { keepControl } from './tunnel/control.ts';
+import { keepControl, type Link } from './tunnel/control.ts';
 import { serveExec } from './tunnel/exec.ts';
 import { serveLog } from './tunnel/log.ts';
 import { servePortForward } from './tunnel/portforward.ts';
@@ -123,15 +123,17 @@ async function main(settingsPath: string): Promise<void> {
   });
   const stop = new AbortController();
   const node = { name: s.node, addresses: s.addresses, labels: s.labels, taints: [], podCIDRs: s.podCIDRs };
+  const link: Link = { heardMs: 0 };
   const control = keepControl(
     api,
     s.node,
     { dial: dialer(api, kubelet, runtime, facts), wake: () => undefined },
     env,
     stop.signal,
+    link,
   );
   const report = every(STATUS_MS, 2_000, 'node.status', stop.signal, () => reportNode(api, runtime, node, env));
-  const lease = every((LEASE_SECONDS * 1000) / 4, 2_000, 'node.lease', stop.signal, () => renewLease(api, s.node, env));
+  const lease = keepLease(api, s.node, link, env, stop.signal);
   const pods = kubelet.run();
   env.log('info', 'agent.started', { node: s.node, url: s.url });
   await new Promise<void>((resolve) => {

@@ -9,11 +9,12 @@ import { parseKey } from '../kube/store/key.ts';
 import { placement, storeName } from '../kube/store/placement.ts';
 import { RowCache } from '../kube/store/rowcache.ts';
 import type { Store } from '../kube/store/store.ts';
-import type { Bindings } from './bindings.ts';
+import { type Bindings, tunnelName } from './bindings.ts';
 import { world } from './env.ts';
 import { BASE_CREATED, BASE_UID, type BaseLayer } from './tenant/base.ts';
 import { RemoteStore, type StoreStub } from './tenant/remote.ts';
 import type { Opening } from './tunnel/relay.ts';
+import { withTunnelRenewals } from './tunnel/renewals.ts';
 
 // Main.ts joins api and workers; this file is a part of it: everything that makes a ClusterContext of a cluster's id.
 
@@ -112,6 +113,8 @@ export function clusterContext(b: Bindings, around: Around, id: string, url: str
       let store = stores.get(name);
       if (store === undefined) {
         store = new RemoteStore(() => storeStub(b, name) as unknown as StoreStub, world);
+        if (placement(resource, namespace) === 'leases')
+          store = withTunnelRenewals(store, (node) => b.TUNNELS.getByName(tunnelName(id, node)).heard());
         stores.set(name, store);
       }
       return store;

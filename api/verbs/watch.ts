@@ -83,7 +83,6 @@ class Feed {
   #iterator: AsyncIterator<Batch> | undefined;
   /** Everything up to here has been sent. */
   #sent: Revision = 0;
-  #bookmarked: Revision = 0;
   #timers: (() => void)[] = [];
   #drained: (() => void) | undefined;
   #closed = false;
@@ -113,8 +112,8 @@ class Feed {
   }
 
   bookmark(revision: Revision, initialEventsEnd = false): void {
-    if (this.#closed || (revision <= this.#bookmarked && !initialEventsEnd)) return;
-    this.#bookmarked = revision;
+    // None before the watch knows where it is; the same one again says that it lives.
+    if (this.#closed || (revision === 0 && !initialEventsEnd)) return;
     this.#controller.enqueue(this.#encode.bookmark(revision, initialEventsEnd));
   }
 

@@ -12,6 +12,10 @@ export const PONG = 'q';
 export const PING_MS = 10_000;
 /** No PING for this long: the link is dead, the node's Lease stops being renewed. */
 export const DEAD_MS = 40_000;
+/** A link of which nothing was heard for this long may be dead: the agent renews its Lease itself again. */
+export const DOUBT_MS = 25_000;
+/** Annotation of a node's Lease that its tunnel renews: what is read of it has the time at which the node was last heard of. */
+export const RENEWED_BY = 'coracle.dev/renewed-by';
 /** A control frame is at most this long: it holds names and numbers only. */
 export const MAX_FRAME_BYTES = 64 * 1024;
 

@@ -3,8 +3,10 @@ import { arch, cpus, hostname, release, totalmem } from 'node:os';
 import type { Env } from '../../kube/meta/env.ts';
 import type { JsonObject } from '../../kube/meta/json.ts';
 import { formatMicroTime, formatTime } from '../../kube/meta/time.ts';
+import { DOUBT_MS, RENEWED_BY } from '../../kube/wire/messages.ts';
 import { type Api, ApiError } from '../api.ts';
 import type { Runtime } from '../runtime/runtime.ts';
+import type { Link } from '../tunnel/control.ts';
 import type { NodeView } from './admit.ts';
 import type { Condition } from './pod.ts';
 
@@ -14,6 +16,9 @@ export const KUBELET_VERSION = 'v1.37.1+coracle';
 export const MAX_PODS = 110;
 export const STATUS_MS = 300_000;
 export const LEASE_SECONDS = 40;
+const RENEW_MS = (LEASE_SECONDS * 1000) / 4;
+/** After a renewal that failed. */
+const RETRY_MS = 2_000;
 /** Kept back for the machine itself: kubelet's default hard eviction threshold of memory. */
 const RESERVED_MEMORY = 100 * 1024 * 1024;
 
@@ -151,14 +156,50 @@ export async function reportNode(api: Api, runtime: Runtime, s: NodeSettings, en
   );
 }
 
-/** Renews this node's Lease in kube-node-lease, making it when it's missing. */
-export async function renewLease(api: Api, name: string, env: Env): Promise<void> {
+/** Renews this node's Lease in kube-node-lease, making it when it's missing. `linked`: from now on the control channel renews it. */
+export async function renewLease(api: Api, name: string, env: Env, linked = false): Promise<void> {
   const base = '/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases';
   const spec = { holderIdentity: name, leaseDurationSeconds: LEASE_SECONDS, renewTime: formatMicroTime(env.now()) };
+  const annotations = { [RENEWED_BY]: linked ? 'tunnel' : null };
   try {
-    await api.send('PATCH', `${base}/${name}`, { spec }, 'application/merge-patch+json');
+    await api.send('PATCH', `${base}/${name}`, { metadata: { annotations }, spec }, 'application/merge-patch+json');
   } catch (e) {
     if (!(e instanceof ApiError) || e.code !== 404) throw e;
-    await api.send('POST', base, { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', metadata: { name }, spec });
+    const metadata = { name, ...(linked ? { annotations } : {}) };
+    await api.send('POST', base, { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', metadata, spec });
   }
+}
+
+/** Keeps this node's Lease renewed until `signal` aborts: each 10 s as kubelet does, or with the status while the control channel is alive. */
+export async function keepLease(api: Api, name: string, link: Link, env: Env, signal: AbortSignal): Promise<void> {
+  let renewedMs = 0;
+  let wasLinked = false;
+  while (!signal.aborted) {
+    const linked = env.now() - link.heardMs < DOUBT_MS;
+    let wait = RENEW_MS;
+    if (!linked || !wasLinked || env.now() - renewedMs >= STATUS_MS) {
+      try {
+        await renewLease(api, name, env, linked);
+        renewedMs = env.now();
+        wasLinked = linked;
+      } catch (error) {
+        env.log('warn', 'node.lease.failed', { error: String(error) });
+        wait = RETRY_MS;
+      }
+    }
+    await pause(env, wait, signal);
+  }
+}
+
+/** Waits, but not past an abort. */
+function pause(env: Env, ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((next) => {
+    const done = () => {
+      cancel();
+      signal.removeEventListener('abort', done);
+      next();
+    };
+    const cancel = env.after(ms, done);
+    signal.addEventListener('abort', done, { once: true });
+  });
 }

@@ -24,17 +24,24 @@ export interface ControlHandler {
   wake(): void;
 }
 
-/** Keeps the control channel to this node's tunnel object open until `signal` aborts. It only ever dials out. */
+/** What is known of the control channel now. */
+export interface Link {
+  /** When the cloud was last heard of on it, in milliseconds since the epoch; 0 = it isn't open. */
+  heardMs: number;
+}
+
+/** Keeps the control channel to this node's tunnel object open until `signal` aborts, and `link` up to date. It only ever dials out. */
 export async function keepControl(
   api: Api,
   node: string,
   handler: ControlHandler,
   env: Env,
   signal: AbortSignal,
+  link: Link = { heardMs: 0 },
 ): Promise<void> {
   let failures = 0;
   while (!signal.aborted) {
-    const opened = await connectOnce(api, node, handler, env, signal);
+    const opened = await connectOnce(api, node, handler, env, signal, link);
     failures = opened ? 0 : failures + 1;
     if (signal.aborted) return;
     const wait = Math.min(RETRY_MS * 2 ** failures, RETRY_MS_MAX) * (0.5 + env.random() / 2);
@@ -50,7 +57,14 @@ export async function keepControl(
 }
 
 /** One link from dial to end; true when it was welcomed. */
-function connectOnce(api: Api, node: string, handler: ControlHandler, env: Env, signal: AbortSignal): Promise<boolean> {
+function connectOnce(
+  api: Api,
+  node: string,
+  handler: ControlHandler,
+  env: Env,
+  signal: AbortSignal,
+  link: Link,
+): Promise<boolean> {
   return new Promise((resolve) => {
     const url = `${api.connection.url.replace(/^http/, 'ws')}/.coracle/v1/tunnel?node=${encodeURIComponent(node)}`;
     const ca = api.ca();
@@ -77,18 +91,22 @@ function connectOnce(api: Api, node: string, handler: ControlHandler, env: Env, 
     });
     socket.on('message', (data, binary) => {
       heard = env.now();
+      if (welcomed) link.heardMs = heard;
       const text = binary ? '' : String(data);
       if (text === PONG) return;
       const message = v.safeParse(v.pipe(v.string(), v.parseJson(), FromCloud), text);
       // A newer cloud may say more than this agent knows: what isn't understood is left alone.
       if (!message.success) return env.log('warn', 'tunnel.message.unknown', { text: text.slice(0, 200) });
-      if (message.output.type === 'welcome') welcomed = true;
-      else if (message.output.type === 'dial') handler.dial(message.output);
+      if (message.output.type === 'welcome') {
+        welcomed = true;
+        link.heardMs = heard;
+      } else if (message.output.type === 'dial') handler.dial(message.output);
       else if (message.output.type === 'wake') handler.wake();
       else env.log('info', 'tunnel.bye', { reason: message.output.reason });
     });
     socket.on('error', (error) => env.log('warn', 'tunnel.failed', { error: error.message }));
     socket.on('close', () => {
+      link.heardMs = 0;
       cancel();
       signal.removeEventListener('abort', stop);
       resolve(welcomed);
