@@ -109,6 +109,7 @@ function objectText(resource: Resource, e: WatchEvent): string {
 
 function protoEvents(call: Call, resource: Resource, transform: Transform): EventEncoder {
   const { schemas } = call.parts;
+  const { apiVersion, hash: schema } = resource;
   const partial = transform && schemas.struct(`${META}.PartialObjectMetadata`);
   const status = schemas.struct(`${META}.Status`);
   const frame = (type: string, struct: Struct, object: JsonObject) =>
@@ -117,6 +118,7 @@ function protoEvents(call: Call, resource: Resource, transform: Transform): Even
     transform && partial ? frame(type, partial, transform(object)) : frame(type, resource.struct, object);
   return {
     type: contentTypeOf(call.out, true),
+    ...(transform ? {} : { join: { kind: resource.ref.kind, apiVersion, schema, as: 'protobuf' as const } }),
     events: (events) =>
       joinBytes(
         events.map((e) =>

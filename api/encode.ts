@@ -1,6 +1,6 @@
 import { printJson, printPretty } from '../kube/codec/json.ts';
 import { type Accepted, JSON_TYPE, PROTOBUF_TYPE } from '../kube/codec/negotiate.ts';
-import { encodeProto, encodeList as encodeProtoList, encodeObject as protoObject } from '../kube/codec/protobuf.ts';
+import { listEnvelope, encodeObject as protoObject } from '../kube/codec/protobuf.ts';
 import { includeObjectOf, toPartial, toPartialList, toTable, wrongPartial } from '../kube/codec/table.ts';
 import { printYaml } from '../kube/codec/yaml.ts';
 import type { JsonObject } from '../kube/meta/json.ts';
@@ -86,26 +86,28 @@ function plainList(call: Call, resource: Resource, metadata: JsonObject, items: 
   const { out, pretty } = call;
   const list: JsonObject = { kind: `${resource.ref.kind}List`, apiVersion: resource.apiVersion, metadata };
   if (out.type === PROTOBUF_TYPE) {
-    const bodies = items.map((o) => encodeProto(resource.struct, o));
-    return { type: PROTOBUF_TYPE, body: protoList(call, resource, metadata, bodies) };
+    return {
+      type: PROTOBUF_TYPE,
+      body: protoObject(listStruct(resource, call.parts.schemas), { ...list, items: [...items] }),
+    };
   }
   list.items = resource.custom ? [...items] : items.map(({ kind: _k, apiVersion: _a, ...item }) => item as JsonObject);
   return encodeText(list, out, pretty);
 }
-/** A list in protobuf of items that are encoded already. */
-export function protoList(
+/** What stands before and behind the items of a list in protobuf that are `size` bytes. */
+export function protoListEnds(
   call: Call,
   resource: Resource,
   metadata: JsonObject,
-  bodies: readonly Uint8Array[],
-): Uint8Array {
-  const { schemas } = call.parts;
-  const struct = schemas.struct(`${resource.ref.struct}List`) ?? listStruct(resource, schemas);
+  size: number,
+): [head: Uint8Array, tail: Uint8Array] {
   const list = { kind: `${resource.ref.kind}List`, apiVersion: resource.apiVersion, metadata };
-  return encodeProtoList(struct, list, bodies);
+  return listEnvelope(listStruct(resource, call.parts.schemas), list, size);
 }
 /** Every list has its metadata in field 1 and its items in field 2. */
 function listStruct(resource: Resource, schemas: Schemas): Struct {
+  const known = schemas.struct(`${resource.ref.struct}List`);
+  if (known) return known;
   const meta = schemas.struct(`${META}.ListMeta`);
   if (!meta) throw failure('InternalError', 'Internal error occurred: no shape for ListMeta');
   const fields: Struct['fields'] = new Map([

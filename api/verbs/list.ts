@@ -1,14 +1,14 @@
 import { joinBytes } from '../../kube/codec/framing.ts';
 import { printJson } from '../../kube/codec/json.ts';
 import { JSON_TYPE, PROTOBUF_TYPE } from '../../kube/codec/negotiate.ts';
-import { encodeProto, transcodeProto } from '../../kube/codec/protobuf.ts';
+import { encodeItem, transcodeItems } from '../../kube/codec/protobuf.ts';
 import type { JsonObject } from '../../kube/meta/json.ts';
 import type { KubeObject } from '../../kube/meta/object.ts';
 import { badRequest } from '../../kube/meta/status.ts';
 import { spliceItem } from '../../kube/store/splice.ts';
 import type { Entry, Page, ReadOptions, Revision, Store } from '../../kube/store/store.ts';
 import { type Call, read, readOn, storeOf, storeStatus } from '../call.ts';
-import { encodeList, protoList } from '../encode.ts';
+import { encodeList, protoListEnds } from '../encode.ts';
 import type { Resource } from '../parts.ts';
 import { type ListOptions, listOptions } from '../query.ts';
 import { respond } from '../respond.ts';
@@ -44,7 +44,8 @@ export async function list(call: Call, resource: Resource): Promise<Response> {
   const form: Form = plain ? 'text' : call.out.type === PROTOBUF_TYPE && call.out.as === null ? 'lines' : 'entries';
   const first = await nextPage(call, resource, cursor, form);
   checkNewEnough(o, first.revision);
-  if (form === 'lines') return inProtobuf(call, resource, cursor, first);
+  if (form === 'lines')
+    return respond(call, 200, await body(await protoParts(call, resource, cursor, first)), PROTOBUF_TYPE);
   if (form === 'entries') return encoded(call, resource, cursor, first);
   return respond(call, 200, await body(textParts(call, resource, cursor, first)), JSON_TYPE);
 }
@@ -204,23 +205,59 @@ async function body(parts: AsyncGenerator<Uint8Array>): Promise<Uint8Array | Rea
   });
 }
 
-/** A list in protobuf has its length in front: its items are collected, but as bytes. */
-async function inProtobuf(call: Call, resource: Resource, cursor: Cursor, first: Page): Promise<Response> {
-  const bodies: Uint8Array[] = [];
+/** So many bytes of a list in protobuf are kept until its length is known; what goes beyond is read and encoded a second time. */
+const KEPT_BYTES = 16 * 1024 * 1024;
+
+/** A list in protobuf has its length in front: all pages are encoded before the first byte goes out. */
+async function protoParts(
+  call: Call,
+  resource: Resource,
+  cursor: Cursor,
+  first: Page,
+): Promise<AsyncGenerator<Uint8Array>> {
+  const kept: Uint8Array[] = [];
+  let size = 0;
+  /** Where the pages begin that weren't kept. */
+  let rest: Cursor | undefined;
+  let before = { ...cursor };
   let page = first;
   for (;;) {
-    if (page.items === undefined) {
-      for (const e of page.entries) bodies.push(encodeProto(resource.struct, objectOf(resource, e)));
-    } else {
-      const lines = page.items.map((part) => utf8Text.decode(part)).join('');
-      if (lines !== '') for (const line of lines.split('\n')) bodies.push(transcodeProto(resource.struct, line));
-    }
+    const items = protoItems(resource, page);
+    size += sizeOf(items);
+    if (size > KEPT_BYTES) rest ??= before;
+    if (rest === undefined) for (const i of items) kept.push(i);
     if (isDone(cursor, page)) break;
+    before = { ...cursor };
     page = await nextPage(call, resource, cursor, 'lines');
   }
-  return respond(call, 200, protoList(call, resource, metaOf(cursor, page), bodies), PROTOBUF_TYPE);
+  const [head, tail] = protoListEnds(call, resource, metaOf(cursor, page), size);
+  return protoSequence(call, resource, { head, kept, rest, size, tail });
 }
-const utf8Text = new TextDecoder();
+
+async function* protoSequence(
+  call: Call,
+  resource: Resource,
+  o: { head: Uint8Array; kept: Uint8Array[]; rest: Cursor | undefined; size: number; tail: Uint8Array },
+): AsyncGenerator<Uint8Array> {
+  yield o.head;
+  let size = sizeOf(o.kept);
+  for (let next = o.kept.shift(); next; next = o.kept.shift()) yield next;
+  for (let page: Page | undefined; o.rest && !(page && isDone(o.rest, page)); ) {
+    page = await nextPage(call, resource, o.rest, 'lines');
+    const items = protoItems(resource, page);
+    size += sizeOf(items);
+    yield* items;
+  }
+  // The same rows at the same revision; anything else would be garbage to the client, so that it is cut off instead.
+  if (size !== o.size) throw new Error(`list of ${resource.key}: ${size} bytes, announced as ${o.size}`);
+  yield o.tail;
+}
+
+function protoItems(resource: Resource, page: Page): Uint8Array[] {
+  if (page.items !== undefined) return transcodeItems(resource.struct, page.items);
+  return page.entries.map((e) => encodeItem(resource.struct, objectOf(resource, e)));
+}
+const sizeOf = (parts: readonly Uint8Array[]): number => parts.reduce((n, p) => n + p.length, 0);
 
 /** Tables, partial objects, YAML: everything is read, then encoded as one. */
 async function encoded(call: Call, resource: Resource, cursor: Cursor, first: Page): Promise<Response> {

@@ -1,8 +1,13 @@
 /** A buffer of this size is kept between messages; a larger one is dropped, so that one huge object doesn't hold memory. */
 const KEEP_MAX = 1 << 20;
 const START = 1 << 14;
+/** Bytes behind a held text: searches look at four at a time, and stop at the quote that comes first. */
+const STOP = 8;
+const QUOTE = 34;
 /** Up to this length a loop over the characters beats TextEncoder's call (measured in V8 13). */
 const LOOP_MAX = 40;
+/** Up to this length a loop copies faster than copyWithin, whose call costs 20 ns (measured in V8 13). */
+const COPY_LOOP_MAX = 14;
 const utf8 = new TextEncoder();
 
 /**
@@ -11,11 +16,16 @@ const utf8 = new TextEncoder();
  */
 export class BackBuffer {
   bytes: Uint8Array;
+  /** Of `bytes`. */
+  view: DataView;
   /** Where the written part begins. */
   at: number;
+  /** Where the held text ends, `STOP` included; 0 without one. */
+  private low = 0;
 
   constructor(size = START) {
     this.bytes = new Uint8Array(size);
+    this.view = new DataView(this.bytes.buffer);
     this.at = size;
   }
 
@@ -25,8 +35,49 @@ export class BackBuffer {
   }
 
   reset(): void {
-    if (this.bytes.length > KEEP_MAX) this.bytes = new Uint8Array(START);
+    if (this.bytes.length > KEEP_MAX) this.replace(new Uint8Array(START));
     this.at = this.bytes.length;
+    this.low = 0;
+  }
+
+  private replace(bytes: Uint8Array): void {
+    this.bytes = bytes;
+    this.view = new DataView(bytes.buffer);
+  }
+
+  /**
+   * Begins anew with a text at the front (its bytes, end to end), to be read while the back is written: copies inside one buffer are the cheapest.
+   * Its length in UTF-8.
+   */
+  hold(text: string | readonly Uint8Array[]): number {
+    this.reset();
+    if (typeof text !== 'string') return this.held(this.gather(text));
+    // Nearly all text is ASCII, and protobuf is shorter than JSON.
+    this.need(text.length * 2 + STOP);
+    let { read, written } = utf8.encodeInto(text, this.bytes.subarray(0, this.bytes.length - STOP));
+    if (read < text.length) {
+      this.need(text.length * 4 + STOP);
+      ({ read, written } = utf8.encodeInto(text, this.bytes));
+    }
+    return this.held(written);
+  }
+
+  private gather(parts: readonly Uint8Array[]): number {
+    let size = 0;
+    for (const p of parts) size += p.length;
+    this.need(size * 2 + STOP);
+    let at = 0;
+    for (const p of parts) {
+      this.bytes.set(p, at);
+      at += p.length;
+    }
+    return size;
+  }
+
+  private held(length: number): number {
+    this.low = length + STOP;
+    this.bytes[length] = QUOTE;
+    return length;
   }
 
   /** A copy of what stands from `at` to the end. */
@@ -36,19 +87,20 @@ export class BackBuffer {
 
   /** Room for `n` more bytes before `at`. */
   need(n: number): void {
-    if (this.at >= n) return;
+    if (this.at - this.low >= n) return;
     const used = this.bytes.length - this.at;
     let size = this.bytes.length * 2;
-    while (size - used < n) size *= 2;
+    while (size - used - this.low < n) size *= 2;
     const next = new Uint8Array(size);
+    next.set(this.bytes.subarray(0, this.low));
     next.set(this.bytes.subarray(this.at), size - used);
-    this.bytes = next;
+    this.replace(next);
     this.at = size - used;
   }
 
   /** An unsigned number up to 2^53 as a varint. */
   varint(v: number): void {
-    if (this.at < 10) this.need(10);
+    if (this.at - this.low < 10) this.need(10);
     const b = this.bytes;
     if (v < 128) {
       b[--this.at] = v;
@@ -89,10 +141,29 @@ export class BackBuffer {
     }
   }
 
+  /** Four bytes, big endian. */
+  uint32(v: number): void {
+    this.need(4);
+    this.at -= 4;
+    this.view.setUint32(this.at, v);
+  }
+
   raw(v: Uint8Array): void {
-    this.need(v.length);
-    this.at -= v.length;
-    this.bytes.set(v, this.at);
+    const n = v.length;
+    this.need(n);
+    this.at -= n;
+    if (n > LOOP_MAX) this.bytes.set(v, this.at);
+    else for (let i = 0, b = this.bytes, at = this.at; i < n; i++) b[at + i] = v[i] as number;
+  }
+
+  /** Bytes of the held text and their length. */
+  copy(from: number, to: number): void {
+    const n = to - from;
+    this.need(n + 10);
+    this.at -= n;
+    if (n > COPY_LOOP_MAX) this.bytes.copyWithin(this.at, from, to);
+    else for (let i = 0, b = this.bytes, at = this.at; i < n; i++) b[at + i] = b[from + i] as number;
+    this.varint(n);
   }
 
   /** Length and bytes of a field that holds bytes or a message. */
@@ -105,7 +176,7 @@ export class BackBuffer {
   string(s: string): void {
     const n = s.length;
     if (n <= LOOP_MAX) {
-      if (this.at < n + 10) this.need(n + 10);
+      this.need(n + 10);
       const b = this.bytes;
       let at = this.at;
       let i = n - 1;

@@ -1,265 +1,244 @@
 import type { Json } from '../meta/json.ts';
 import { bytesOfBase64 } from './base64.ts';
 import { parseJson } from './json.ts';
-import { LIST_OPEN, OBJECT, QUOTE, Tape } from './json-tape.ts';
-import type { BackBuffer } from './proto-buffer.ts';
+import * as json from './json-scan.ts';
+import { BackBuffer } from './proto-buffer.ts';
 import { ProtoError } from './proto-error.ts';
-import { type Keys, keysOf, slotOf } from './proto-keys.ts';
+import { type Keys, keysOf } from './proto-keys.ts';
 import type { Plan, PlanField } from './proto-plan.ts';
 import * as op from './proto-plan.ts';
+import { Records, stringIn, textIn } from './proto-records.ts';
 import { writeField, writeValue, writeZero } from './proto-write.ts';
 import { canonicalSeconds } from './timestamp.ts';
 
-const NULL = 110;
 const TRUE = 116;
+const FALSE = 102;
 const MINUS = 45;
 /** Digits that a number holds exactly. */
 const EXACT_DIGITS = 15;
-/** Up to this length a loop copies faster than TypedArray.set (measured in V8 13). */
-const LOOP_MAX = 32;
+const NEWLINE = 10;
 
-const tape = new Tape();
-/** For every message that is open: the entry of each field's value, 0 for none (entry 0 is the whole text). */
-let slots = new Int32Array(1 << 12);
-let top = 0;
+const records = new Records();
+/** The record of each line. */
+let lines = new Int32Array(1 << 10);
 
-/** Writes the protobuf body of an object that is JSON text, straight from its bytes: the result is writeMessage's of the parsed text. */
-export function transcodeMessage(o: BackBuffer, plan: Plan, text: string): void {
-  top = 0;
-  tape.read(text);
-  if (tape.first(0) !== OBJECT) throw new ProtoError('cannot encode a value that is not an object');
-  writeObject(o, plan, 0);
-}
-
-function writeObject(o: BackBuffer, plan: Plan, entry: number): void {
+/** Writes the protobuf body of the object whose JSON text the buffer holds (`length` bytes): the result is writeMessage's of the parsed text. */
+export function transcodeMessage(o: BackBuffer, plan: Plan, length: number): void {
+  records.reset();
   const keys = keysOf(plan);
-  const base = top;
-  top += keys.slots;
-  if (top > slots.length) {
-    const more = new Int32Array(Math.max(top, slots.length * 2));
-    more.set(slots);
-    slots = more;
+  writeFields(o, keys, readWhole(o, keys, 0, length));
+}
+
+/** Reads the held text as objects that stand on a line each; how many. Writing may be done in any order then. */
+export function readLines(o: BackBuffer, plan: Plan, length: number): number {
+  records.reset();
+  const keys = keysOf(plan);
+  let count = 0;
+  for (let at = 0; at < length; at = records.at + 1) {
+    if (count === lines.length) {
+      const more = new Int32Array(count * 2);
+      more.set(lines);
+      lines = more;
+    }
+    lines[count++] = readWhole(o, keys, at, length);
+    if (records.at < length && o.bytes[records.at] !== NEWLINE) throw new SyntaxError('not lines of JSON');
   }
-  for (let i = base; i < top; i++) slots[i] = 0;
-  findMembers(keys, entry, base);
-  writeFields(o, plan, keys, base);
-  top = base;
+  return count;
 }
 
-/** The last of several members of a name counts, as in JSON.parse. */
-function findMembers(keys: Keys, entry: number, base: number): void {
-  const bytes = tape.bytes;
-  const end = tape.next(entry);
-  for (let key = entry + 1; key < end; ) {
-    const value = key + 1;
-    const slot = tape.escaped(key)
-      ? escapedSlot(keys, key)
-      : slotOf(keys, bytes, tape.start(key) + 1, tape.end(key) - 1);
-    if (slot >= 0) slots[base + slot] = tape.first(value) === NULL ? 0 : value;
-    key = tape.next(value);
-  }
+/** Writes the body of the object on a line that readLines() has read. */
+export function writeLine(o: BackBuffer, plan: Plan, line: number): void {
+  writeFields(o, keysOf(plan), lines[line] as number);
 }
 
-function escapedSlot(keys: Keys, key: number): number {
-  const name = new TextEncoder().encode(tape.string(key));
-  return slotOf(keys, name, 0, name.length);
+function readWhole(o: BackBuffer, keys: Keys, from: number, limit: number): number {
+  const b = o.bytes;
+  let i = from;
+  while ((b[i] as number) <= json.SPACE && i < limit) i++;
+  if (i >= limit) throw new SyntaxError('not JSON');
+  if (b[i] !== json.OBJECT) throw new ProtoError('cannot encode a value that is not an object');
+  return records.readObject(o, keys, i, limit);
 }
 
-function writeFields(o: BackBuffer, plan: Plan, keys: Keys, base: number): void {
-  const fields = plan.fields;
+function writeFields(o: BackBuffer, keys: Keys, record: number): void {
+  const { fields } = keys.plan;
+  const { offsets } = keys;
+  const zeros = keys.zeros ?? zerosOf(keys);
+  const ints = records.ints;
   for (let i = fields.length - 1; i >= 0; i--) {
-    const f = fields[i] as PlanField;
-    const slot = base + (keys.offsets[i] as number);
-    if (f.op === op.GROUP) {
+    const at = record + (offsets[i] as number) * 2;
+    const zero = zeros[i];
+    if (zero === undefined) {
+      const f = fields[i] as PlanField;
       const end = o.written;
-      const sub = f.sub();
-      writeFields(o, sub, keysOf(sub), slot);
+      writeFields(o, keysOf(f.sub()), at);
       o.varint(o.written - end);
       o.varint(f.tag);
-      continue;
+    } else if (ints[at] !== 0) {
+      writeSlot(o, fields[i] as PlanField, at);
+    } else if (zero !== null) {
+      o.raw(zero);
     }
-    const entry = slots[slot] as number;
-    if (entry !== 0) writeEntry(o, f, entry);
-    else if (f.always) writeZero(o, f);
   }
 }
 
-function writeEntry(o: BackBuffer, f: PlanField, entry: number): void {
-  if (f.op === op.LIST) writeItems(o, f, f.item as PlanField, entry);
-  else if (f.op === op.MAP) writeMap(o, f, entry);
+/** What is written for each absent field: null for nothing; undefined for embedded structs, which are never absent. */
+function zerosOf(keys: Keys): readonly (Uint8Array | null | undefined)[] {
+  const o = new BackBuffer(1024);
+  const zeros = keys.plan.fields.map((f) => {
+    if (f.op === op.GROUP) return undefined;
+    if (!f.always) return null;
+    o.reset();
+    writeZero(o, f);
+    return o.take();
+  });
+  keys.zeros = zeros;
+  return zeros;
+}
+
+function writeSlot(o: BackBuffer, f: PlanField, at: number): void {
+  if (f.op === op.LIST) writeList(o, f, at);
+  else if (f.op === op.MAP) writeMap(o, f, at);
   else {
-    writeOne(o, f, entry, f);
+    writeOne(o, f, at, f);
     o.varint(f.tag);
   }
 }
 
-/** Entries of a list, the last first: they are found by walking forward, so they are noted on the slot stack. */
-function writeItems(o: BackBuffer, f: PlanField, item: PlanField, entry: number): void {
-  if (tape.first(entry) !== LIST_OPEN) throw mismatch(f);
-  const base = top;
-  const end = tape.next(entry);
-  for (let i = entry + 1; i < end; i = tape.next(i)) note(i);
-  for (let i = top - 1; i >= base; i--) {
-    writeOne(o, item, slots[i] as number, f);
+function writeList(o: BackBuffer, f: PlanField, at: number): void {
+  const ints = records.ints;
+  if (o.bytes[ints[at] as number] !== json.LIST) throw mismatch(f);
+  const item = f.item as PlanField;
+  for (let e = ints[at + 1] as number; e !== 0; e = ints[e] as number) {
+    writeOne(o, item, e + 1, f);
     o.varint(item.tag);
   }
-  top = base;
 }
 
-function note(entry: number): void {
-  if (top === slots.length) {
-    const more = new Int32Array(slots.length * 2);
-    more.set(slots);
-    slots = more;
-  }
-  slots[top++] = entry;
-}
-
-function writeMap(o: BackBuffer, f: PlanField, entry: number): void {
-  if (tape.first(entry) !== OBJECT) throw mismatch(f);
-  const item = f.item as PlanField;
-  const end = tape.next(entry);
-  const base = top;
-  let sorted = true;
-  for (let key = entry + 1; key < end; key = tape.next(key + 1)) {
-    if (tape.escaped(key)) sorted = false;
-    else if (top > base && sorted) sorted = before(slots[top - 1] as number, key);
-    note(key);
-  }
-  // Rare: unsorted or odd keys take the path that makes an object, where duplicates and order are seen to.
-  if (!sorted) {
-    top = base;
-    writeField(o, f, valueAt(entry));
+function writeMap(o: BackBuffer, f: PlanField, at: number): void {
+  const ints = records.ints;
+  const from = ints[at] as number;
+  if (o.bytes[from] !== json.OBJECT) throw mismatch(f);
+  const last = ints[at + 1] as number;
+  if (last < 0) {
+    writeField(o, f, parseJson(textIn(o.bytes, from, ~last)));
     return;
   }
-  for (let i = top - 1; i >= base; i--) {
-    const key = slots[i] as number;
-    const from = o.written;
-    if (tape.first(key + 1) !== NULL || item.op !== op.BYTES) {
-      writeOne(o, item, key + 1, f);
+  const item = f.item as PlanField;
+  for (let e = last; e !== 0; e = ints[e] as number) {
+    const end = o.written;
+    if (ints[e + 1] !== 0 || item.op !== op.BYTES) {
+      writeOne(o, item, e + 1, f);
       o.varint(item.tag);
     }
-    copyString(o, key);
+    o.copy(ints[e + 3] as number, ints[e + 4] as number);
     o.varint(10);
-    o.varint(o.written - from);
+    o.varint(o.written - end);
     o.varint(f.tag);
   }
-  top = base;
 }
 
-/** Is key a less than key b, by bytes? False when equal. */
-function before(a: number, b: number): boolean {
-  const bytes = tape.bytes;
-  const [x, xEnd, y, yEnd] = [tape.start(a) + 1, tape.end(a) - 1, tape.start(b) + 1, tape.end(b) - 1];
-  for (let i = 0; x + i < xEnd && y + i < yEnd; i++) {
-    const d = (bytes[x + i] as number) - (bytes[y + i] as number);
-    if (d !== 0) return d < 0;
-  }
-  return xEnd - x < yEnd - y;
-}
-
-/** What comes after the tag. Plain texts, integers and structs are done here, all else from a made value. */
-function writeOne(o: BackBuffer, p: PlanField, entry: number, f: PlanField): void {
-  const first = tape.first(entry);
+/** What comes after the tag. The usual forms are copied, all else goes by a made value. */
+function writeOne(o: BackBuffer, p: PlanField, at: number, f: PlanField): void {
+  const ints = records.ints;
+  const from = ints[at] as number;
+  const to = ints[at + 1] as number;
+  // Strings with escapes begin at an inverted place, and null at 0, where no value begins.
+  const first = from > 0 ? o.bytes[from] : 0;
   switch (p.op) {
     case op.STRING:
-      if (first !== QUOTE) break;
-      copyString(o, entry);
+      if (first === json.QUOTE) o.copy(from + 1, to - 1);
+      else if (from < 0) o.string(stringIn(o.bytes, ~from, to));
+      else break;
       return;
     case op.STRUCT: {
-      if (first !== OBJECT) break;
+      if (first !== json.OBJECT) break;
       const end = o.written;
-      writeObject(o, p.sub(), entry);
+      writeFields(o, keysOf(p.sub()), to);
       o.varint(o.written - end);
       return;
     }
     case op.BOOL:
-      if (first !== TRUE && first !== 102) break;
+      if (first !== TRUE && first !== FALSE) break;
       o.varint(first === TRUE ? 1 : 0);
       return;
     case op.INT: {
-      const n = smallInteger(entry);
-      if (n === null) break;
+      const n = integerIn(o.bytes, from, to);
+      if (Number.isNaN(n)) break;
       o.signed(n);
       return;
     }
-    case op.RAW: {
-      if (first === NULL) break;
-      const end = o.written;
-      copyBytes(o, tape.start(entry), tape.end(entry));
-      o.varint(10);
-      o.varint(o.written - end);
-      return;
-    }
-    case op.TIME:
-      if (first !== QUOTE || !copyTime(o, entry)) break;
-      return;
-    case op.BYTES: {
-      const bytes = first === QUOTE ? bytesOfBase64(tape.string(entry)) : 0;
-      if (typeof bytes === 'number') break;
-      o.lengthDelimited(bytes);
-      return;
-    }
-    case op.QUANTITY: {
-      if (first !== QUOTE) break;
-      const end = o.written;
-      copyString(o, entry);
-      o.varint(10);
-      o.varint(o.written - end);
-      return;
-    }
+    default:
+      if (from > 0 && writeSpecial(o, p, from, to)) return;
   }
-  writeValue(o, p, valueAt(entry), f);
+  writeValue(o, p, valueAt(o.bytes, from, to), f);
 }
 
-const valueAt = (entry: number): Json => parseJson(tape.text(entry));
-
-/** Text and its length; without escapes its bytes are copied. */
-function copyString(o: BackBuffer, entry: number): void {
-  if (tape.escaped(entry)) o.string(tape.string(entry));
-  else copyBytes(o, tape.start(entry) + 1, tape.end(entry) - 1);
-}
-
-function copyBytes(o: BackBuffer, from: number, to: number): void {
-  const n = to - from;
-  o.need(n + 10);
-  const at = o.at - n;
-  const source = tape.bytes;
-  const target = o.bytes;
-  if (n <= LOOP_MAX) for (let i = 0; i < n; i++) target[at + i] = source[from + i] as number;
-  else target.set(source.subarray(from, to), at);
-  o.at = at;
-  o.varint(n);
-}
-
-/** A time in the form that is stored, `2026-11-21T09:15:00Z`; false for every other. */
-function copyTime(o: BackBuffer, entry: number): boolean {
-  const seconds = canonicalSeconds(tape.bytes, tape.start(entry) + 1, tape.end(entry) - 1);
-  if (Number.isNaN(seconds)) return false;
+/** Forms that are messages of their own; false when this one needs a made value. */
+function writeSpecial(o: BackBuffer, p: PlanField, from: number, to: number): boolean {
   const end = o.written;
-  o.varint(0);
-  o.varint(16);
-  o.signed(seconds);
-  o.varint(8);
+  const isText = o.bytes[from] === json.QUOTE;
+  switch (p.op) {
+    case op.RAW:
+      o.copy(from, to);
+      o.varint(10);
+      break;
+    case op.TIME: {
+      const seconds = isText ? canonicalSeconds(o.bytes, from + 1, to - 1) : Number.NaN;
+      if (Number.isNaN(seconds)) return false;
+      o.varint(0);
+      o.varint(16);
+      o.signed(seconds);
+      o.varint(8);
+      break;
+    }
+    case op.QUANTITY:
+      if (!isText) return false;
+      o.copy(from + 1, to - 1);
+      o.varint(10);
+      break;
+    case op.INT_OR_STRING: {
+      const n = isText ? 0 : integerIn(o.bytes, from, to);
+      if (Number.isNaN(n)) return false;
+      if (isText) o.copy(from + 1, to - 1);
+      else o.varint(0);
+      o.varint(26);
+      o.signed(n);
+      o.varint(16);
+      o.varint(isText ? 1 : 0);
+      o.varint(8);
+      break;
+    }
+    case op.BYTES: {
+      const bytes = isText ? bytesOfBase64(textIn(o.bytes, from + 1, to - 1)) : 0;
+      if (typeof bytes === 'number') return false;
+      o.lengthDelimited(bytes);
+      return true;
+    }
+    default:
+      return false;
+  }
   o.varint(o.written - end);
   return true;
 }
 
-/** A plain integer of few digits; null for all other numbers. */
-function smallInteger(entry: number): number | null {
-  const b = tape.bytes;
-  const from = tape.start(entry);
-  const end = tape.end(entry);
+function valueAt(b: Uint8Array, from: number, to: number): Json {
+  if (from === 0) return null;
+  return from < 0 ? stringIn(b, ~from, to) : parseJson(textIn(b, from, to));
+}
+
+/** A plain integer of few digits; NaN for all else. */
+function integerIn(b: Uint8Array, from: number, to: number): number {
   const negative = b[from] === MINUS;
-  let n = 0;
   const digits = negative ? from + 1 : from;
-  if (end - digits > EXACT_DIGITS || end === digits) return null;
-  for (let i = digits; i < end; i++) {
+  if (from <= 0 || to - digits > EXACT_DIGITS || to === digits) return Number.NaN;
+  let n = 0;
+  for (let i = digits; i < to; i++) {
     const d = (b[i] as number) - 48;
-    if (d < 0 || d > 9) return null;
+    if (d < 0 || d > 9) return Number.NaN;
     n = n * 10 + d;
   }
-  return negative ? -n : n;
+  return negative && n !== 0 ? -n : n;
 }
 
 const mismatch = (f: PlanField) => new ProtoError(`cannot encode a value that does not fit in field ${f.name}`, f.name);

@@ -4,6 +4,7 @@ import type { Json, JsonObject } from '../meta/json.ts';
 import type { Field, Struct, Type } from '../schema/schema.ts';
 import { schemas } from '../schema/schemas.ts';
 import { bytesOfBase64 } from './base64.ts';
+import { joinBytes } from './framing.ts';
 import { vectors, watchEvent } from './generated/vectors.ts';
 import { parseJson, printJson, printPretty } from './json.ts';
 import {
@@ -11,13 +12,15 @@ import {
   decodeProto,
   decodeWatchEvent,
   encodeEnvelope,
-  encodeList,
+  encodeItem,
   encodeObject,
   encodeProto,
   encodeWatchEvent,
   hasMagic,
+  listEnvelope,
   NESTING_MAX,
   ProtoError,
+  transcodeItems,
   transcodeObject,
   transcodeProto,
 } from './protobuf.ts';
@@ -75,14 +78,33 @@ test('objects are written as the bytes of Kubernetes, and read back', () => {
   }
 });
 
-test('a list of items that are encoded already has the bytes of the whole', () => {
+test('a list made in pieces has the bytes of the whole', () => {
   const list = parseJson(vectors.find((v) => v.name === 'a PodList')?.json ?? '') as JsonObject;
   const podStruct = structOf({ apiVersion: 'v1', kind: 'Pod' });
-  const items = (list.items as JsonObject[]).map((i) => encodeProto(podStruct, i));
-  assert.equal(hex(encodeList(structOf(list), list, items)), hex(encodeObject(structOf(list), list)));
-  const many = Array.from({ length: 3000 }, () => items[0] as Uint8Array);
-  const e = decodeEnvelope(encodeList(structOf(list), list, many));
-  assert.equal((decodeProto(structOf(list), e.raw).items as Json[]).length, 3000);
+  const whole = (items: Json[]) => hex(encodeObject(structOf(list), { ...list, items }));
+  const between = (items: Uint8Array[]) => {
+    const size = items.reduce((n, p) => n + p.length, 0);
+    const [head, tail] = listEnvelope(structOf(list), list, size);
+    return hex(joinBytes([head, ...items, tail]));
+  };
+  const items = list.items as JsonObject[];
+  assert.equal(between(items.map((i) => encodeItem(podStruct, i))), whole(items));
+  // Lines longer and shorter than a piece, cut into parts anywhere.
+  const long = { metadata: { name: 'long', annotations: { a: 'é'.repeat(150_000) } } };
+  const many = [
+    ...Array.from({ length: 300 }, (_, i) => items[i % items.length] as JsonObject),
+    long,
+    ...items,
+    long,
+    long,
+  ];
+  const text = new TextEncoder().encode(many.map((i) => printJson(i)).join('\n'));
+  for (const step of [text.length, 35, 100_000, 131_072, 200_001]) {
+    const parts: Uint8Array[] = [];
+    for (let at = 0; at < text.length; at += step) parts.push(text.slice(at, at + step));
+    assert.equal(between(transcodeItems(podStruct, parts)), whole(many), `parts of ${step}`);
+  }
+  assert.deepEqual(transcodeItems(podStruct, []), []);
 });
 
 test('a watch event holds an enveloped object and has no envelope of its own', () => {

@@ -1,11 +1,12 @@
 import type { JsonObject } from '../meta/json.ts';
 import type { Struct } from '../schema/schema.ts';
+import { linesOf } from './json-lines.ts';
 import { BackBuffer } from './proto-buffer.ts';
 import { ProtoError } from './proto-error.ts';
 import { planOf } from './proto-plan.ts';
 import { readMessage } from './proto-read.ts';
 import { Reader } from './proto-reader.ts';
-import { transcodeMessage } from './proto-transcode.ts';
+import { readLines, transcodeMessage, writeLine } from './proto-transcode.ts';
 import { writeMessage } from './proto-write.ts';
 
 export { ProtoError } from './proto-error.ts';
@@ -29,18 +30,17 @@ export function encodeProto(struct: Struct, value: JsonObject): Uint8Array {
  * JSON and should be compact, because raw JSON inside it is copied. Nothing is checked beyond what the writing needs.
  */
 export function transcodeObject(struct: Struct, text: string, apiVersion: string, kind: string): Uint8Array {
-  out.reset();
+  const length = out.hold(text);
   beginEnvelope();
   const end = out.written;
-  transcodeMessage(out, planOf(struct), text);
+  transcodeMessage(out, planOf(struct), length);
   endEnvelope(end, apiVersion, kind);
   return out.take();
 }
 
-/** encodeProto of JSON text: a list's item for encodeList. */
+/** encodeProto of JSON text. */
 export function transcodeProto(struct: Struct, text: string): Uint8Array {
-  out.reset();
-  transcodeMessage(out, planOf(struct), text);
+  transcodeMessage(out, planOf(struct), out.hold(text));
   return out.take();
 }
 
@@ -88,6 +88,11 @@ function beginEnvelope(): void {
 
 function endEnvelope(end: number, apiVersion: string, kind: string): void {
   out.varint(out.written - end);
+  endRaw(apiVersion, kind);
+}
+
+/** What stands before the length of `raw`. */
+function endRaw(apiVersion: string, kind: string): void {
   out.varint(18);
   const type = out.written;
   out.string(kind);
@@ -140,22 +145,49 @@ export function hasMagic(bytes: Uint8Array): boolean {
   return bytes.length >= 4 && bytes[0] === 0x6b && bytes[1] === 0x38 && bytes[2] === 0x73 && bytes[3] === 0;
 }
 
-/** A list's body from items that are encoded already (each by encodeProto): `list` gives the metadata, its `items` are not read. */
-export function encodeList(struct: Struct, list: JsonObject, items: readonly Uint8Array[]): Uint8Array {
+/** Field 2 of every list: its items. */
+const ITEMS = 18;
+/** Lines are taken in pieces of this size, which stay in the processor's cache together with what is made of them. */
+const PIECE_BYTES = 128 * 1024;
+
+/**
+ * The `items` of a list, from JSON texts in UTF-8 on a line each (a page that the store joined; `parts` end to end). The result comes in pieces
+ * and has to stand between the two of listEnvelope().
+ */
+export function transcodeItems(struct: Struct, parts: readonly Uint8Array[]): Uint8Array[] {
+  const plan = planOf(struct);
+  const pieces: Uint8Array[] = [];
+  for (const piece of linesOf(parts, PIECE_BYTES)) {
+    for (let line = readLines(out, plan, out.hold(piece)) - 1; line >= 0; line--) {
+      const end = out.written;
+      writeLine(out, plan, line);
+      out.varint(out.written - end);
+      out.varint(ITEMS);
+    }
+    pieces.push(out.take());
+  }
+  return pieces;
+}
+
+/** The same of one object. */
+export function encodeItem(struct: Struct, value: JsonObject): Uint8Array {
+  out.reset();
+  writeMessage(out, planOf(struct), value);
+  out.varint(out.written);
+  out.varint(ITEMS);
+  return out.take();
+}
+
+/** What stands before and behind the items of a list in protobuf, which are `size` bytes. `struct` and `list` give its metadata. */
+export function listEnvelope(struct: Struct, list: JsonObject, size: number): [head: Uint8Array, tail: Uint8Array] {
   out.reset();
   beginEnvelope();
-  const end = out.written;
-  let size = 64;
-  for (const i of items) size += i.length + 6;
-  out.need(size);
-  const tag = (struct.fields.get('items')?.number ?? 2) * 8 + 2;
-  for (let i = items.length - 1; i >= 0; i--) {
-    out.lengthDelimited(items[i] as Uint8Array);
-    out.varint(tag);
-  }
+  const tail = out.take();
+  out.reset();
   writeMessage(out, planOf(struct), { ...list, items: undefined });
-  endEnvelope(end, String(list.apiVersion ?? ''), String(list.kind ?? ''));
-  return out.take();
+  out.varint(out.written + size);
+  endRaw(String(list.apiVersion ?? ''), String(list.kind ?? ''));
+  return [out.take(), tail];
 }
 
 /**
@@ -165,15 +197,46 @@ export function encodeList(struct: Struct, list: JsonObject, items: readonly Uin
 export function encodeWatchEvent(type: string, object: Uint8Array): Uint8Array {
   out.reset();
   out.raw(object);
-  out.varint(object.length);
+  endEvent(0, type);
+  return out.take();
+}
+
+/** What stands around an event's object, which was written since `end`. */
+function endEvent(end: number, type: string): void {
+  out.varint(out.written - end);
   out.varint(10);
-  const size = out.written;
-  out.varint(size);
+  out.varint(out.written - end);
   out.varint(18);
   out.string(type);
   out.varint(10);
+}
+
+/** Watch events of objects that are JSON texts (one line each), each with its length before it, end to end behind `before`. */
+export function transcodeEvents(
+  struct: Struct,
+  apiVersion: string,
+  kind: string,
+  events: readonly { type: string; text: string }[],
+  before: Uint8Array = NOTHING,
+): Uint8Array {
+  const plan = planOf(struct);
+  let text = '';
+  for (const e of events) text += `${e.text}\n`;
+  const count = readLines(out, plan, out.hold(text));
+  if (count !== events.length) throw new SyntaxError('not one line for each event');
+  for (let line = count - 1; line >= 0; line--) {
+    const event = out.written;
+    beginEnvelope();
+    const end = out.written;
+    writeLine(out, plan, line);
+    endEnvelope(end, apiVersion, kind);
+    endEvent(event, (events[line] as { type: string }).type);
+    out.uint32(out.written - event);
+  }
+  out.raw(before);
   return out.take();
 }
+const NOTHING = new Uint8Array(0);
 
 /** Reverse of encodeWatchEvent. */
 export function decodeWatchEvent(bytes: Uint8Array): { type: string; object: Uint8Array } {

@@ -1,4 +1,7 @@
-import { spliceObject } from './splice.ts';
+import { ProtoError, transcodeEvents } from '../codec/protobuf.ts';
+import { parseApiVersion } from '../meta/object.ts';
+import { schemas } from '../schema/schemas.ts';
+import { spliceItem, spliceObject } from './splice.ts';
 import type { Batch, EventJoin, Revision, WatchEvent } from './store.ts';
 
 type Head = [
@@ -55,15 +58,35 @@ const utf8 = new TextEncoder();
 /** Digits of the largest revision. */
 const REVISION_DIGITS = 16;
 
-/** A batch as it goes to the client: its revision in REVISION_DIGITS digits, a newline, the events as lines of JSON. Null where a row is of another version or schema, or encrypted. */
+/**
+ * A batch as it goes to the client: its revision in REVISION_DIGITS digits, a newline, the events as lines of JSON or as protobuf frames. Null where
+ * a row is of another version or schema, or encrypted.
+ */
 export function encodeJoined(batch: Batch, join: EventJoin): Uint8Array | null {
   const { kind, apiVersion, schema } = join;
-  let text = `${String(batch.revision).padStart(REVISION_DIGITS, '0')}\n`;
   for (const e of batch.events) {
     if (e.version !== apiVersion || e.schema !== schema || e.enc !== undefined) return null;
+  }
+  let text = `${String(batch.revision).padStart(REVISION_DIGITS, '0')}\n`;
+  if (join.as === 'protobuf') return inProtobuf(batch.events, join, utf8.encode(text));
+  for (const e of batch.events) {
     text += `{"type":"${e.type}","object":${spliceObject(e.value, kind, apiVersion, e.revision)}}\n`;
   }
   return utf8.encode(text);
+}
+
+function inProtobuf(events: readonly WatchEvent[], join: EventJoin, head: Uint8Array): Uint8Array | null {
+  const gv = parseApiVersion(join.apiVersion);
+  const struct = gv ? schemas.kind({ ...gv, kind: join.kind }) : undefined;
+  if (!struct) return null;
+  const lines = events.map((e) => ({ type: e.type, text: spliceItem(e.value, e.revision) }));
+  try {
+    return transcodeEvents(struct, join.apiVersion, join.kind, lines, head);
+  } catch (e) {
+    // A row that doesn't fit breaks the watches that want protobuf, where they encode it, and no others.
+    if (e instanceof ProtoError) return null;
+    throw e;
+  }
 }
 
 /** The batch of encodeJoined()'s bytes, which it keeps. */

@@ -181,6 +181,8 @@ export interface Confirmed {
 export interface Fence {
   lease: string;
   epoch: number;
+  /** Who holds it at that epoch; absent: whoever does. */
+  holder?: string;
 }
 export interface Grant {
   held: boolean;
@@ -263,12 +265,14 @@ export interface EventJoin {
   kind: string;
   apiVersion: string;
   schema: string;
+  /** The events in protobuf, of a built-in kind; JSON when absent. */
+  as?: 'protobuf';
 }
 export interface Batch {
   /** Everything up to here has been delivered: a bookmark's resourceVersion. */
   revision: Revision;
   events: WatchEvent[];
-  /** The events (and none in `events`) as UTF-8 lines of JSON as a client gets them. */
+  /** The events (and none in `events`) as a client gets them: UTF-8 lines of JSON, or protobuf frames. */
   joined?: Uint8Array;
   /** Batches of the same id are equal, whichever watch they come from. */
   id?: string;

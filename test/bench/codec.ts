@@ -4,10 +4,10 @@ import { duplicateFields } from '../../kube/codec/json-duplicates.ts';
 import {
   decodeEnvelope,
   decodeProto,
-  encodeList,
   encodeObject,
   encodeProto,
-  transcodeProto,
+  transcodeItems,
+  transcodeObject,
 } from '../../kube/codec/protobuf.ts';
 import { AGE_COLUMN, toTable } from '../../kube/codec/table.ts';
 import { parseYaml, printYaml } from '../../kube/codec/yaml.ts';
@@ -200,13 +200,13 @@ for (const o of [configMap(), pod()]) {
   time('encodeObject (protobuf)', () => encodeObject(struct, value));
   time('decodeEnvelope + decodeProto', () => decodeProto(struct, decodeEnvelope(envelope).raw));
   time('parseJson + encodeProto', () => encodeProto(struct, parseJson(text) as JsonObject));
-  time('transcodeProto', () => transcodeProto(struct, text));
+  time('transcodeObject', () => transcodeObject(struct, text, 'v1', String(o.kind)));
   time('protobuf to JSON text', () => printJson(decodeProto(struct, raw)));
   time('parseYaml of JSON', () => parseYaml(text));
   time('parseYaml', () => parseYaml(yaml));
   time('printYaml', () => printYaml(value));
-  const items = Array.from({ length: 100 }, () => raw);
-  time('list of 100 encoded items', () => encodeList(v1(`${o.kind}List`), { metadata: {} }, items));
+  const lines = [new TextEncoder().encode(Array.from({ length: 100 }, () => text).join('\n'))];
+  time('transcodeItems of 100', () => transcodeItems(struct, lines));
   const rows = Array.from({ length: 100 }, () => value as unknown as KubeObject);
   time('Table of 100', () =>
     toTable([AGE_COLUMN], rows, { includeObject: 'Metadata', version: 'v1', now: 1795264496000 }),
