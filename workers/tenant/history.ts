@@ -121,7 +121,7 @@ export function forgettableFrom(s: State, travelMs: number): number | null {
 }
 
 /** The newest revision at or before a time; revisions are in order of time, so it is searched by halves. */
-function newestAt(s: State, atMs: number): Revision {
+export function newestAt(s: State, atMs: number): Revision {
   let low = s.compacted;
   let high = s.revision;
   while (low < high) {

@@ -22,7 +22,8 @@ export interface ClusterSpec {
   createdMs: number;
 }
 interface ClusterRow extends ClusterSpec {
-  state: 'live' | 'deleted';
+  /** 'importing': rows of an archive or of another cluster are being written; nobody sees it yet. */
+  state: 'live' | 'importing' | 'deleted';
 }
 
 /** A store object's memory of its tables: everything here can be read again from them. */
@@ -53,12 +54,22 @@ export interface Changed {
 }
 
 /** Gives an empty object a cluster: one row. A cluster that is or was there is refused. */
-export function createCluster(sql: Sql, spec: ClusterSpec): void {
+export function createCluster(sql: Sql, spec: ClusterSpec, state: 'live' | 'importing' = 'live'): void {
   if (hasMeta(sql)) throw new StoreError('no-cluster', 'the object already holds a cluster, or did');
   sql.transaction(() => {
     createMeta(sql);
-    setMeta(sql, 'cluster', JSON.stringify({ ...spec, state: 'live' } satisfies ClusterRow));
+    setMeta(sql, 'cluster', JSON.stringify({ ...spec, state } satisfies ClusterRow));
   });
+}
+
+/** The last step of an import: from here on the cluster is there. */
+export function makeLive(sql: Sql): void {
+  setMeta(sql, 'cluster', JSON.stringify({ ...clusterRow(sql), state: 'live' } satisfies ClusterRow));
+}
+
+/** Takes a tombstone away, for the cluster that was there to come back from its backup. */
+export function liftTombstone(sql: Sql): void {
+  if (hasMeta(sql) && clusterRow(sql).state === 'deleted') sql.run('DROP TABLE meta');
 }
 
 /** Leaves a tombstone and nothing else. */
@@ -81,11 +92,26 @@ const clusterRow = (sql: Sql): ClusterRow => JSON.parse(String(getMeta(sql, 'clu
 /** When the cluster began: its base rows. */
 export const createdMs = (sql: Sql): number => clusterRow(sql).createdMs;
 
-/** Opens the cluster's tables, brought up to date; throws StoreError 'no-cluster' where there is none. */
-export function openState(sql: Sql, env: State['env'], layer: (hash: string) => BaseLayer | undefined): State {
+/** What the cluster was made of. */
+export function clusterSpec(sql: Sql): ClusterSpec {
+  const { base, uidPrefix, createdMs } = clusterRow(sql);
+  return { base, uidPrefix, createdMs };
+}
+
+/** Opens the cluster's tables, brought up to date; throws StoreError 'no-cluster' where there is none in that state. */
+export function openState(
+  sql: Sql,
+  env: State['env'],
+  layer: (hash: string) => BaseLayer | undefined,
+  wanted: 'live' | 'importing' = 'live',
+): State {
   if (!hasMeta(sql)) throw new StoreError('no-cluster', 'the cluster does not exist');
   const row = clusterRow(sql);
-  if (row.state !== 'live') throw new StoreError('no-cluster', 'the cluster has been deleted');
+  if (row.state !== wanted)
+    throw new StoreError(
+      'no-cluster',
+      `the cluster ${row.state === 'deleted' ? 'has been deleted' : 'is not there yet'}`,
+    );
   const rows = row.base === '' ? EMPTY : layer(row.base);
   if (!rows) throw new StoreError('corrupt', `this release does not have the base layer ${row.base}`);
   const base = new Base(rows, row.uidPrefix, new Date(row.createdMs).toISOString().replace(/\.[0-9]+Z$/, 'Z'));
