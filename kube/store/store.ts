@@ -139,6 +139,8 @@ export interface CommitOptions {
   fence?: Fence;
   /** Id of the request: a repeat of one that succeeded answers what the first answered (`repeated`), within REQUEST_MEMORY_MS. */
   request?: string;
+  /** The request may have been sent before, to an object that has ended since. */
+  repeat?: boolean;
   /** Name of the user who writes: kept with each version, for `coracle history`. */
   by?: string;
 }

@@ -39,7 +39,7 @@ for (const file of readdirSync(folder)) {
     const tap = new Tap(store.watch(pods(), 2));
     assert.deepEqual(await tap.take(4), ['MODIFIED a@3', 'ADDED c@4', 'DELETED b@5', 'ADDED t@6']);
     await tap.stop();
-    assert.equal((await won(store, [putPod('a')], { request: 'r1' })).repeated, true);
+    assert.equal((await won(store, [putPod('a')], { request: 'r1', repeat: true })).repeated, true);
     assert.equal((await store.commit([{ charge: 'c', by: 1, limit: 3 }])).ok, false);
     assert.equal((await store.grant('scheduler', 'other', 1)).held, false);
     assert.equal(store.cleared('scheduler', 1), false);

@@ -130,8 +130,24 @@ it('request ids are forgotten while others write', async () => {
   const { store, sql, clock } = open();
   for (let i = 0; i < 600; i++) await won(store, [putPod('a')], { request: `r${i}` });
   await clock.advance(200_000);
-  for (let i = 0; i < 3; i++) await put(store, 'a');
-  assert.equal(rowsOf(sql, 'requests'), 0);
+  for (let i = 0; i < 12; i++) await put(store, 'a');
+  assert.equal(rowsOf(sql, 'answers'), 0);
+});
+
+it('a repeat is known to the next life of the object, for as long as requests are remembered', async () => {
+  const { store, sql, clock } = open();
+  const claim = { claim: { name: 'ports', ports: { from: 1, to: 9 } }, want: '7', owner: 'pods/default/b' };
+  const one = await won(store, [putPod('a', {}, 0)], { request: 'r1' });
+  const two = await won(store, [putPod('b', {}, 0), claim], { request: 'r2' });
+  const next = new SqliteStore({ sql, env: clock.env, sync: async () => {}, schedule: () => {} });
+  assert.deepEqual(await won(next, [putPod('a', {}, 0)], { request: 'r1', repeat: true }), { ...one, repeated: true });
+  assert.deepEqual(await won(next, [putPod('b', {}, 0), claim], { request: 'r2', repeat: true }), {
+    ...two,
+    repeated: true,
+  });
+  await clock.advance(120_001);
+  assert.equal((await next.commit([putPod('a', {}, 0)], { request: 'r1', repeat: true })).ok, false);
+  assert.ok(rowsOf(sql, 'answers') <= 2);
 });
 
 it('a transaction that fails as a whole fails everyone in it and leaves no trace', async () => {

@@ -1,22 +1,12 @@
 import { fillTokens, isPut } from '../../kube/store/limits.ts';
-import {
-  type Commit,
-  type CommitOptions,
-  type Entry,
-  type Fence,
-  type Op,
-  type PutOp,
-  REQUEST_MEMORY_MS,
-  type Revision,
-  type Stale,
-} from '../../kube/store/store.ts';
+import type { Commit, CommitOptions, Entry, Fence, Op, PutOp, Revision, Stale } from '../../kube/store/store.ts';
 import { SCRUB_MS } from '../../kube/store/window.ts';
 import { type Summed, sumOf } from './checksum.ts';
 import { checkAssume, policyChanged } from './policy.ts';
 import { type Reserved, releaseOf, reserve } from './reservations.ts';
 import { getRow, stands } from './rows.ts';
 import { setMeta } from './schema.ts';
-import { cell, type Sql } from './sql.ts';
+import type { Sql } from './sql.ts';
 import type { Changed, State } from './state.ts';
 import { indexFacts } from './terms.ts';
 
@@ -38,11 +28,17 @@ export function apply(
   out: Changed,
 ): Commit | Stale {
   const now = s.env.now();
-  const repeated = o.request === undefined ? null : answered(s, o.request, now);
+  const repeated = o.request === undefined ? null : s.requests.find(o.request, o.repeat === true, now);
   if (repeated) return repeated;
   const stale = checkAssume(s, o.assume, pushed);
   if (stale) return stale;
   if (o.fence && !holds(s, o.fence, now)) return { ok: false, lost: 'fence' };
+  const [only] = ops;
+  if (only && ops.length === 1 && isNew(s, only)) {
+    const stood = s.sql.all(STAND_NEW, only.key, s.revision + 1).length > 0;
+    if (!stood) return { ok: false, lost: 'race', found: [getRow(s, only.key)] };
+    return write(s, ops, [null], { ...NOTHING_RESERVED, stood }, o, now, out);
+  }
   const found = ops.map((op) =>
     !isPut(op) ? undefined : op.expect === 0 && !stands(s, op.key) ? null : (s.recent.get(op.key) ?? getRow(s, op.key)),
   );
@@ -51,10 +47,11 @@ export function apply(
       return { ok: false, lost: 'race', found };
     }
   }
-  if (ops.every(isPut)) return write(s, ops, found, { ok: true, claimed: [], tokens: [] }, o, now, out);
+  if (ops.every(isPut)) return write(s, ops, found, NOTHING_RESERVED, o, now, out);
   try {
     return s.sql.transaction(() => {
       const reserved = reserve(s.sql, ops);
+      for (const op of ops) if ('claim' in op) s.claimers.add(op.owner.slice(0, op.owner.indexOf('/')));
       if (!reserved.ok) throw new Lost(reserved);
       return write(s, ops, found, reserved, o, now, out);
     });
@@ -64,13 +61,11 @@ export function apply(
   }
 }
 
-function answered(s: State, request: string, now: number): Commit | null {
-  const answer = cell(s.sql, 'SELECT answer FROM requests WHERE id = ? AND at > ?', request, now - REQUEST_MEMORY_MS);
-  if (typeof answer !== 'string') return null;
-  const commit = JSON.parse(answer) as Commit & { ok: true };
-  if (commit.claimed) commit.claimed = commit.claimed.map((c) => c ?? undefined);
-  return { ...commit, repeated: true };
-}
+const NOTHING_RESERVED: Reserved & { ok: true } = { ok: true, claimed: [], tokens: [] };
+
+/** A row that must not exist: its key's index says so while it takes it, which saves a look. */
+const isNew = (s: State, op: Op): op is PutOp =>
+  isPut(op) && op.expect === 0 && op.value !== null && !s.base.has(op.key);
 
 function holds(s: State, fence: Fence, now: number): boolean {
   const [row] = s.sql.all('SELECT epoch, expires FROM leases WHERE name = ?', fence.lease);
@@ -81,7 +76,7 @@ function write(
   s: State,
   ops: readonly Op[],
   found: readonly (Entry | null | undefined)[],
-  reserved: Reserved & { ok: true },
+  reserved: Reserved & { ok: true; stood?: boolean },
   { request, by }: CommitOptions,
   now: number,
   out: Changed,
@@ -95,18 +90,13 @@ function write(
     }
     const prev = seen.has(op.key) ? (s.recent.get(op.key) ?? getRow(s, op.key)) : (found[i] ?? null);
     seen.add(op.key);
-    revisions.push(writeRow(s, fillTokens(op, reserved.tokens), prev, now, out, by));
+    revisions.push(
+      writeRow(s, fillTokens(op, reserved.tokens), prev, { now, by: by ?? null, stood: reserved.stood === true }, out),
+    );
   }
   const commit: Commit & { ok: true } = { ok: true, revision: s.revision, revisions };
   if (reserved.claimed.length > 0) commit.claimed = ops.map((_, i) => reserved.claimed[i]);
-  if (request !== undefined) {
-    s.sql.run(
-      'INSERT OR REPLACE INTO requests (id, at, answer) VALUES (?, ?, ?)',
-      request,
-      now,
-      JSON.stringify(commit),
-    );
-  }
+  if (request !== undefined) s.requests.note(request, commit);
   return commit;
 }
 
@@ -133,17 +123,18 @@ function insert(sql: Sql, r: Summed): void {
 
 const STAND =
   'INSERT INTO current (key, revision) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET revision = excluded.revision';
+const STAND_NEW = 'INSERT OR IGNORE INTO current (key, revision) VALUES (?, ?) RETURNING 1';
 const FALL = 'DELETE FROM current WHERE key = ?';
 
+/** The circumstances of a write: its time, who does it, whether `current` names its revision already. */
+export interface Writing {
+  now: number;
+  by: string | null;
+  stood?: boolean;
+}
+
 /** Writes one row's next version, or its deletion; its revision, 0 when there was nothing to delete. */
-export function writeRow(
-  s: State,
-  op: PutOp,
-  prev: Entry | null,
-  now: number,
-  out: Changed,
-  by: string | null = null,
-): Revision {
+export function writeRow(s: State, op: PutOp, prev: Entry | null, { now, by, stood }: Writing, out: Changed): Revision {
   if (op.value === null && prev === null) return 0;
   const { sql } = s;
   const { key } = op;
@@ -168,7 +159,7 @@ export function writeRow(
       facts: JSON.stringify(facts),
       by,
     });
-    sql.run(STAND, key, revision);
+    if (!stood) sql.run(STAND, key, revision);
     next = { key, revision, created, value: text, version, schema, facts };
     if (enc !== undefined) next.enc = enc;
   } else {
@@ -186,7 +177,7 @@ export function writeRow(
       by,
     });
     sql.run(FALL, key);
-    releaseOf(sql, key);
+    if (s.claimers.has(key.slice(0, key.indexOf('/')))) releaseOf(sql, key);
     if (key.startsWith(SECRETS))
       sql.run('INSERT INTO scrub (revision, key, at) VALUES (?, ?, ?)', revision, key, now + SCRUB_MS);
   }

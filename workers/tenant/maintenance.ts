@@ -1,5 +1,5 @@
 import type { Change } from '../../kube/store/fanout.ts';
-import { REQUEST_MEMORY_MS, type Revision } from '../../kube/store/store.ts';
+import type { Revision } from '../../kube/store/store.ts';
 import { SCRUB_MS } from '../../kube/store/window.ts';
 import { writeRow } from './apply.ts';
 import { forget, forgettable, forgettableFrom, scrub, sweep } from './history.ts';
@@ -15,17 +15,12 @@ const PUSH_AGAIN_MS = 1_000;
 const EXPIRE_ROWS = 200;
 /** Between two compactions: a busy store writes some 100 MB in it. */
 const COMPACT_EVERY_MS = 600_000;
-/** Request ids forgotten per group of commits: more than a group adds. */
-const FORGET_REQUESTS = 256;
-/** Between two looks for request ids to forget. */
-const FORGET_EVERY_MS = 1_000;
 
 /** What the store does beside requests, in slices, driven by one alarm. */
 export class Maintenance {
   readonly #state: State;
   readonly #timers: Timers;
   readonly #travelMs: number;
-  #forgetRequestsMs = 0;
 
   constructor(state: State, schedule: (atMs: number) => void, travelMs: number) {
     this.#state = state;
@@ -40,17 +35,7 @@ export class Maintenance {
     if (changes.length > 0) this.#timers.set('compact', now + COMPACT_EVERY_MS);
     if (changes.some((c) => c.next === null && c.key.startsWith('secrets/'))) this.#timers.set('scrub', now + SCRUB_MS);
     if (s.hasTtl) this.#armTtl();
-    if (now >= this.#forgetRequestsMs) this.#forgetRequests(now);
-  }
-
-  /** With each group while there are any, so that they are forgotten as fast as they come. */
-  #forgetRequests(now: number): void {
-    const gone = this.#state.sql.all(
-      'DELETE FROM requests WHERE id IN (SELECT id FROM requests WHERE at <= ? LIMIT ?) RETURNING 1',
-      now - REQUEST_MEMORY_MS,
-      FORGET_REQUESTS,
-    );
-    if (gone.length < FORGET_REQUESTS) this.#forgetRequestsMs = now + FORGET_EVERY_MS;
+    s.requests.keep(now);
   }
 
   /** When the next wake-up of a loop is due; undefined: none. */
@@ -89,7 +74,7 @@ export class Maintenance {
     const now = s.env.now();
     for (const [key] of s.sql.all('SELECT key FROM ttl WHERE at <= ? ORDER BY at LIMIT ?', now, EXPIRE_ROWS)) {
       const op = { key: String(key), expect: undefined, value: null };
-      writeRow(s, op, getRow(s, op.key), now, changed);
+      writeRow(s, op, getRow(s, op.key), { now, by: null }, changed);
     }
   }
 

@@ -67,7 +67,7 @@ export class RemoteStore implements Store {
   async commit(ops: Op[], o: CommitOptions = {}): Promise<Commit | Stale> {
     const options = { ...o, request: o.request ?? this.#env.uuid() };
     try {
-      return await this.#call((stub) => stub.commit(ops, options));
+      return await this.#call((stub, repeat) => stub.commit(ops, repeat ? { ...options, repeat } : options));
     } catch (e) {
       if (e instanceof StoreError) throw e;
       throw new StoreError('unknown-outcome', `the write was sent, its answer was lost: ${textOf(e)}`);
@@ -100,10 +100,10 @@ export class RemoteStore implements Store {
     return new RemoteWatch(this.#connect, this.#env, range, after, o);
   }
 
-  async #call<T>(f: (stub: StoreStub) => Promise<T>): Promise<T> {
+  async #call<T>(f: (stub: StoreStub, repeat: boolean) => Promise<T>): Promise<T> {
     for (let tries = 0; ; tries++) {
       try {
-        return await f(this.#connect());
+        return await f(this.#connect(), tries > 0);
       } catch (e) {
         const known = storeErrorOf(e);
         if (known) throw known;

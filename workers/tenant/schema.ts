@@ -40,6 +40,10 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
     'ALTER TABLE history ADD COLUMN by TEXT',
     'ALTER TABLE history ADD COLUMN sum INTEGER',
   ],
+  [
+    // What the commits of one group were answered: `[[request id, answer], ...]`. Takes the place of `requests`, which is still read.
+    'CREATE TABLE answers (seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, answers TEXT NOT NULL)',
+  ],
 ];
 
 /** The version that this code writes. */

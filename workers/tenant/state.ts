@@ -3,6 +3,7 @@ import type { Change } from '../../kube/store/fanout.ts';
 import { RowCache, type Rows } from '../../kube/store/rowcache.ts';
 import { MAX_VALUE_BYTES, type Revision, StoreError } from '../../kube/store/store.ts';
 import { Base, type BaseLayer } from './base.ts';
+import { Requests } from './requests.ts';
 import type { Layers } from './rows.ts';
 import { createMeta, getMeta, hasMeta, migrate, setMeta } from './schema.ts';
 import { cell, type Sql } from './sql.ts';
@@ -46,6 +47,9 @@ export interface State extends Layers {
   schema: number;
   /** Standing rows as they were written or last looked at by a commit. */
   recent: Rows;
+  requests: Requests;
+  /** Resources of which any object has a claim. */
+  claimers: Set<string>;
 }
 
 /** What one transaction changed, to be told when it is done. */
@@ -131,16 +135,21 @@ export function openState(
     pastBytes: 0,
     longest: 0,
     recent: recent.of(''),
+    requests: new Requests(sql),
+    claimers: new Set(),
   };
   load(state);
   return state;
 }
 
+const CLAIMERS = "SELECT DISTINCT substr(owner, 1, instr(owner, '/') - 1) FROM claims";
 const EMPTY: BaseLayer = { hash: '', rows: [] };
 
 /** Reads the memory of the tables again: at the start, after a transaction that failed, after rows were written past apply(). */
 export function load(s: State): void {
   s.recent = recent.of(String(++openings));
+  s.requests = new Requests(s.sql);
+  s.claimers = new Set(s.sql.all(CLAIMERS).map((r) => String(r[0])));
   const number = (name: string) => Number(getMeta(s.sql, name) ?? 0);
   const newest = (query: string) => Number(cell(s.sql, query) ?? 0);
   s.overlaid = new Set(s.sql.all('SELECT key FROM overlaid').map((r) => String(r[0])));
