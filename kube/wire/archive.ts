@@ -98,7 +98,7 @@ export interface RowBlock {
 export async function* writeArchive(
   header: ArchiveHeader,
   blocks: AsyncIterable<RowBlock> | Iterable<RowBlock>,
-): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+): AsyncGenerator<Uint8Array> {
   const magic = utf8.encode(MAGIC);
   yield magic;
   let digest = await sha256(magic);
@@ -116,7 +116,7 @@ export async function* writeArchive(
   yield await seal('T', utf8.encode(JSON.stringify({ rows, sha256: hexOf(digest) })));
 }
 
-async function packed(type: string, raw: Uint8Array, before: Uint8Array): Promise<Uint8Array<ArrayBuffer>> {
+async function packed(type: string, raw: Uint8Array, before: Uint8Array): Promise<Uint8Array> {
   if (raw.length > BLOCK_BYTES_MAX) throw new ArchiveError(`a block of ${raw.length} bytes is too large`);
   const payload = await through(new CompressionStream('deflate-raw'), raw, BLOCK_BYTES_MAX + FRAME_BYTES);
   const block = new Uint8Array(FRAME_BYTES + payload.length + DIGEST_BYTES);
@@ -230,8 +230,8 @@ async function through(
   input: Uint8Array,
   most: number,
 ): Promise<Uint8Array> {
-  const writer = transform.writable.getWriter();
-  const written = writer.write(input as Uint8Array<ArrayBuffer>).then(() => writer.close());
+  const writer = (transform.writable as WritableStream<Uint8Array>).getWriter();
+  const written = writer.write(input).then(() => writer.close());
   // What is wrong with the input the reader says too.
   written.catch(() => undefined);
   const chunks: Uint8Array[] = [];
