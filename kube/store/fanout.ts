@@ -16,6 +16,8 @@ export interface Watcher {
   readonly select?: Selection | undefined;
   /** Called once per commit that touched it, or with no events for progress. */
   deliver(events: WatchEvent[], revision: Revision): void;
+  /** Revisions have jumped (a restore): what it follows is over. It leaves, or asks history whether it may go on. */
+  restart?(): void;
 }
 
 interface Slot {

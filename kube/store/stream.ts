@@ -62,6 +62,13 @@ class Watch implements AsyncIterableIterator<Batch>, Watcher {
     this.#wake?.();
   }
 
+  restart(): void {
+    this.#source.fanout.remove(this);
+    this.#following = false;
+    this.#pending = [];
+    this.#wake?.();
+  }
+
   async next(): Promise<IteratorResult<Batch>> {
     while (!this.#ended) {
       if (!this.#following) return { done: false, value: this.#catchUp() };

@@ -20,10 +20,14 @@ import type { State } from './state.ts';
 const SINCE = `SELECT ${COLUMNS} FROM history h
   WHERE h.revision > ? AND h.revision <= ? AND +h.key >= ? AND +h.key < ? ORDER BY h.revision`;
 
+/** Watches and loops resume from this revision on. */
+export const resumableAfter = (s: State): Revision => Math.max(s.compacted, s.resumable);
+
 /** What happened in a range after a revision, looking at `limit` revisions; throws StoreError 'compacted'. */
 export function replay(s: State, range: Range, after: Revision, test: Test | null, limit: number): Batch {
-  if (after < s.compacted) {
-    throw new StoreError('compacted', `revision ${after} has been compacted: watches resume after ${s.compacted}`);
+  const first = resumableAfter(s);
+  if (after < first) {
+    throw new StoreError('compacted', `revision ${after} has been compacted: watches resume after ${first}`);
   }
   const to = Math.min(after + limit, s.revision);
   const events: WatchEvent[] = [];

@@ -11,6 +11,8 @@ import { nextExpiry, type Timer, Timers } from './timers.ts';
 
 /** Between two tries to tell siblings a policy revision. */
 const PUSH_AGAIN_MS = 1_000;
+/** An alarm looks after a restore this long after it began, and again if it fails. */
+const RESTORE_AGAIN_MS = 1_000;
 /** Rows that one alarm lets expire: some 10 ms. The alarm comes again at once for more. */
 const EXPIRE_ROWS = 200;
 /** Between two compactions: a busy store writes some 100 MB in it. */
@@ -42,6 +44,21 @@ export class Maintenance {
   wakeAgain(atMs: number | undefined): void {
     if (atMs === undefined) this.#timers.clear('outbox');
     else this.#timers.set('outbox', atMs);
+  }
+
+  /** A restore has begun: the alarm sees to its end. */
+  restoreLater(): void {
+    this.#timers.set('restore', this.#state.env.now() + RESTORE_AGAIN_MS);
+  }
+
+  /** A restore is done: what it left to do later. */
+  restored(): void {
+    const s = this.#state;
+    this.#timers.clear('restore');
+    this.#timers.set('compact', s.env.now() + COMPACT_EVERY_MS);
+    const scrub = cell(s.sql, 'SELECT MIN(at) FROM scrub');
+    if (typeof scrub === 'number') this.#timers.set('scrub', scrub);
+    if (s.hasTtl) this.#armTtl();
   }
 
   pushAgain(): void {

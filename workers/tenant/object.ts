@@ -24,12 +24,15 @@ import {
 import { REPLAY_MS, TRAVEL_MS } from '../../kube/store/window.ts';
 import { world } from '../env.ts';
 import type { BaseLayer } from './base.ts';
+import { resumableAfter } from './history.ts';
 import type { Changes } from './outbox.ts';
+import type { Restore } from './restores.ts';
 import { getMeta, setMeta } from './schema.ts';
 import { Sockets } from './sockets.ts';
 import { type Sql, sqlOf } from './sql.ts';
 import { SqliteStore } from './sqlite.ts';
 import { type ClusterSpec, createCluster, deleteCluster } from './state.ts';
+import type { RestoreRules, RestoreTarget } from './travel.ts';
 import { ACK, PING, PONG, PROGRESS, parseWatch, refusal } from './watch-wire.ts';
 
 /** What the composition root gives the class; `E` is its bindings. */
@@ -40,6 +43,8 @@ export interface TenantOptions<E> {
   layer?(hash: string): BaseLayer | undefined;
   /** Wakes a loop of a cluster. A failure is made up for by an alarm; `attempt` counts its repetitions, for the next replica to take over. */
   wake?(env: E, cluster: string, loop: string, revision: Revision, attempt: number): Promise<void>;
+  /** What a restore has to know of rows. */
+  restoring?: RestoreRules;
   /** The world; tests bring a clock that can be moved. */
   env?: Env;
 }
@@ -139,6 +144,15 @@ export function makeTenantStore<E>(options: TenantOptions<E>) {
       return (await this.#store()).changes(resources, after);
     }
 
+    /** Begins to bring the cluster back as it was; null when that is under way already. SqliteStore.restore(). */
+    async restore(target: RestoreTarget, by: string): Promise<Restore | null> {
+      return (await this.#store()).restore(target, by);
+    }
+    /** The last restore, done or under way; null: there was none. */
+    async restored(): Promise<Restore | null> {
+      return (await this.#store()).restored();
+    }
+
     /** In a sibling: the main object's policy revision moved. */
     async setPolicy(policy: Revision): Promise<void> {
       return (await this.#store()).setPolicy(policy);
@@ -161,7 +175,8 @@ export function makeTenantStore<E>(options: TenantOptions<E>) {
         const store = await this.#store();
         const confirmed = assume ? await store.confirm(assume) : null;
         if (confirmed && !confirmed.ok) return Response.json(confirmed, { status: 409 });
-        const { revision, compacted } = store.state;
+        const { revision } = store.state;
+        const compacted = resumableAfter(store.state);
         const after = attachment.after ?? 0;
         if (after > revision)
           throw new StoreError('future', `revision ${after} has not been reached: the newest is ${revision}`);
@@ -216,6 +231,8 @@ export function makeTenantStore<E>(options: TenantOptions<E>) {
         layer: (hash) => options.layer?.(hash),
         sibling: part !== 'main',
         travelMs: part === 'main' ? TRAVEL_MS : REPLAY_MS,
+        ...(options.restoring ? { restoring: options.restoring } : {}),
+        jumped: () => this.#opened?.sockets.closeAll('the cluster has been restored'),
         policyMoved: (policy) => this.#push(policy),
         wake: (loop, revision, attempt) => this.#wake(loop, revision, attempt),
       });

@@ -1,6 +1,7 @@
 import type { Change } from '../../kube/store/fanout.ts';
 import { type Interest, Interests } from '../../kube/store/interest.ts';
 import type { Entry, Key, Revision } from '../../kube/store/store.ts';
+import { resumableAfter } from './history.ts';
 import { getRow } from './rows.ts';
 import type { State } from './state.ts';
 
@@ -110,7 +111,7 @@ const CHANGES_STEP = 400;
 
 /** Rows of some interests (empty = all) that changed after a revision; each key once, as it is now. */
 export function changesOf(s: State, interests: readonly Interest[], after: Revision, limit = CHANGES_STEP): Changes {
-  if (after < s.compacted || after < s.base.size || after > s.revision) {
+  if (after < resumableAfter(s) || after < s.base.size || after > s.revision) {
     return { revision: s.revision, whole: true, more: false, rows: [] };
   }
   const wanted = new Interests<true>();

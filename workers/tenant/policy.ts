@@ -3,6 +3,7 @@ import { placement } from '../../kube/store/placement.ts';
 import type { Assume, Key, Revision, Stale } from '../../kube/store/store.ts';
 import { cell } from './sql.ts';
 import type { State } from './state.ts';
+import { stoodAt } from './versions.ts';
 
 /** Moves the policy revision if the deciding text of a row changed, came or went. */
 export function policyChanged(
@@ -15,9 +16,10 @@ export function policyChanged(
   const was = prev?.policy;
   const is = next?.policy;
   if (was === is && (was === undefined || prev?.uid === next?.uid)) return;
-  s.policy = revision;
+  // A restore tells of all of them at once, at its end.
+  if (!s.restoring) s.policy = revision;
   s.sql.run(
-    `INSERT INTO policy (key, revision, policy, uid) VALUES (?, ?, ?, ?)
+    `INSERT INTO ${s.restoring ? 'restored_policy' : 'policy'} (key, revision, policy, uid) VALUES (?, ?, ?, ?)
       ON CONFLICT (key) DO UPDATE SET revision = excluded.revision, policy = excluded.policy, uid = excluded.uid`,
     key,
     revision,
@@ -51,6 +53,7 @@ export function checkAssume(s: State, assume: Assume | undefined, pushed: Revisi
 }
 
 function uidOf(s: State, key: Key): string | undefined {
+  if (s.restoring) return stoodAt(s, key, s.revision)?.entry?.facts.uid;
   if (s.base.has(key) && !s.overlaid.has(key)) return s.base.get(key)?.facts.uid;
   const facts = cell(
     s.sql,

@@ -30,18 +30,21 @@ import { type WatchSource, watchOf } from '../../kube/store/stream.ts';
 import { PROGRESS_MS, TRAVEL_MS } from '../../kube/store/window.ts';
 import { apply } from './apply.ts';
 import type { BaseLayer } from './base.ts';
-import { forget, replay, sweep, unchangedSince } from './history.ts';
+import { forget, replay, resumableAfter, sweep, unchangedSince } from './history.ts';
 import { joinedPage } from './joined.ts';
 import { grant, release } from './leases.ts';
 import { Maintenance } from './maintenance.ts';
 import { type Changes, changesOf, Outbox } from './outbox.ts';
 import { checkAssume } from './policy.ts';
 import { related } from './related.ts';
+import { checkNotRestoring, PLAIN_ROWS, Restorer } from './restorer.ts';
+import { lastRestore, type Restore } from './restores.ts';
 import { counter, rowsAt, rowsIn } from './rows.ts';
 import { getMeta, setMeta } from './schema.ts';
 import type { Sql } from './sql.ts';
 import { type Changed, load, openState, type State } from './state.ts';
 import { selectiveTerm } from './terms.ts';
+import type { RestoreRules, RestoreTarget } from './travel.ts';
 import { versionsOf } from './versions.ts';
 
 /** What the store takes of the object that it lives in. */
@@ -58,6 +61,10 @@ export interface SqliteOptions {
   travelMs?: number;
   /** True in a sibling: the main object pushes the policy revision here. */
   sibling?: boolean;
+  /** What a restore has to know of rows. */
+  restoring?: RestoreRules;
+  /** Revisions jumped over what was watched: sockets are to be closed. */
+  jumped?(): void;
   /** Tells the siblings a new policy revision; the commit that moved it is acknowledged after. */
   policyMoved?(policy: Revision): Promise<void>;
   /** Tells a loop that there is work. May fail: an alarm repeats it until the loop says cleared(). */
@@ -93,6 +100,7 @@ export class SqliteStore implements Store {
   readonly #o: SqliteOptions;
   readonly #outbox: Outbox;
   readonly #maintenance: Maintenance;
+  readonly #restorer: Restorer;
   #queue: Waiting[] = [];
   #draining = false;
   #progressPending = false;
@@ -107,6 +115,14 @@ export class SqliteStore implements Store {
     this.#pushed = o.sibling ? Number(getMeta(o.sql, 'pushed') ?? 0) : null;
     this.#outbox = new Outbox(this.state);
     this.#maintenance = new Maintenance(this.state, o.schedule, o.travelMs ?? TRAVEL_MS);
+    this.#restorer = new Restorer({
+      state: this.state,
+      env: o.env,
+      rules: o.restoring ?? PLAIN_ROWS,
+      sync: o.sync,
+      begun: () => this.#maintenance.restoreLater(),
+      done: (r) => this.#jumped(r),
+    });
     this.source = {
       fanout: this.fanout,
       revision: () => this.state.revision,
@@ -131,7 +147,8 @@ export class SqliteStore implements Store {
     const from = o.after !== undefined && o.after >= range.from ? `${o.after}\0` : range.from;
     const rest = { from, to: range.to };
     const test = selectionTest(o.select);
-    const standing = at === s.revision || unchangedSince(s, rest, at);
+    // While a restore is under way, what stands is in history alone.
+    const standing = s.restoring === null && (at === s.revision || unchangedSince(s, rest, at));
     if (standing && o.join && test === null && !o.factsOnly) {
       const joined = joinedPage(s, rest, at, o.join, o.limit ?? 0);
       if (joined) return joined;
@@ -143,6 +160,7 @@ export class SqliteStore implements Store {
   commit(ops: Op[], options: CommitOptions = {}): Promise<Commit | Stale> {
     return new Promise((resolve, reject) => {
       checkSize(ops);
+      checkNotRestoring(this.state);
       if (this.#queue.length >= QUEUE_MAX) throw new StoreError('overloaded', 'too many writes are waiting');
       this.#queue.push({ ops, options, resolve, reject });
       if (!this.#draining) void this.#drain();
@@ -161,6 +179,7 @@ export class SqliteStore implements Store {
   }
 
   async compact(before: Revision): Promise<void> {
+    checkNotRestoring(this.state);
     forget(this.state, before);
     while (sweep(this.state)) await new Promise<void>((next) => this.#o.env.after(0, next));
     await this.#o.sync();
@@ -178,6 +197,7 @@ export class SqliteStore implements Store {
   }
 
   async related(...a: Parameters<Store['related']>): Promise<Entry[]> {
+    checkNotRestoring(this.state);
     return related(this.state, ...a);
   }
 
@@ -187,7 +207,13 @@ export class SqliteStore implements Store {
 
   async info(): Promise<StoreInfo> {
     const { revision, compacted, policy, schema } = this.state;
-    return { revision, compacted, oldest: compacted, policy: this.#pushed ?? policy, schema };
+    return {
+      revision,
+      compacted: resumableAfter(this.state),
+      oldest: compacted,
+      policy: this.#pushed ?? policy,
+      schema,
+    };
   }
 
   /** In a new cluster: its first objects, which no loop needs to be told of, and what loops are woken for from here on. */
@@ -199,6 +225,22 @@ export class SqliteStore implements Store {
       for (const [loop, interests] of Object.entries(loops)) this.#outbox.register(loop, interests);
     });
     await this.#o.sync();
+  }
+
+  /**
+   * Brings everything back as it stood at a revision or time, but for what travel.ts keeps: begins and answers at once. Null when a restore is under way
+   * already. Until its end writes are refused as 'overloaded' and reads answer as of the beginning. Throws StoreError 'compacted' or 'future'.
+   */
+  async restore(target: RestoreTarget, by: string): Promise<Restore | null> {
+    const begun = this.#restorer.begin(target, by);
+    await this.#o.sync();
+    if (begun) void this.#restorer.run().catch(() => {});
+    return begun;
+  }
+
+  /** The last restore, done or under way. */
+  async restored(): Promise<Restore | null> {
+    return lastRestore(this.#o.sql);
   }
 
   /** Sets what a loop is woken for; '*' is everything. */
@@ -216,6 +258,7 @@ export class SqliteStore implements Store {
 
   /** Rows of some resources (none named: all) that changed after a cursor, paged. */
   changes(resources: readonly string[], after: Revision): Changes {
+    checkNotRestoring(this.state);
     return changesOf(this.state, resources, after);
   }
 
@@ -229,6 +272,7 @@ export class SqliteStore implements Store {
 
   /** To be called when the alarm fires: expiries, compaction, scrubbing, wake-ups that got lost. */
   async alarm(): Promise<void> {
+    await this.#restorer.run();
     const changed: Changed = { changes: [] };
     const before = this.state.policy;
     const due = this.#maintenance.run(changed, () => this.#mark(changed));
@@ -267,6 +311,7 @@ export class SqliteStore implements Store {
   }
 
   #run(group: Waiting[]): Outcome[] {
+    checkNotRestoring(this.state);
     const changed: Changed = { changes: [] };
     const outcomes = this.state.sql.transaction(() => {
       const done = group.map((w) => this.#one(w, changed));
@@ -301,6 +346,17 @@ export class SqliteStore implements Store {
       this.#progressPending = false;
       for (const watcher of this.fanout.watchers()) watcher.deliver([], this.state.revision);
     });
+  }
+
+  /** After a restore: watches end, loops read everything anew, siblings hear of the policy. */
+  #jumped(r: Restore): void {
+    this.#maintenance.restored();
+    if (r.after === r.before) return;
+    this.#outbox.reload();
+    this.#maintenance.wakeAgain(this.#outbox.nextWakeMs());
+    for (const watcher of [...this.fanout.watchers()]) watcher.restart?.();
+    this.#o.jumped?.();
+    void this.#pushPolicy().catch(() => {});
   }
 
   /** Answers those who moved the policy revision, once the siblings know of it; other commits don't wait for that. */

@@ -4,6 +4,7 @@ import { RowCache, type Rows } from '../../kube/store/rowcache.ts';
 import { MAX_VALUE_BYTES, type Revision, StoreError } from '../../kube/store/store.ts';
 import { Base, type BaseLayer } from './base.ts';
 import { Requests } from './requests.ts';
+import { lastRestore, type Restore } from './restores.ts';
 import type { Layers } from './rows.ts';
 import { createMeta, getMeta, hasMeta, migrate, setMeta } from './schema.ts';
 import { cell, type Sql } from './sql.ts';
@@ -33,6 +34,10 @@ export interface State extends Layers {
   revision: Revision;
   /** Watches resume and reads `at` answer from here on. */
   compacted: Revision;
+  /** Watches and loops resume from here on where it's after `compacted`: a restore ended them all. */
+  resumable: Revision;
+  /** A restore is under way: `revision` and policy stay those before it, the tables of what stands don't. */
+  restoring: Restore | null;
   /** How far superseded rows have really been deleted. */
   swept: Revision;
   policy: Revision;
@@ -128,6 +133,8 @@ export function openState(
     overlaid: new Set(),
     revision: 0,
     compacted: 0,
+    resumable: 0,
+    restoring: null,
     swept: 0,
     policy: 0,
     policyFloor: 0,
@@ -155,9 +162,13 @@ export function load(s: State): void {
   s.overlaid = new Set(s.sql.all('SELECT key FROM overlaid').map((r) => String(r[0])));
   s.compacted = number('compacted');
   s.swept = number('swept');
+  s.resumable = number('resumable');
   s.policyFloor = number('policy_floor');
   // Compaction may have deleted the newest row, a deletion; it leaves its revision in `compacted`, and a jump leaves one in `revision`.
   s.revision = Math.max(s.base.size, number('revision'), s.compacted, newest('SELECT MAX(revision) FROM history'));
+  const restore = lastRestore(s.sql);
+  s.restoring = restore !== null && restore.phase !== 'done' ? restore : null;
+  if (s.restoring) s.revision = s.restoring.before;
   s.policy = Math.max(s.base.policy, s.policyFloor, number('policy'), newest('SELECT MAX(revision) FROM policy'));
   s.pastBytes = number('past_bytes');
   const none = s.revision === s.base.size;

@@ -1,7 +1,7 @@
 import { cell, type Sql } from './sql.ts';
 
 /** What the store does later. An object has one alarm; this table stands behind it. */
-export type Timer = 'ttl' | 'compact' | 'scrub' | 'outbox' | 'policy';
+export type Timer = 'ttl' | 'compact' | 'scrub' | 'outbox' | 'policy' | 'restore';
 
 /** Timers by name, durable; `schedule` is told the earliest. */
 export class Timers {

@@ -8,6 +8,8 @@ const NEWEST = `SELECT ${COLUMNS} FROM history h
   WHERE h.key = ? AND h.revision < ? AND h.revision > ? ORDER BY h.revision DESC`;
 const STOOD = `SELECT ${COLUMNS} FROM history h
   WHERE h.key = ? AND h.revision <= ? ORDER BY h.revision DESC LIMIT 1`;
+const BODY = `SELECT ${COLUMNS} FROM history h
+  WHERE h.key = ? AND h.revision <= ? AND h.value IS NOT NULL ORDER BY h.revision DESC LIMIT 1`;
 
 /** The versions of a key that `read at` can find, newest first. */
 export function versionsOf(s: State, key: Key, o: VersionsOptions): Versions {
@@ -40,6 +42,12 @@ export function stoodAt(s: State, key: Key, at: Revision): { entry: Version['ent
   if (row) return versionOf(row);
   const base = s.base.get(key);
   return base && base.revision <= at ? { entry: base } : null;
+}
+
+/** The newest version of a key that has a body, at a revision or before. */
+export function lastBody(s: State, key: Key, until: Revision): Version['entry'] {
+  const row = s.sql.all(BODY, key, until)[0];
+  return row ? entryFrom(summedOf(row)) : (s.base.get(key) ?? null);
 }
 
 /** When a revision was written; undefined where its row has gone. */

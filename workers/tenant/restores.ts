@@ -1,0 +1,32 @@
+import type { Key, Revision } from '../../kube/store/store.ts';
+import { getMeta, setMeta } from './schema.ts';
+import type { Sql } from './sql.ts';
+
+/** A restore under way or done, as the tables keep it. */
+export interface Restore {
+  /** The state that is brought back. */
+  to: Revision;
+  /** The newest revision when it began: what is read meanwhile, and what brings everything back as it was. */
+  before: Revision;
+  /** All of its rows carry this time, so that no time falls into its middle. */
+  atMs: number;
+  by: string;
+  phase: 'rows' | 'claims' | 'done';
+  /** History looked at so far: up to `before` in 'rows', then what was written. */
+  cursor: Revision;
+  /** The newest revision when it was done. */
+  after: Revision;
+  /** Objects written or deleted. */
+  changed: number;
+  /** Objects that could not come back, the first LOST_MAX of them: Secrets whose bodies have left history. */
+  lost: Key[];
+  lostCount: number;
+}
+
+/** The last restore, or the one under way; null: there was none. */
+export function lastRestore(sql: Sql): Restore | null {
+  const text = getMeta(sql, 'restore');
+  return typeof text === 'string' ? (JSON.parse(text) as Restore) : null;
+}
+
+export const saveRestore = (sql: Sql, r: Restore): void => setMeta(sql, 'restore', JSON.stringify(r));

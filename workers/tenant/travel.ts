@@ -1,0 +1,225 @@
+import { parseJson, printJson } from '../../kube/codec/json.ts';
+import { isObject } from '../../kube/meta/json.ts';
+import { isPut } from '../../kube/store/limits.ts';
+import type { ClaimOp, Entry, Key, PutOp, Revision } from '../../kube/store/store.ts';
+import { StoreError } from '../../kube/store/store.ts';
+import { TRAVEL_MS } from '../../kube/store/window.ts';
+import { writeRow } from './apply.ts';
+import { newestAt } from './history.ts';
+import { releaseOf, reserve } from './reservations.ts';
+import { type Restore, saveRestore } from './restores.ts';
+import { setMeta } from './schema.ts';
+import { cell } from './sql.ts';
+import { createdMs, type State } from './state.ts';
+import { lastBody, stoodAt, writtenMs } from './versions.ts';
+
+// Bringing a whole cluster back to a past revision, in slices. docs/adr/0020-restore-writes-the-past-anew.md says why it is made so.
+
+/** What the store can't know of its rows. */
+export interface RestoreRules {
+  /** What a row has claimed, each with `want`. */
+  claims(row: Entry): ClaimOp[];
+  /** How long a row lives from now on; undefined = for ever. */
+  ttlMs(row: Entry): number | undefined;
+}
+
+/** A revision, or the newest at a time. */
+export type RestoreTarget = { revision: Revision } | { timeMs: number };
+
+/**
+ * What stays as it is: the cluster's keys and tokens (what was revoked must not come back, who was let in since stays), and what stands for machines, which
+ * don't go back in time.
+ */
+const KEPT: ReadonlySet<string> = new Set([
+  'clusterkeys.coracle.dev',
+  'statictokens.coracle.dev',
+  'nodes',
+  'csinodes.storage.k8s.io',
+]);
+/** Of one slice, some 5 ms: revisions looked at, rows compared (each may be written), and the bodies of what was written in UTF-16 units. */
+const SLICE_REVISIONS = 250;
+const SLICE_ROWS = 40;
+const SLICE_UNITS = 512 * 1024;
+/** Names of lost objects that are told; the rest is a number. */
+const LOST_MAX = 20;
+
+/** The revision that a target means. Throws StoreError 'compacted' or 'future'. */
+export function targetRevision(s: State, target: RestoreTarget): Revision {
+  if ('revision' in target) {
+    const { revision } = target;
+    if (revision > s.revision)
+      throw new StoreError('future', `revision ${revision} has not been reached: the newest is ${s.revision}`);
+    if (revision < oldest(s))
+      throw new StoreError('compacted', `revision ${revision} has left history: the oldest is ${oldest(s)}`);
+    return revision;
+  }
+  if (target.timeMs > s.env.now()) throw new StoreError('future', 'the time has not come yet');
+  const found = newestAt(s, target.timeMs);
+  // What stands at the window's edge may be older or younger than the time, where its row has gone.
+  const written =
+    found > s.compacted ? target.timeMs : (writtenMs(s, found) ?? (s.compacted === 0 ? createdMs(s.sql) : Infinity));
+  if (written > target.timeMs || found < oldest(s))
+    throw new StoreError('compacted', `the time has left history: the oldest revision is ${oldest(s)}`);
+  return found;
+}
+
+const oldest = (s: State): Revision => Math.max(s.compacted, s.base.size);
+
+/** Begins a restore; from now on nothing else may write until restoreSlice() says true. */
+export function beginRestore(s: State, to: Revision, by: string): Restore {
+  const r: Restore = {
+    to,
+    before: s.revision,
+    atMs: s.env.now(),
+    by,
+    phase: 'rows',
+    cursor: to,
+    after: s.revision,
+    changed: 0,
+    lost: [],
+    lostCount: 0,
+  };
+  s.sql.transaction(() => {
+    // Policy texts are told all at once, at the end: nobody must decide on half of the past.
+    s.sql.run(
+      'CREATE TABLE restored_policy (key TEXT PRIMARY KEY, revision INTEGER NOT NULL, policy TEXT, uid TEXT NOT NULL) WITHOUT ROWID',
+    );
+    saveRestore(s.sql, r);
+  });
+  s.restoring = r;
+  return r;
+}
+
+/** One slice of the restore under way, in the caller's transaction; true when it was the last. `s.restoring` is the caller's to replace. */
+export function restoreSlice(s: State, rules: RestoreRules): Restore {
+  const r = { ...(s.restoring as Restore) };
+  if (r.phase === 'rows') copyRows(s, r, rules);
+  else if (r.phase === 'claims') takeClaims(s, r, rules);
+  if (r.phase === 'done') finish(s, r);
+  saveRestore(s.sql, r);
+  return r;
+}
+
+/** Each key once, by its newest version: what changed since, not what there is. */
+function copyRows(s: State, r: Restore, rules: RestoreRules): void {
+  const rows = s.sql.all(
+    'SELECT revision, key FROM history WHERE revision > ? AND revision <= ? ORDER BY revision LIMIT ?',
+    r.cursor,
+    r.before,
+    SLICE_REVISIONS,
+  ) as [Revision, Key][];
+  let compared = 0;
+  let units = 0;
+  for (const [revision, key] of rows) {
+    if (compared >= SLICE_ROWS || units >= SLICE_UNITS) return;
+    r.cursor = revision;
+    if (KEPT.has(key.slice(0, key.indexOf('/'))) || newestOf(s, key, r.before) !== revision) continue;
+    compared++;
+    units += copyRow(s, r, rules, key);
+  }
+  if (rows.length < SLICE_REVISIONS) {
+    r.phase = 'claims';
+    r.cursor = r.before;
+  }
+}
+
+const newestOf = (s: State, key: Key, until: Revision): Revision =>
+  Number(cell(s.sql, 'SELECT MAX(revision) FROM history WHERE key = ? AND revision <= ?', key, until));
+
+/** Writes what stood at a key; the length of its body. */
+function copyRow(s: State, r: Restore, rules: RestoreRules, key: Key): number {
+  const then = stoodAt(s, key, r.to)?.entry ?? null;
+  const now = stoodAt(s, key, r.before)?.entry ?? null;
+  if (then === null ? now === null : now !== null && sameBody(then, now)) return 0;
+  if (then !== null && isScrubbed(then)) {
+    r.lostCount++;
+    if (r.lost.length < LOST_MAX) r.lost.push(key);
+    return 0;
+  }
+  const op = then === null ? { key, expect: undefined, value: null } : putOf(then, lastBody(s, key, r.before), rules);
+  // The new revisions come after all others, but nobody sees them before the end.
+  const { revision } = s;
+  s.revision = r.after;
+  try {
+    r.after = writeRow(s, op, now, { now: r.atMs, by: r.by }, { changes: [] });
+  } finally {
+    s.revision = revision;
+  }
+  r.changed++;
+  releaseOf(s.sql, key);
+  if (key.startsWith('secrets/')) keepBody(s, key, r, op.value === null);
+  return op.value?.text.length ?? 0;
+}
+
+const sameBody = (a: Entry, b: Entry): boolean =>
+  a.value === b.value && a.version === b.version && a.schema === b.schema && a.enc === b.enc;
+
+/** A Secret whose body has left history: scrub() in history.ts leaves its name. */
+function isScrubbed(e: Entry): boolean {
+  if (!e.key.startsWith('secrets/')) return false;
+  const [, namespace, name] = e.key.split('/');
+  return e.value === JSON.stringify({ metadata: { name, namespace } });
+}
+
+/** A Secret that a restore deletes keeps its body as long as history lasts, for the restore to be undone; one that lives again keeps it anyway. */
+function keepBody(s: State, key: Key, r: Restore, deleted: boolean): void {
+  if (deleted) s.sql.run('UPDATE scrub SET at = ? WHERE revision = ?', r.atMs + TRAVEL_MS, r.after);
+  else s.sql.run('DELETE FROM scrub WHERE key = ?', key);
+}
+
+function putOf(then: Entry, last: Entry | null, rules: RestoreRules): PutOp {
+  const { key, version, schema, enc, facts } = then;
+  const text = last ? raised(then.value, last.value) : then.value;
+  const op: PutOp = {
+    key,
+    expect: undefined,
+    value: { text, version, schema, ...(enc === undefined ? {} : { enc }) },
+    facts,
+  };
+  const ttlMs = rules.ttlMs(then);
+  return ttlMs === undefined ? op : { ...op, ttlMs };
+}
+
+/**
+ * The body with a generation after the last one of the same object, if that had come further: who has seen that one must not take the old spec, whose
+ * observedGeneration is older still, for one it has dealt with.
+ */
+function raised(then: string, last: string): string {
+  const [a, b] = [parseJson(then), parseJson(last)];
+  if (!isObject(a) || !isObject(b) || !isObject(a.metadata) || !isObject(b.metadata)) return then;
+  const [was, is] = [a.metadata.generation, b.metadata.generation];
+  if (a.metadata.uid !== b.metadata.uid || typeof was !== 'number' || typeof is !== 'number' || is <= was) return then;
+  a.metadata.generation = is + 1;
+  return printJson(a);
+}
+
+/** Once all that was claimed since is free again. */
+function takeClaims(s: State, r: Restore, rules: RestoreRules): void {
+  const rows = s.sql.all(
+    'SELECT revision FROM history WHERE revision > ? ORDER BY revision LIMIT ?',
+    r.cursor,
+    SLICE_ROWS,
+  ) as [Revision][];
+  for (const [revision] of rows) {
+    r.cursor = revision;
+    const key = String(cell(s.sql, 'SELECT key FROM history WHERE revision = ?', revision));
+    const row = stoodAt(s, key, revision)?.entry;
+    // Each by itself: one that is taken all the same must not cost the others.
+    if (row) for (const claim of rules.claims(row)) if (!isPut(claim)) reserve(s.sql, [claim]);
+  }
+  if (rows.length < SLICE_ROWS) r.phase = 'done';
+}
+
+/** The one step in which everybody comes to see it. */
+function finish(s: State, r: Restore): void {
+  s.sql.run(
+    'INSERT OR REPLACE INTO policy (key, revision, policy, uid) SELECT key, revision, policy, uid FROM restored_policy',
+  );
+  s.sql.run('DROP TABLE restored_policy');
+  setMeta(s.sql, 'past_bytes', s.pastBytes);
+  if (r.after === r.before) return;
+  setMeta(s.sql, 'revision', r.after);
+  // Who watches or follows changes begins anew.
+  setMeta(s.sql, 'resumable', r.after);
+  s.sql.run('INSERT OR REPLACE INTO dirty (loop, revision) SELECT DISTINCT loop, ? FROM interest', r.after);
+}
