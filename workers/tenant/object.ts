@@ -23,7 +23,17 @@ import {
 } from '../../kube/store/store.ts';
 import { REPLAY_MS, TRAVEL_MS } from '../../kube/store/window.ts';
 import { world } from '../env.ts';
+import { type ArchiveHead, type ArchivePage, archiveBase, archiveHead, archivePage } from './archive.ts';
 import type { BaseLayer } from './base.ts';
+import {
+  BEGAN_AFTER,
+  beginAfter,
+  endImport,
+  firstRevision,
+  type Import,
+  type ImportEnd,
+  importRows,
+} from './importing.ts';
 import { resumableAfter } from './history.ts';
 import type { Changes } from './outbox.ts';
 import type { Restore } from './restores.ts';
@@ -31,7 +41,16 @@ import { getMeta, setMeta } from './schema.ts';
 import { Sockets } from './sockets.ts';
 import { type Sql, sqlOf } from './sql.ts';
 import { SqliteStore } from './sqlite.ts';
-import { type ClusterSpec, createCluster, deleteCluster } from './state.ts';
+import {
+  type ClusterSpec,
+  clusterSpec,
+  createCluster,
+  deleteCluster,
+  liftTombstone,
+  makeLive,
+  openState,
+  type State,
+} from './state.ts';
 import type { RestoreRules, RestoreTarget } from './travel.ts';
 import { ACK, PING, PONG, PROGRESS, parseWatch, refusal } from './watch-wire.ts';
 
@@ -49,11 +68,20 @@ export interface TenantOptions<E> {
   env?: Env;
 }
 
+/** What a sibling begins with. */
+interface Adopted {
+  createdMs: number;
+  policy: Revision;
+  /** Its revisions come after this: those of an earlier life of the cluster must not come again. */
+  after: Revision;
+}
+
 /** What store objects of one cluster say to each other. */
 export interface SiblingStub {
-  adopt(part: Placement): Promise<{ createdMs: number; policy: Revision }>;
+  adopt(part: Placement): Promise<Adopted>;
   setPolicy(policy: Revision): Promise<void>;
   destroy(): Promise<void>;
+  revive(): Promise<void>;
 }
 
 /** What a cluster begins with. */
@@ -63,6 +91,7 @@ export interface FirstObjects {
   loops: Record<string, string[]>;
 }
 
+const SIBLINGS: readonly Placement[] = ['events', 'leases'];
 /** Pushing a policy revision to a sibling is tried this often before the writer is told that the outcome is open. */
 const PUSH_TRIES = 3;
 /** A watch's range and selection must fit the platform's limit of a socket's attachment. */
@@ -75,6 +104,8 @@ export function makeTenantStore<E>(options: TenantOptions<E>) {
     readonly #world: Env;
     #opened: { store: SqliteStore; sockets: Sockets } | null = null;
     #opening: Promise<void> | null = null;
+    /** The cluster in the making. */
+    #importing: State | null = null;
 
     constructor(ctx: DurableObjectState, env: E) {
       super(ctx, env);
@@ -98,8 +129,52 @@ export function makeTenantStore<E>(options: TenantOptions<E>) {
       if (this.#part() === 'main') await Promise.all(this.#siblings().map((s) => s.destroy()));
       this.#opened?.sockets.closeAll('the cluster has been deleted');
       this.#opened = null;
+      this.#importing = null;
       deleteCluster(this.#sql);
       await this.ctx.storage.deleteAlarm();
+      await this.ctx.storage.sync();
+    }
+
+    /** The cluster as of a revision or time (default: now), but for its rows: what an archive begins with. */
+    async archiveHead(target?: RestoreTarget): Promise<ArchiveHead> {
+      return archiveHead((await this.#store()).state, clusterSpec(this.#sql), target);
+    }
+    /** Its base layer as of a revision. */
+    async archiveBase(at: Revision): Promise<ArchivePage> {
+      return archiveBase((await this.#store()).state, at);
+    }
+    /** Its own rows as of a revision, a page after a key ('' = from the first on). */
+    async archivePage(at: Revision, after: Key): Promise<ArchivePage> {
+      return archivePage((await this.#store()).state, at, after);
+    }
+    /** Begins a cluster that nobody sees before importEnd(). Throws StoreError 'no-cluster' if the object has or had another one. */
+    async importBegin(o: Import): Promise<void> {
+      if (o.again) liftTombstone(this.#sql);
+      createCluster(this.#sql, o.spec, 'importing');
+      setMeta(this.#sql, 'name', this.#name());
+      beginAfter(this.#import(), firstRevision(o.newest, this.#world.now()));
+    }
+    /** A batch of rows; how many they were. */
+    async importRows(lines: Uint8Array): Promise<number> {
+      return importRows(this.#import(), lines);
+    }
+    /** The cluster is whole: it is there from now on, and its loops begin. */
+    async importEnd(o: ImportEnd): Promise<void> {
+      const state = this.#import();
+      // Siblings of an earlier life begin anew with their first call.
+      const objects = options.objects(this.env);
+      await Promise.all(SIBLINGS.map((part) => objects.getByName(storeName(this.#name(), part)).revive()));
+      this.#sql.transaction(() => {
+        endImport(state, o);
+        makeLive(this.#sql);
+      });
+      this.#importing = null;
+      await this.ctx.storage.setAlarm(this.#world.now());
+      await this.ctx.storage.sync();
+    }
+    /** In a sibling: the cluster comes back from its backup; its tombstone goes. */
+    async revive(): Promise<void> {
+      liftTombstone(this.#sql);
       await this.ctx.storage.sync();
     }
 
@@ -158,12 +233,12 @@ export function makeTenantStore<E>(options: TenantOptions<E>) {
       return (await this.#store()).setPolicy(policy);
     }
     /** In the main object: a sibling begins; from here on it is told of policy revisions before writers are. */
-    async adopt(part: Placement): Promise<{ createdMs: number; policy: Revision }> {
+    async adopt(part: Placement): Promise<Adopted> {
       const { policy } = await (await this.#store()).info();
       const parts = new Set([...this.#parts(), part]);
       setMeta(this.#sql, 'siblings', [...parts].join(' '));
       await this.ctx.storage.sync();
-      return { createdMs: this.#world.now(), policy };
+      return { createdMs: this.#world.now(), policy, after: Number(getMeta(this.#sql, BEGAN_AFTER) ?? 0) };
     }
 
     /** A watch: an upgrade of `/watch?...` (watch-wire.ts). */
@@ -216,6 +291,11 @@ export function makeTenantStore<E>(options: TenantOptions<E>) {
       return this.#open().store;
     }
 
+    #import(): State {
+      this.#importing ??= openState(this.#sql, this.#world, (hash) => options.layer?.(hash), 'importing');
+      return this.#importing;
+    }
+
     #sockets(): Sockets {
       return this.#open().sockets;
     }
@@ -246,10 +326,11 @@ export function makeTenantStore<E>(options: TenantOptions<E>) {
     #adopted(): Promise<void> {
       this.#opening ??= (async () => {
         const { cluster, part } = parseStoreName(this.#name());
-        const { createdMs, policy } = await options.objects(this.env).getByName(cluster).adopt(part);
+        const { createdMs, policy, after } = await options.objects(this.env).getByName(cluster).adopt(part);
         createCluster(this.#sql, { base: '', uidPrefix: '', createdMs });
         setMeta(this.#sql, 'name', storeName(cluster, part));
         setMeta(this.#sql, 'pushed', policy);
+        for (const name of ['revision', 'compacted', 'swept']) setMeta(this.#sql, name, after);
       })().finally(() => {
         this.#opening = null;
       });
