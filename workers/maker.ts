@@ -3,7 +3,7 @@ import { signNodeToken } from '../api/authn/jwt.ts';
 import { base64UrlOf, sha256Hex } from '../api/authn/text.ts';
 import { createPolicyView } from '../api/policy.ts';
 import type { Api } from '../api/server.ts';
-import { interestsOf } from '../kube/reconcile/runner.ts';
+import { interestsOf } from '../kube/reconcile/interests.ts';
 import type { Op, PutOp } from '../kube/store/store.ts';
 import { newAuthority, newSigningKey } from './accounts/authority.ts';
 import { type Beginning, beginCluster, recordBeginning } from './accounts/beginning.ts';

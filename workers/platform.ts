@@ -1,9 +1,10 @@
 import type { User } from '../api/attributes.ts';
 import { GROUPS, serviceAccountGroups, serviceAccountName } from '../api/authn/users.ts';
 import type { Api } from '../api/server.ts';
-import { parseInterest } from '../kube/store/interest.ts';
+import type { FieldRequirement } from '../kube/meta/selectors.ts';
+import { type Interest, matches } from '../kube/store/interest.ts';
 import { placement } from '../kube/store/placement.ts';
-import type { Commit, CommitOptions, Entry, Fence, Op, ReadOptions, Stale, Store } from '../kube/store/store.ts';
+import type { Commit, CommitOptions, Entry, Fence, Op, Revision, Stale, Store } from '../kube/store/store.ts';
 import { type Bindings, tunnelName } from './bindings.ts';
 import { clusterContext, fillView, storeStub } from './cluster.ts';
 import { world } from './env.ts';
@@ -110,24 +111,32 @@ function loopStore(b: Bindings, cluster: string): LoopStore {
   return {
     grant: (...a) => remote.grant(...a),
     release: (...a) => remote.release(...a),
-    register: (loop, resources) => storeStub(b, cluster).register(loop, [...resources]),
-    cleared: (loop, revision) => storeStub(b, cluster).cleared(loop, revision),
-    changes: (resources, after) => storeStub(b, cluster).changes([...resources], after),
-    async snapshot(interest) {
-      const { resource, name } = parseInterest(interest);
-      const range = { from: `${resource}/`, to: `${resource}0` };
-      const o: ReadOptions = {};
-      if (name !== undefined) o.select = { fields: [{ field: 'metadata.name', op: '=', value: name }] };
-      const entries: Entry[] = [];
-      let revision = Number.POSITIVE_INFINITY;
-      for (let after: string | undefined; ; ) {
-        const page = await remote.read(range, after === undefined ? o : { ...o, after });
-        if (!page.ok) throw new Error('a read without assumptions was called stale');
-        entries.push(...page.entries);
-        revision = Math.min(revision, page.revision);
-        after = page.next;
-        if (after === undefined) return { revision, entries };
-      }
-    },
+    startRound: (o) => storeStub(b, cluster).startRound(o),
+    endRound: (...a) => storeStub(b, cluster).endRound(...a),
+    register: (loop, interests) => storeStub(b, cluster).register(loop, [...interests]),
+    changes: (interests, after) => storeStub(b, cluster).changes([...interests], after),
+    snapshot: (interest) => snapshotOf(remote, interest),
   };
+}
+
+/** Everything of an interest as it is now; what facts but no selector can say is told apart here. */
+async function snapshotOf(store: Store, interest: Interest): Promise<{ revision: Revision; entries: Entry[] }> {
+  const { resource, namespaces = [''], name, fields = [] } = interest;
+  const named: FieldRequirement[] = name === undefined ? [] : [{ field: 'metadata.name', op: '=', value: name }];
+  const select = { fields: [...named, ...fields] };
+  const entries: Entry[] = [];
+  let revision = Number.POSITIVE_INFINITY;
+  for (const namespace of namespaces) {
+    const prefix = namespace === '' ? resource : `${resource}/${namespace}`;
+    const range = { from: `${prefix}/`, to: `${prefix}0` };
+    for (let after: string | undefined; ; ) {
+      const page = await store.read(range, { select, ...(after === undefined ? {} : { after }) });
+      if (!page.ok) throw new Error('a read without assumptions was called stale');
+      for (const entry of page.entries) if (matches(interest, entry.key, entry.facts)) entries.push(entry);
+      revision = Math.min(revision, page.revision);
+      after = page.next;
+      if (after === undefined) break;
+    }
+  }
+  return { revision, entries };
 }

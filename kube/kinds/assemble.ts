@@ -55,9 +55,9 @@ export function assemble(rows: readonly Row[], behaviour: Behaviour = {}): Kind 
   };
 }
 function withPolicy(
-  facts: Pick<Facts, 'node' | 'refs'>,
+  facts: Pick<Facts, 'node' | 'refs' | 'generation'>,
   policy: string | undefined,
-): Pick<Facts, 'node' | 'refs' | 'policy'> {
+): Pick<Facts, 'node' | 'refs' | 'generation' | 'policy'> {
   return policy === undefined ? facts : { ...facts, policy };
 }
 

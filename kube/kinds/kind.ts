@@ -53,7 +53,7 @@ export interface Kind<T extends KubeObject = KubeObject> {
   /** What an update gives back of what `prev` had claimed. What a deleted object has goes with it. */
   releases?(next: T, prev: T, key: string): ReleaseRequest[];
   /** Facts beyond labels, fields and owners: node, refs, policy. */
-  facts?(o: T): Pick<Facts, 'node' | 'refs' | 'policy'>;
+  facts?(o: T): Pick<Facts, 'node' | 'refs' | 'generation' | 'policy'>;
 }
 
 /** What behaviour may know besides the objects. */

@@ -5,10 +5,14 @@ import { has, obj, objs, str, texts } from './access.ts';
 /** Marks the API's image of a static pod, which the kubelet makes of a file. */
 export const MIRROR = 'kubernetes.io/config.mirror';
 
-/** Node, and the keys of what the pod names: for the Node authorizer. */
-export function podFacts(pod: KubeObject): { node?: string; refs?: string[] } {
+/** Node, and the keys of what the pod names, for the Node authorizer; the generation, by which a scheduler knows that the spec moved. */
+export function podFacts(pod: KubeObject): { node?: string; refs?: string[]; generation?: number } {
   const s = obj(pod.spec);
-  const bound = str(s.nodeName) === '' ? {} : { node: str(s.nodeName) };
+  const { generation } = pod.metadata;
+  const bound = {
+    ...(str(s.nodeName) === '' ? {} : { node: str(s.nodeName) }),
+    ...(typeof generation === 'number' ? { generation } : {}),
+  };
   // What a mirror pod names was not asked of the API by anybody: a node may not gain access by making one.
   if (texts(pod.metadata.annotations)[MIRROR] !== undefined) return bound;
   const namespace = str(pod.metadata.namespace);

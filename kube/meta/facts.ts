@@ -20,4 +20,6 @@ export interface Facts {
   policy?: string;
   /** deletionTimestamp is set. */
   terminating?: boolean;
+  /** metadata.generation of a pod: moves when its spec does. */
+  generation?: number;
 }

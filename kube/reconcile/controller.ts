@@ -1,6 +1,7 @@
 import type { Kind } from '../kinds/kind.ts';
 import type { JsonObject } from '../meta/json.ts';
 import type { KubeObject } from '../meta/object.ts';
+import type { Where } from '../store/interest.ts';
 import type { Key, Revision } from '../store/store.ts';
 
 /** rbac/v1 PolicyRule, as a controller declares what it needs. */
@@ -20,16 +21,33 @@ export interface Controller {
   name: string;
   rules: readonly PolicyRule[];
   for: Kind;
-  /** Kinds whose objects name the root as controller owner: a change of one wakes its owner. */
+  /** Which objects of the root kind it looks at (a scheduler: those that want a node); others are as good as gone, and not reconciled. Absent: all. */
+  roots?: Where;
+  /** Kinds whose objects name the root as controller owner: a change of one wakes its owner. Objects without an owner aren't looked at. */
   owns?: readonly Kind[];
-  /** Other kinds, mapped to keys of the root kind; with `name`, only objects of that name are looked at. */
-  watches?: readonly { kind: Kind; name?: string; map(row: Row, view: View): Key[] }[];
-  /** By groupResource: what the projection keeps of an object. Absent kinds are kept whole. Rows live in the loop's SQLite. */
+  watches?: readonly Watch[];
+  /**
+   * By groupResource: what the projection keeps of an object. Absent kinds are kept whole. Rows live in the loop's SQLite. A change that leaves
+   * all that is kept as it was makes nobody reconcile.
+   */
   project?: Readonly<Record<string, (o: KubeObject) => JsonObject>>;
   /** `object` is undefined when it's gone. */
   reconcile(key: Key, object: KubeObject | undefined, view: View): Plan;
   /** Instead of one reconcile a key: all that are due at once (the scheduler's snapshot is made once a round). Keys without a plan are done. */
   reconcileAll?(keys: readonly Key[], view: View): Map<Key, Plan>;
+}
+
+/** Another kind that a controller looks at, mapped to keys of its root kind. */
+export interface Watch {
+  kind: Kind;
+  /** Only objects of this name. */
+  name?: string;
+  /** Only such objects; the rest isn't read, and wakes nobody. */
+  where?: Where;
+  /** Only in namespaces that hold an object of the root kind. */
+  beside?: true;
+  /** `row` is the new state, or the last one of an object that is gone or no longer looked at. */
+  map(row: Row, view: View): Key[];
 }
 
 /** A row of the projection. */

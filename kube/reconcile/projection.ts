@@ -1,3 +1,4 @@
+import { parseKey } from '../store/key.ts';
 import type { Key, Revision } from '../store/store.ts';
 import type { EffectResult, Row } from './controller.ts';
 
@@ -24,6 +25,8 @@ export interface Projection {
   get(key: Key): Row | undefined;
   /** Rows of a resource in key order. */
   list(resource: string, namespace?: string): Iterable<Row>;
+  /** Namespaces that hold rows of a resource, in order. */
+  namespaces(resource: string): string[];
   /** Rows of a resource with that owner; '' owns nothing. */
   owned(resource: string, ownerUid: string): Row[];
   /** The row with that uid, of any resource. */
@@ -42,6 +45,9 @@ export interface Projection {
   nextDue(): number | undefined;
   results(controller: string, key: Key): Map<string, EffectResult>;
   setResults(controller: string, key: Key, results: Map<string, EffectResult>): void;
+  /** What the loop keeps of itself, by name. */
+  meta(name: string): string | undefined;
+  setMeta(name: string, value: string): void;
   /** Runs f so that a crash, or an error that it throws, leaves all of its changes or none. */
   transaction<T>(f: () => T): T;
 }
@@ -54,6 +60,7 @@ export class MemoryProjection implements Projection {
   #rows = new Map<Key, Row>();
   #queue = new Map<string, QueueItem>();
   #results = new Map<string, Map<string, EffectResult>>();
+  #meta = new Map<string, string>();
 
   cursor(): Revision {
     return this.#cursor;
@@ -67,6 +74,10 @@ export class MemoryProjection implements Projection {
   list(resource: string, namespace?: string): Iterable<Row> {
     const prefix = namespace ? `${resource}/${namespace}/` : `${resource}/`;
     return [...this.#rows.values()].filter((r) => r.key.startsWith(prefix)).sort((a, b) => (a.key < b.key ? -1 : 1));
+  }
+  namespaces(resource: string): string[] {
+    const rows = [...this.list(resource)].map((r) => parseKey(r.key).namespace);
+    return [...new Set(rows)].filter((n) => n !== '');
   }
   owned(resource: string, ownerUid: string): Row[] {
     return ownerUid === '' ? [] : [...this.list(resource)].filter((r) => r.owner === ownerUid);
@@ -119,12 +130,24 @@ export class MemoryProjection implements Projection {
     if (results.size === 0) this.#results.delete(id(controller, key));
     else this.#results.set(id(controller, key), results);
   }
+  meta(name: string): string | undefined {
+    return this.#meta.get(name);
+  }
+  setMeta(name: string, value: string): void {
+    this.#meta.set(name, value);
+  }
   transaction<T>(f: () => T): T {
-    const before = [this.#cursor, new Map(this.#rows), new Map(this.#queue), new Map(this.#results)] as const;
+    const before = [
+      this.#cursor,
+      new Map(this.#rows),
+      new Map(this.#queue),
+      new Map(this.#results),
+      new Map(this.#meta),
+    ] as const;
     try {
       return f();
     } catch (error) {
-      [this.#cursor, this.#rows, this.#queue, this.#results] = before;
+      [this.#cursor, this.#rows, this.#queue, this.#results, this.#meta] = before;
       throw error;
     }
   }

@@ -17,7 +17,7 @@ const sets = kindOf('replicasets.apps');
 
 const create = (name: string, more: Partial<Write & { do: 'create' }> = {}): Write => ({
   do: 'create',
-  object: object('Pod', name),
+  object: child(name, 'a'),
   ...more,
 });
 const named = (name: string): Key => `configmaps/default/${name}`;
@@ -171,12 +171,79 @@ describe('what the runner reconciles', () => {
     });
     const seen = async (other: Controller) => {
       const w = world(() => NOTHING, { owns: [pods], project: { pods: () => ({ mine: 1 }) } }, [other]);
-      await w.cluster.put(object('Pod', 'p', { spec: { x: 1 } }));
+      await w.cluster.put({ ...child('p', 'a'), spec: { x: 1 } });
       await w.round();
       return w.projection.get('pods/default/p')?.data;
     };
     assert.deepEqual(await seen(second({ pods: () => ({ theirs: 2 }) })), { mine: 1, theirs: 2 });
     assert.deepEqual((await seen(second()))?.spec, { x: 1 });
+  });
+
+  it('is nothing where a change leaves all that is projected as it was', async () => {
+    const w = world(() => NOTHING, { owns: [pods], project: { pods: (o) => ({ spec: o.spec ?? {} }) } });
+    await w.cluster.put(object('ConfigMap', 'a'));
+    await w.cluster.put({ ...child('p', 'a'), spec: { x: 1 } });
+    await w.round();
+    w.took();
+    await w.cluster.put({ ...child('p', 'a'), spec: { x: 1 }, status: { phase: 'Running' } });
+    await w.round();
+    assert.deepEqual(w.took(), []);
+    assert.equal(w.projection.get('pods/default/p')?.revision, 3, 'the row is the new one all the same');
+    await w.cluster.put({ ...child('p', 'a'), spec: { x: 2 } });
+    await w.round();
+    assert.deepEqual(w.took(), [named('a')]);
+  });
+
+  it('is of its roots those that match; one that no longer does is gone from the View, and nobody is told', async () => {
+    const roots = { fields: [{ field: 'spec.nodeName', op: '=', value: '' } as const] };
+    const w = world(() => NOTHING, { for: pods, roots });
+    const bound = (name: string) => object('Pod', name, { spec: { nodeName: 'n' } });
+    await w.cluster.put(bound('theirs'));
+    await w.cluster.put(object('Pod', 'mine'));
+    await w.round();
+    assert.deepEqual(w.took(), ['pods/default/mine']);
+    await w.cluster.put(bound('mine'));
+    await w.round();
+    assert.deepEqual(w.took(), []);
+    assert.deepEqual([...w.projection.list('pods')], []);
+  });
+
+  it('is told of what stands beside its roots, only where there are roots, and from the first on of all there is', async () => {
+    const w = world(() => NOTHING, {
+      watches: [{ kind: pods, beside: true, where: { owned: false }, map: (row) => [named(`of-${row.uid}`)] }],
+    });
+    const inside = (namespace: string, kind: string, name: string) => object(kind, name, { metadata: { namespace } });
+    const shown = () => [...w.projection.list('pods')].map((row) => row.key);
+    await w.cluster.put(inside('n', 'Pod', 'early'));
+    await w.cluster.put(inside('other', 'Pod', 'far'));
+    await w.round();
+    assert.deepEqual([w.took(), shown(), w.cluster.rowsRead], [[], [], 0]);
+    await w.cluster.put(inside('n', 'ConfigMap', 'a'));
+    await w.round();
+    assert.deepEqual(shown(), ['pods/n/early']);
+    assert.deepEqual(w.cluster.registered.at(-1), [
+      { resource: 'configmaps' },
+      { resource: 'pods', owned: false, namespaces: ['n'] },
+    ]);
+    assert.deepEqual(w.took(), ['configmaps/default/of-uid-early', 'configmaps/n/a']);
+    await w.cluster.put(inside('n', 'Pod', 'late'));
+    await w.cluster.put(inside('other', 'Pod', 'far'));
+    await w.round();
+    assert.deepEqual(shown(), ['pods/n/early', 'pods/n/late']);
+    // A process that starts again knows where it looked.
+    w.again();
+    await w.cluster.put(inside('n', 'ConfigMap', 'b'));
+    await w.round();
+    assert.equal(w.cluster.registered.length, 1);
+    for (const name of ['a', 'b']) await w.cluster.remove(`configmaps/n/${name}`);
+    await w.round();
+    assert.deepEqual([shown(), w.cluster.registered.at(-1)], [[], [{ resource: 'configmaps' }]]);
+    // What came while nobody looked is there when somebody does again.
+    await w.cluster.remove('pods/n/early');
+    await w.cluster.put(inside('n', 'Pod', 'unseen'));
+    await w.cluster.put(inside('n', 'ConfigMap', 'c'));
+    await w.round();
+    assert.deepEqual(shown(), ['pods/n/late', 'pods/n/unseen']);
   });
 
   it('drops what is queued for a controller that this release does not have', async () => {

@@ -1,16 +1,17 @@
 import { parseJson } from '../codec/json.ts';
 import type { Kind } from '../kinds/kind.ts';
 import type { Env } from '../meta/env.ts';
-import type { JsonObject } from '../meta/json.ts';
-import { apiVersionOf, groupResource, type KubeObject } from '../meta/object.ts';
+import { equalJson, type JsonObject } from '../meta/json.ts';
+import { apiVersionOf, type KubeObject } from '../meta/object.ts';
 import type { Status } from '../meta/status.ts';
-import { type Interest, interestIn, parseInterest } from '../store/interest.ts';
+import { type Interest, Interests, matches } from '../store/interest.ts';
 import { parseKey } from '../store/key.ts';
 import type { Entry, Key, Revision } from '../store/store.ts';
 import type { Controller, Effect, EffectResult, Note, Plan, Row, View, Write } from './controller.ts';
+import { type Beside, besideOf, interestsOf, resourceOf } from './interests.ts';
 import type { Projection, QueueItem } from './projection.ts';
 
-/** Changed rows of some interests after a revision, in revision order; each key once, at its newest state. */
+/** Changed rows of some interests after a revision, in revision order; each key once, at its newest state. Null: gone, or of no more interest. */
 export interface Changes {
   /** The cursor after these. */
   revision: Revision;
@@ -22,6 +23,10 @@ export interface Changes {
 /** Where a loop reads what changed. */
 export interface ChangeSource {
   changes(after: Revision, interests: readonly Interest[], limit: number): Promise<Changes>;
+  /** The loop is woken for these from now on, and for nothing else. */
+  register(interests: readonly Interest[]): Promise<void>;
+  /** What stands of an interest now. */
+  snapshot(interest: Interest): Promise<{ revision: Revision; entries: Entry[] }>;
 }
 /** Applies one write through the API's whole chain under the controller's identity and the loop's fence. */
 export interface Client {
@@ -64,25 +69,8 @@ export interface Outcome {
 export interface Runner {
   /** Reads what changed, reconciles what is due, applies plans, until nothing is left or the budget is spent. */
   round(budget: Budget): Promise<Outcome>;
-  /** What the controllers look at: what the loop registers. */
-  interests: readonly Interest[];
-}
-
-/** groupResource of a kind's storage: the first part of its keys. */
-export function resourceOf(kind: Kind): string {
-  return groupResource(kind.served[0]?.group ?? '', kind.plural);
-}
-
-/** What these controllers look at. */
-export function interestsOf(controllers: readonly Controller[]): Interest[] {
-  const all = controllers.flatMap((c) => [
-    ...[c.for, ...(c.owns ?? [])].map((kind) => interestIn(resourceOf(kind))),
-    ...(c.watches ?? []).map((w) => interestIn(resourceOf(w.kind), w.name)),
-  ]);
-  // Who wants all of a resource needs no single names of it.
-  return [...new Set(all)].filter(
-    (i) => parseInterest(i).name === undefined || !all.includes(parseInterest(i).resource),
-  );
+  /** What the controllers look at now: what the loop registers. It moves with the namespaces that hold their roots. */
+  interests(): readonly Interest[];
 }
 
 /** A runner of controllers over one projection. */
@@ -93,20 +81,25 @@ export function createRunner(
   client: Client,
   env: Env,
 ): Runner {
-  const interests = interestsOf(controllers);
-  const resources = [...new Set(interests.map((i) => parseInterest(i).resource))];
+  const resources = [...new Set(interestsOf(controllers).map((i) => i.resource))];
+  const besides = controllers.filter((c) => besideOf(c).length > 0);
+  const followed = new Set(besides.map((c) => resourceOf(c.for)));
+  const beside = (): Beside => JSON.parse(projection.meta(BESIDE) ?? '{}') as Beside;
+  let interests = interestsOf(controllers, beside());
+  /** Roots came or went: their namespaces may be others. */
+  let rootsMoved = besides.length > 0;
   const projections = projectionsOf(controllers);
   const byName = new Map(controllers.map((c) => [c.name, c]));
 
   const view = (controller: string, key: Key, attempts: number, now: number): View =>
     viewOf(projection, controller, key, attempts, now);
 
-  /** Enqueues what a changed row concerns; `row` is the new state, or the last one of a deleted object. */
-  function dirty(row: Row, now: number): void {
+  /** Enqueues what a changed row concerns; `row` is the new state with its entry, or the last one of an object that is gone. */
+  function dirty(row: Row, now: number, entry: Entry | null): void {
     const { resource, name } = parseKey(row.key);
     for (const c of controllers) {
       const enqueue = (key: Key) => projection.enqueue({ controller: c.name, key, due: now });
-      if (resourceOf(c.for) === resource) enqueue(row.key);
+      if (resourceOf(c.for) === resource && isRoot(c, row.key, entry)) enqueue(row.key);
       if (row.owner !== '' && c.owns?.some((k) => resourceOf(k) === resource)) {
         const owner = projection.byUid(row.owner);
         if (owner && parseKey(owner.key).resource === resourceOf(c.for)) enqueue(owner.key);
@@ -131,28 +124,85 @@ export function createRunner(
       for (const { key, revision, entry } of changes.rows) {
         const old = before?.get(key) ?? projection.get(key);
         before?.delete(key);
-        if (entry === null) {
-          projection.remove(key);
-          if (old) dirty({ ...old, revision }, now);
-          continue;
-        }
-        const row = rowOf(entry, projections.get(parseKey(key).resource));
-        projection.put(row);
-        dirty(row, now);
-        // A changed owner concerns the former one too.
-        if (old && old.owner !== row.owner) dirty({ ...old, revision }, now);
+        put(key, revision, entry, old, now, before === undefined);
       }
-      if (before && !changes.more) for (const old of before.values()) dirty(old, now);
+      if (before && !changes.more) for (const old of before.values()) dirty(old, now, null);
+      if (changes.restart) rootsMoved = besides.length > 0;
       projection.setCursor(changes.revision);
     });
+  }
+
+  /** Takes one row's new state in, and enqueues what it concerns. */
+  function put(
+    key: Key,
+    revision: Revision,
+    entry: Entry | null,
+    old: Row | undefined,
+    now: number,
+    kept: boolean,
+  ): void {
+    const { resource } = parseKey(key);
+    if (followed.has(resource) && (entry === null) !== (old === undefined)) rootsMoved = true;
+    if (entry === null) {
+      if (old === undefined) return;
+      projection.remove(key);
+      dirty({ ...old, revision }, now, null);
+      return;
+    }
+    const partial = projections.get(resource);
+    const row = rowOf(entry, partial);
+    projection.put(row);
+    // What no controller keeps isn't worth a look. Of an object that is kept whole everything is.
+    if (kept && old && partial !== undefined && sameRow(old, row)) return;
+    dirty(row, now, entry);
+    // A changed owner concerns the former one too.
+    if (old && old.owner !== row.owner) dirty({ ...old, revision }, now, entry);
   }
 
   async function pull(): Promise<void> {
     for (;;) {
       const changes = await source.changes(projection.cursor(), interests, CHANGES_LIMIT);
       take(changes);
-      if (!changes.more) return;
+      if (changes.more) continue;
+      if (!rootsMoved || !(await follow())) return;
     }
+  }
+
+  /** Looks at other namespaces where roots came or went. False where they are the same. */
+  async function follow(): Promise<boolean> {
+    rootsMoved = false;
+    const old = beside();
+    const next = Object.fromEntries(besides.map((c) => [c.name, projection.namespaces(resourceOf(c.for))]));
+    const moved = besides.filter((c) => JSON.stringify(old[c.name] ?? []) !== JSON.stringify(next[c.name]));
+    if (moved.length === 0) return false;
+    interests = interestsOf(controllers, next);
+    // Before the rows are read: what changes after that wakes the loop.
+    await source.register(interests);
+    const anew = new Set<string>();
+    for (const c of moved)
+      for (const resource of besideOf(c))
+        for (const n of symmetricDifference(old[c.name] ?? [], next[c.name] ?? [])) anew.add(`${resource}/${n}`);
+    for (const part of anew) await readAnew(part);
+    projection.setMeta(BESIDE, JSON.stringify(next));
+    return true;
+  }
+
+  /** Brings the rows of `<resource>/<namespace>` to what the interests are now. */
+  async function readAnew(part: string): Promise<void> {
+    const { resource, name: namespace } = parseKey(part);
+    const wanted = new Interests(interests.map((i) => [i, true] as const));
+    const { entries } = await source.snapshot({ resource, namespaces: [namespace] });
+    projection.transaction(() => {
+      const now = env.now();
+      const left = new Map([...projection.list(resource, namespace)].map((row) => [row.key, row]));
+      for (const entry of entries) {
+        const old = left.get(entry.key);
+        const wants = wanted.wants(entry.key, entry.facts);
+        if (wants) left.delete(entry.key);
+        if (wants && (old?.revision ?? 0) < entry.revision) put(entry.key, entry.revision, entry, old, now, true);
+      }
+      for (const old of left.values()) put(old.key, old.revision, null, old, now, true);
+    });
   }
 
   /** Applies a plan in order; the first failure ends it. */
@@ -277,13 +327,30 @@ export function createRunner(
       deposed,
     };
   }
-  return { round, interests };
+  return { round, interests: () => interests };
 }
 
+/** Name of what the projection keeps: the namespaces that are looked at for the sake of roots in them. */
+const BESIDE = 'beside';
 const NOTHING: Plan = { writes: [] };
 const NAMESPACE_TERMINATING = 'NamespaceTerminating';
 const hasCause = (s: Status, reason: string) => s.details?.causes?.some((c) => c.reason === reason) ?? false;
 const backoff = (failures: number) => Math.min(BACKOFF_MS * 2 ** failures, BACKOFF_MS_MAX);
+
+/** Without `roots` every object is one; with it those that match now. */
+const isRoot = (c: Controller, key: Key, entry: Entry | null): boolean =>
+  c.roots === undefined || (entry !== null && matches({ resource: '', ...c.roots }, key, entry.facts));
+
+const sameRow = (a: Row, b: Row): boolean =>
+  a.uid === b.uid &&
+  a.owner === b.owner &&
+  equalJson(a.labels as JsonObject, b.labels as JsonObject) &&
+  equalJson(a.data, b.data);
+
+const symmetricDifference = (a: readonly string[], b: readonly string[]): string[] => [
+  ...a.filter((x) => !b.includes(x)),
+  ...b.filter((x) => !a.includes(x)),
+];
 
 function attempt<T>(f: () => T): T | Error {
   try {
@@ -344,8 +411,7 @@ function projectionsOf(controllers: readonly Controller[]): Map<string, ((o: Kub
   const found = new Map<string, ((o: KubeObject) => JsonObject)[]>();
   const whole = new Set<string>();
   for (const c of controllers) {
-    whole.add(resourceOf(c.for));
-    for (const k of [...(c.owns ?? []), ...(c.watches ?? []).map((w) => w.kind)]) {
+    for (const k of [c.for, ...(c.owns ?? []), ...(c.watches ?? []).map((w) => w.kind)]) {
       const resource = resourceOf(k);
       const project = c.project?.[resource];
       if (project === undefined) whole.add(resource);

@@ -87,7 +87,8 @@ export class MemoryStore implements Store {
     const stale = this.#check(o.assume);
     if (stale) return stale;
     const lease = o.fence && this.#leases.get(o.fence.lease);
-    if (o.fence && (!lease || lease.epoch !== o.fence.epoch || lease.expiresMs <= now)) {
+    const held = lease?.epoch === o.fence?.epoch && (o.fence?.holder ?? lease?.holder) === lease?.holder;
+    if (o.fence && (!lease || !held || lease.expiresMs <= now)) {
       return { ok: false, lost: 'fence' };
     }
     if (

@@ -312,6 +312,8 @@ export type StoreErrorCode =
   | 'overloaded'
   /** The reply was lost and repeating it didn't settle what happened: 504. */
   | 'unknown-outcome'
+  /** The store could not be reached for as long as a takeover lasts: 503, come back. */
+  | 'unavailable'
   /** The cluster does not exist or is deleted. */
   | 'no-cluster'
   | 'corrupt';

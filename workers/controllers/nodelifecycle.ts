@@ -1,6 +1,7 @@
 import { kindByStorage } from '../../kube/kinds/index.ts';
 import type { JsonObject } from '../../kube/meta/json.ts';
 import { at, type KubeObject } from '../../kube/meta/object.ts';
+import type { FieldRequirement } from '../../kube/meta/selectors.ts';
 import { formatTime, timeToMillis } from '../../kube/meta/time.ts';
 import type { Controller, Note, Plan, View, Write } from '../../kube/reconcile/controller.ts';
 import { parseKey } from '../../kube/store/key.ts';
@@ -25,6 +26,8 @@ const STARTUP_MS = 60_000;
 const NOT_READY = 'node.kubernetes.io/not-ready';
 const UNREACHABLE = 'node.kubernetes.io/unreachable';
 const NO_SCHEDULE = new Set([...Object.values(TAINTS).flatMap((m) => Object.values(m)), UNSCHEDULABLE]);
+
+const BOUND: FieldRequirement[] = [{ field: 'spec.nodeName', op: '!=', value: '' }];
 
 interface Taint extends JsonObject {
   key: string;
@@ -59,7 +62,8 @@ export const nodelifecycle: Controller = {
   ],
   for: needKind(kindByStorage, 'nodes'),
   project: { pods: projectPod },
-  watches: [{ kind: needKind(kindByStorage, 'pods'), map: () => [] }],
+  // Read when a node makes it look; what happens to its pods is none of its business.
+  watches: [{ kind: needKind(kindByStorage, 'pods'), where: { fields: BOUND, wakes: 'never' }, map: () => [] }],
   reconcile(key, node, view): Plan {
     if (node === undefined) return { writes: [] };
     const { name } = parseKey(key);

@@ -2,7 +2,7 @@ import { kindByStorage } from '../../kube/kinds/index.ts';
 import type { Kind } from '../../kube/kinds/kind.ts';
 import { equalJson, type Json, type JsonObject } from '../../kube/meta/json.ts';
 import { apiVersionOf, type KubeObject, type OwnerReference } from '../../kube/meta/object.ts';
-import { matchesLabels, selectorRequirements } from '../../kube/meta/selectors.ts';
+import { type FieldRequirement, matchesLabels, selectorRequirements } from '../../kube/meta/selectors.ts';
 import { formatTime, timeToMillis } from '../../kube/meta/time.ts';
 import type { Controller, Plan, Row, View, Write } from '../../kube/reconcile/controller.ts';
 import { keyOf, parseKey } from '../../kube/store/key.ts';
@@ -147,6 +147,8 @@ export function replicaController(o: {
     watches: [
       {
         kind: pods,
+        beside: true,
+        where: { owned: false, fields: ACTIVE },
         map(row, view) {
           if (row.owner !== '') return [];
           const found: Key[] = [];
@@ -161,6 +163,9 @@ export function replicaController(o: {
     reconcile,
   };
 }
+
+/** Pods that haven't ended: an orphan that has is nobody's any more. */
+const ACTIVE: FieldRequirement[] = ['Succeeded', 'Failed'].map((value) => ({ field: 'status.phase', op: '!=', value }));
 
 const pod = (row: Row): Pod => ({ row, data: row.data as PodRow });
 const active = (p: Pod) => p.data.phase !== 'Succeeded' && p.data.phase !== 'Failed' && !p.data.deleting;

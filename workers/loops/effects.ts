@@ -3,7 +3,7 @@ import { kinds } from '../../kube/kinds/index.ts';
 import type { Kind } from '../../kube/kinds/kind.ts';
 import type { Env } from '../../kube/meta/env.ts';
 import type { JsonObject } from '../../kube/meta/json.ts';
-import { resourceOf } from '../../kube/reconcile/runner.ts';
+import { resourceOf } from '../../kube/reconcile/interests.ts';
 import type { Sweep } from '../controllers/namespace.ts';
 import { type EffectFunction, json, pathOf } from './client.ts';
 

@@ -1,6 +1,7 @@
 import { DurableObject } from 'cloudflare:workers';
 import { type Env, sleep } from '../../kube/meta/env.ts';
 import type { Controller } from '../../kube/reconcile/controller.ts';
+import { interestsOf } from '../../kube/reconcile/interests.ts';
 import {
   type ChangeSource,
   type Changes,
@@ -9,7 +10,9 @@ import {
   type Runner,
   type WriteResult,
 } from '../../kube/reconcile/runner.ts';
+import type { Interest } from '../../kube/store/interest.ts';
 import type { Entry, Fence, Grant, Key, Revision } from '../../kube/store/store.ts';
+import type { Begin, Begun } from '../tenant/rounds.ts';
 import { SqlProjection } from './projection.ts';
 
 /** One wake-up does at most this much, then gives way to other objects of the process. */
@@ -36,22 +39,16 @@ export interface Poke {
 
 /** The store of a cluster as its loops use it. */
 export interface LoopStore {
+  /** The lease, and what changed since the cursor. */
+  startRound(o: Begin): Promise<Begun>;
+  /** Nothing is left to do up to that revision: mark and lease go. False when more has come for the loop: it keeps both. */
+  endRound(loop: string, lease: string, holder: string, revision: Revision): Promise<boolean>;
   grant(lease: string, holder: string, ttlMs: number): Promise<Grant>;
   release(lease: string, holder: string): Promise<void>;
-  register(loop: string, interests: readonly string[]): Promise<void>;
-  /** False when more has come for the loop since that revision. */
-  cleared(loop: string, revision: Revision): Promise<boolean>;
-  changes(
-    interests: readonly string[],
-    after: Revision,
-  ): Promise<{
-    revision: Revision;
-    whole: boolean;
-    more: boolean;
-    rows: { key: Key; revision: Revision; entry: Entry | null }[];
-  }>;
-  /** Everything of a resource as it is now, with the revision of the oldest page. */
-  snapshot(interest: string): Promise<{ revision: Revision; entries: Entry[] }>;
+  register(loop: string, interests: readonly Interest[]): Promise<void>;
+  changes(interests: readonly Interest[], after: Revision): Promise<Begun['changes'] & {}>;
+  /** Everything of an interest as it is now, with the revision of the oldest page. */
+  snapshot(interest: Interest): Promise<{ revision: Revision; entries: Entry[] }>;
 }
 
 /** What a loop object is given of the platform. */
@@ -79,14 +76,14 @@ export function makeLoop<B>(platform: (bindings: B) => LoopPlatform) {
       exec: (query, ...bindings) => this.ctx.storage.sql.exec(query, ...bindings) as Iterable<Record<string, unknown>>,
       transaction: (f) => this.ctx.storage.transactionSync(f),
     });
-    #holder = '';
+    #life: Life | undefined;
     #running: Promise<void> | undefined;
     #again = false;
     #failures = 0;
 
     /** There is work. Returns at once (with a poke: once it is kept); that the work gets done is the store's mark's business. */
     async wake(name: LoopName, poke?: Poke): Promise<void> {
-      this.#projection.setMeta('name', JSON.stringify(name));
+      this.#remember('name', JSON.stringify(name));
       if (poke) {
         // The round under way settles what it took; a poke in its middle would be settled with it.
         while (this.#running) await this.#running;
@@ -130,67 +127,95 @@ export function makeLoop<B>(platform: (bindings: B) => LoopPlatform) {
             error: error instanceof Error ? (error.stack ?? error.message) : String(error),
           });
           await this.#alarmIn(Math.min(FAILED_MS * 2 ** this.#failures++, FAILED_MS_MAX));
-          // Whoever can't do the work must not keep another from doing it.
-          await this.#platform.store(name.cluster).release(leaseOf(name), this.#holder).catch(ignore);
+          // Whoever can't do the work must not keep another from doing it; it comes back as another.
+          const { holder } = this.#life ?? { holder: '' };
+          this.#life = undefined;
+          await this.#platform.store(name.cluster).release(leaseOf(name), holder).catch(ignore);
         }
       }
     }
 
     async #work(name: LoopName): Promise<void> {
-      const { env, loops } = this.#platform;
-      const controllers = loops[name.loop];
-      if (!controllers) return;
-      const store = this.#platform.store(name.cluster);
+      this.#life ??= this.#begin(name);
+      const life = this.#life;
+      if (life === undefined) return;
+      const { store, runner, holder } = life;
       const lease = leaseOf(name);
-      await this.#begin(name, store);
-      const grant = await store.grant(lease, this.#holder, LEASE_MS);
-      if (!grant.held) return this.#standBy(name, store, grant.expiresMs);
-      const client = await this.#platform.client(name.cluster, { lease, epoch: grant.epoch }, this.#holder);
-      const runner = createRunner(
-        controllers,
-        this.#projection,
-        sourceOf(store),
-        leased(client, grant, env, () => store.grant(lease, this.#holder, LEASE_MS)),
-        env,
-      );
-      await this.#register(name.loop, runner, store);
+      const begun = await this.#startRound(name, life);
+      const { grant } = begun;
+      if (!grant.held) return this.#standBy(begun);
+      if (life.lease?.epoch !== grant.epoch)
+        life.client = await this.#platform.client(name.cluster, { lease, epoch: grant.epoch, holder }, holder);
+      life.lease = grant;
       const outcome = await runner.round(BUDGET);
-      if (outcome.deposed) return this.#standBy(name, store, env.now() + LEASE_MS);
+      if (outcome.deposed) {
+        // Taken by another, who is asked next; or the store started anew and forgot it.
+        life.lease = undefined;
+        this.#again = true;
+        return;
+      }
       if (outcome.again === 0) {
         this.#again = true;
         return;
       }
       // The alarm first: with the mark gone, it alone remembers what waits in the queue.
       if (outcome.again !== undefined) await this.#alarmIn(outcome.again);
-      if (!(await store.cleared(name.loop, outcome.revision))) this.#again = true;
-      if (!this.#again) await store.release(lease, this.#holder);
+      // Woken meanwhile: the mark would only be set again.
+      if (this.#again) return;
+      if (!(await store.endRound(name.loop, lease, holder, outcome.revision))) this.#again = true;
     }
 
-    /** Once in a life: whatever an earlier life of this replica holds is given back. Should some write of it be under way, its epoch is over. */
-    async #begin(name: LoopName, store: LoopStore): Promise<void> {
-      if (this.#holder !== '') return;
-      const before = this.#projection.meta('holder');
-      if (before !== undefined) await store.release(leaseOf(name), before);
-      this.#holder = `${name.loop}-${name.replica}-${this.#platform.env.uuid()}`;
-      this.#projection.setMeta('holder', this.#holder);
+    /** Once in a life. A release whose controllers look at other resources reads everything anew. */
+    #begin(name: LoopName): Life | undefined {
+      const { env, loops, store } = this.#platform;
+      const controllers = loops[name.loop];
+      if (!controllers) return undefined;
+      const looksAt = JSON.stringify(interestsOf(controllers));
+      if (this.#projection.meta('resources') !== looksAt)
+        this.#projection.transaction(() => {
+          this.#projection.reset();
+          this.#projection.setMeta('resources', looksAt);
+        });
+      const holder = `${name.loop}-${name.replica}-${env.uuid()}`;
+      const former = this.#projection.meta('holder');
+      // Before it holds anything: the next life must know what to give back.
+      this.#projection.setMeta('holder', holder);
+      return newLife(name.loop, leaseOf(name), holder, former, controllers, this.#projection, store(name.cluster), env);
+    }
+
+    /** Whatever an earlier life of this replica holds is given back with it. Should some write of it be under way, its fence is over. */
+    async #startRound(name: LoopName, life: Life): Promise<Begun> {
+      for (;;) {
+        const after = this.#projection.cursor();
+        const begun = await life.store.startRound({
+          loop: name.loop,
+          lease: leaseOf(name),
+          holder: life.holder,
+          ttlMs: LEASE_MS,
+          interests: JSON.stringify(life.runner.interests()),
+          after,
+          ...(life.former === undefined ? {} : { former: life.former }),
+        });
+        life.former = undefined;
+        if (!begun.grant.held) return begun;
+        if (begun.registered) {
+          if (begun.changes) life.first = { after, changes: begun.changes };
+          return begun;
+        }
+        await life.store.register(name.loop, life.runner.interests());
+      }
     }
 
     /** Another replica is at work: looks again when its lease must be over, unless nothing is left to do. */
-    async #standBy(name: LoopName, store: LoopStore, expiresMs: number): Promise<void> {
-      const own = this.#projection.nextDue() !== undefined;
-      // A revision that no mark can be at: asks without clearing.
-      if (!own && (await store.cleared(name.loop, 0))) return;
-      const left = expiresMs - this.#platform.env.now() + STANDBY_AFTER_MS;
+    async #standBy({ grant, marked }: Begun): Promise<void> {
+      if (!marked && this.#projection.nextDue() === undefined) return;
+      const left = grant.expiresMs - this.#platform.env.now() + STANDBY_AFTER_MS;
       await this.#alarmIn(Math.min(Math.max(left, STANDBY_AFTER_MS), STANDBY_MS));
     }
 
-    /** A release whose controllers look at other resources tells the store, and reads everything anew. */
-    async #register(loop: string, runner: Runner, store: LoopStore): Promise<void> {
-      const interests = JSON.stringify(runner.interests);
-      if (this.#projection.meta('resources') === interests) return;
-      await store.register(loop, runner.interests);
-      this.#projection.reset();
-      this.#projection.setMeta('resources', interests);
+    /** Writes only what is new: each wake-up says the same. */
+    #remember(what: string, value: string): void {
+      if (this.#projection.meta(what) !== value) this.#projection.setMeta(what, value);
     }
 
     async #alarmIn(ms: number): Promise<void> {
@@ -211,29 +236,68 @@ const DEPOSED: WriteResult = {
   status: { status: 'Failure', message: 'the lease of this loop has gone to another', code: 409 } as never,
 };
 
-/** Renews the lease in time while a long piece of work runs; without it nothing more is written. */
-function leased(client: Client, first: Grant, env: Env, renew: () => Promise<Grant>): Client {
-  let until = first.expiresMs;
-  const held = async () => {
-    if (env.now() < until - LEASE_MS / 2) return true;
+/** What a replica keeps in memory while it lives: rounds of one epoch share a client, and with it its leases of other stores. */
+interface Life {
+  holder: string;
+  /** Who it was in its former life, until that one's lease is given back. */
+  former: string | undefined;
+  store: LoopStore;
+  runner: Runner;
+  lease: Grant | undefined;
+  /** Writes under the lease. */
+  client: Client | undefined;
+  /** What came with the lease. */
+  first: { after: Revision; changes: Begun['changes'] & {} } | undefined;
+}
+
+function newLife(
+  loop: string,
+  lease: string,
+  holder: string,
+  former: string | undefined,
+  controllers: readonly Controller[],
+  projection: SqlProjection,
+  store: LoopStore,
+  env: Env,
+): Life {
+  const life: Omit<Life, 'runner'> = { holder, former, store, lease: undefined, client: undefined, first: undefined };
+  const source = sourceOf(loop, store, (after) => {
+    const { first } = life;
+    life.first = undefined;
+    return first?.after === after ? first.changes : undefined;
+  });
+  const renew = () => store.grant(lease, holder, LEASE_MS);
+  return Object.assign(life, { runner: createRunner(controllers, projection, source, leased(life, env, renew), env) });
+}
+
+/** The round's client. Renews the lease in time while a long piece of work runs; without it nothing more is written. */
+function leased(life: Pick<Life, 'lease' | 'client'>, env: Env, renew: () => Promise<Grant>): Client {
+  const held = async (): Promise<Client | undefined> => {
+    const { lease, client } = life;
+    if (lease === undefined || env.now() < lease.expiresMs - LEASE_MS / 2) return lease && client;
     const next = await renew();
-    until = next.expiresMs;
-    return next.held && next.epoch === first.epoch;
+    if (!next.held || next.epoch !== lease.epoch) return undefined;
+    life.lease = next;
+    return client;
   };
   return {
-    write: async (controller, write) => ((await held()) ? client.write(controller, write) : DEPOSED),
-    note: (...a) => client.note(...a),
+    write: async (controller, write) => (await held())?.write(controller, write) ?? DEPOSED,
+    note: async (...a) => life.client?.note(...a),
     effect: async (...a) =>
-      (await held()) ? client.effect(...a) : { ok: false, error: 'the lease of this loop has gone to another' },
+      (await held())?.effect(...a) ?? { ok: false, error: 'the lease of this loop has gone to another' },
   };
 }
 
-/** Changes of a store; a cursor that is too old is answered with a snapshot. */
-export function sourceOf(store: LoopStore): ChangeSource {
+/** Changes of a store; a cursor that is too old is answered with a snapshot. `first`: what is known already of what changed after a cursor. */
+export function sourceOf(
+  loop: string,
+  store: LoopStore,
+  first: (after: Revision) => (Begun['changes'] & {}) | undefined = () => undefined,
+): ChangeSource {
   return {
     async changes(after, interests): Promise<Changes> {
       if (after > 0) {
-        const c = await store.changes(interests, after);
+        const c = first(after) ?? (await store.changes(interests, after));
         if (!c.whole) return { revision: c.revision, rows: c.rows, more: c.more };
       }
       const rows: Changes['rows'] = [];
@@ -246,5 +310,7 @@ export function sourceOf(store: LoopStore): ChangeSource {
       // What changed while the pages were read comes again: rows are states, so that does no harm.
       return { revision, rows, more: false, restart: true };
     },
+    register: (interests) => store.register(loop, interests),
+    snapshot: (interest) => store.snapshot(interest),
   };
 }

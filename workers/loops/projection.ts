@@ -2,6 +2,7 @@ import { parseJson, printJson } from '../../kube/codec/json.ts';
 import type { JsonObject } from '../../kube/meta/json.ts';
 import type { EffectResult, Row } from '../../kube/reconcile/controller.ts';
 import type { Projection, QueueItem } from '../../kube/reconcile/projection.ts';
+import { parseKey } from '../../kube/store/key.ts';
 import type { Key, Revision } from '../../kube/store/store.ts';
 
 /** The part of a Durable Object's storage that a projection uses. */
@@ -59,6 +60,20 @@ export class SqlProjection implements Projection {
       ...this.#s.exec('SELECT * FROM rows WHERE key >= ? AND key < ? ORDER BY key', `${prefix}/`, `${prefix}0`),
     ])
       yield rowOf(r);
+  }
+  namespaces(resource: string): string[] {
+    const found: string[] = [];
+    // From namespace to namespace through the key: few, however many rows they hold.
+    for (let from = `${resource}/`; ; ) {
+      const [row] = [
+        ...this.#s.exec('SELECT key FROM rows WHERE key >= ? AND key < ? ORDER BY key LIMIT 1', from, `${resource}0`),
+      ];
+      if (row === undefined) return found;
+      const { namespace } = parseKey(String(row.key));
+      if (namespace === '') return found;
+      found.push(namespace);
+      from = `${resource}/${namespace}0`;
+    }
   }
   owned(resource: string, ownerUid: string): Row[] {
     if (ownerUid === '') return [];

@@ -1,6 +1,7 @@
 import { kindByStorage } from '../../kube/kinds/index.ts';
 import type { JsonObject } from '../../kube/meta/json.ts';
 import type { KubeObject } from '../../kube/meta/object.ts';
+import type { FieldRequirement } from '../../kube/meta/selectors.ts';
 import { formatTime, timeToMillis } from '../../kube/meta/time.ts';
 import type { Controller, Plan, Row, View, Write } from '../../kube/reconcile/controller.ts';
 import { keyOf, parseKey } from '../../kube/store/key.ts';
@@ -10,12 +11,17 @@ import type { NodeInfo, Pod, Snapshot, Taint } from './framework.ts';
 import { place } from './place.ts';
 import { plugins } from './plugins/index.ts';
 import { isPreempted, PREEMPTION_REASON, type Preemption, priorityOf, statusOf } from './preemption.ts';
+import { projectNode, projectPod } from './project.ts';
 import { amounts } from './resources.ts';
 import { schedule } from './schedule.ts';
 
 const NAME = 'default-scheduler';
 const pods = needKind(kindByStorage, 'pods');
 const nodes = needKind(kindByStorage, 'nodes');
+
+const UNBOUND: FieldRequirement[] = [{ field: 'spec.nodeName', op: '=', value: '' }];
+const BOUND: FieldRequirement[] = [{ field: 'spec.nodeName', op: '!=', value: '' }];
+const ACTIVE: FieldRequirement[] = ['Succeeded', 'Failed'].map((value) => ({ field: 'status.phase', op: '!=', value }));
 
 const podOf = (row: Row) => row.data as unknown as Pod;
 const over = (pod: Pod) =>
@@ -73,16 +79,23 @@ export const scheduler: Controller = {
     { apiGroups: ['', 'events.k8s.io'], resources: ['events'], verbs: ['create', 'patch', 'update'] },
   ],
   for: pods,
+  roots: { fields: [...UNBOUND, { field: 'spec.schedulerName', op: '=', value: NAME }, ...ACTIVE] },
   watches: [
     // A node that came or changed, and a pod that left its node or has ended on it, may make room for every pod that waits.
     { kind: nodes, map: (_, view) => waiting(view) },
     {
       kind: pods,
+      // What takes room. Its status moves often, and means nothing to the scheduler.
+      where: {
+        fields: [...BOUND, ...ACTIVE],
+        of: ['labels', 'generation', 'terminating', 'status.phase'],
+        wakes: 'end',
+      },
       map: (row, view) =>
         podOf(row).spec.nodeName && (over(podOf(row)) || view.get(row.key) === undefined) ? waiting(view) : [],
     },
   ],
-  project: { pods: (o) => ({ ...o, metadata: { ...o.metadata, managedFields: undefined } }) },
+  project: { pods: projectPod, nodes: projectNode },
   reconcile: () => ({ writes: [] }),
   reconcileAll(keys, view) {
     const plans = new Map<Key, Plan>();

@@ -1,7 +1,8 @@
 import { fillTokens, isPut } from '../../kube/store/limits.ts';
-import type { Commit, CommitOptions, Entry, Fence, Op, PutOp, Revision, Stale } from '../../kube/store/store.ts';
+import type { Commit, CommitOptions, Entry, Op, PutOp, Revision, Stale } from '../../kube/store/store.ts';
 import { SCRUB_MS } from '../../kube/store/window.ts';
 import { type Summed, sumOf } from './checksum.ts';
+import { holds } from './leases.ts';
 import { checkAssume, policyChanged } from './policy.ts';
 import { type Reserved, releaseOf, reserve } from './reservations.ts';
 import { getRow, stands } from './rows.ts';
@@ -66,11 +67,6 @@ const NOTHING_RESERVED: Reserved & { ok: true } = { ok: true, claimed: [], token
 /** A row that must not exist: its key's index says so while it takes it, which saves a look. */
 const isNew = (s: State, op: Op): op is PutOp =>
   isPut(op) && op.expect === 0 && op.value !== null && !s.base.has(op.key);
-
-function holds(s: State, fence: Fence, now: number): boolean {
-  const [row] = s.sql.all('SELECT epoch, expires FROM leases WHERE name = ?', fence.lease);
-  return row !== undefined && row[0] === fence.epoch && Number(row[1]) > now;
-}
 
 function write(
   s: State,

@@ -1,5 +1,6 @@
 import { DurableObject } from 'cloudflare:workers';
 import type { Env } from '../../kube/meta/env.ts';
+import type { Interest } from '../../kube/store/interest.ts';
 import { type Placement, parseStoreName, storeName } from '../../kube/store/placement.ts';
 import {
   type Assume,
@@ -37,6 +38,7 @@ import {
 import { resumableAfter } from './history.ts';
 import type { Changes } from './outbox.ts';
 import type { Restore } from './restores.ts';
+import type { Begin, Begun } from './rounds.ts';
 import { getMeta, setMeta } from './schema.ts';
 import { Sockets } from './sockets.ts';
 import { type Sql, sqlOf } from './sql.ts';
@@ -88,7 +90,7 @@ export interface SiblingStub {
 export interface FirstObjects {
   ops: Op[];
   /** What each loop is woken for. */
-  loops: Record<string, string[]>;
+  loops: Record<string, Interest[]>;
 }
 
 const SIBLINGS: readonly Placement[] = ['events', 'leases'];
@@ -207,16 +209,24 @@ export function makeTenantStore<E>(options: TenantOptions<E>) {
     }
 
     /** Sets what a loop is woken for; '*' is everything. */
-    async register(loop: string, resources: string[]): Promise<void> {
-      return (await this.#store()).register(loop, resources);
+    async register(loop: string, interests: (Interest | string)[]): Promise<void> {
+      return (await this.#store()).register(loop, interests);
+    }
+    /** A loop's lease, and what changed for it. */
+    async startRound(o: Begin): Promise<Begun> {
+      return (await this.#store()).startRound(o);
+    }
+    /** A loop has seen everything up to `revision` and gives its lease back; false when more came: it keeps both mark and lease. */
+    async endRound(loop: string, lease: string, holder: string, revision: Revision): Promise<boolean> {
+      return (await this.#store()).endRound(loop, lease, holder, revision);
     }
     /** A loop has seen everything up to `revision`; false when more came for it meanwhile: it stays marked. */
     async cleared(loop: string, revision: Revision): Promise<boolean> {
       return (await this.#store()).cleared(loop, revision);
     }
     /** Rows of some resources (none named: all) that changed after a cursor, paged, deletions included. */
-    async changes(resources: string[], after: Revision): Promise<Changes> {
-      return (await this.#store()).changes(resources, after);
+    async changes(interests: (Interest | string)[], after: Revision): Promise<Changes> {
+      return (await this.#store()).changes(interests, after);
     }
 
     /** Begins to bring the cluster back as it was; null when that is under way already. SqliteStore.restore(). */

@@ -1,8 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import type { Facts } from '../../kube/meta/facts.ts';
+import { interestsOf } from '../../kube/reconcile/interests.ts';
 import { VirtualClock } from '../../kube/store/suite-clock.ts';
-import { podKey, putPod, won } from '../../kube/store/suite-kit.ts';
+import { deletePod, podKey, putPod, won } from '../../kube/store/suite-kit.ts';
 import { nodeSql } from '../../test/store/node-sqlite.ts';
+import { LOOPS } from '../loops/list.ts';
+import type { Begin } from './rounds.ts';
 import { SqliteStore } from './sqlite.ts';
 import { createCluster } from './state.ts';
 
@@ -11,6 +15,14 @@ function world() {
   const clock = new VirtualClock();
   const sql = nodeSql();
   createCluster(sql, { base: '', uidPrefix: '', createdMs: clock.nowMs });
+  /** Rows of history that changes looked at. */
+  let looked = 0;
+  const { all } = sql;
+  sql.all = (query, ...args) => {
+    const rows = all(query, ...args);
+    if (/FROM history\s+WHERE revision >/.test(query)) looked += rows.length;
+    return rows;
+  };
   const woken: string[] = [];
   const alarm = { atMs: Number.POSITIVE_INFINITY, fired: 0 };
   const open = () =>
@@ -27,6 +39,8 @@ function world() {
   return {
     woken,
     alarm,
+    sql,
+    looked: () => looked,
     store: () => store,
     restart() {
       store = open();
@@ -110,5 +124,198 @@ describe('a loop that has something to do', () => {
     w.restart();
     await w.advance(10_000);
     assert.deepEqual(w.woken, ['a 0', 'a 1', 'a 0', 'a 1']);
+  });
+});
+
+/** A pod with facts as the API extracts them. */
+const pod = (name: string, facts: Partial<Facts>, mark = 0) => {
+  const op = putPod(name, { mark });
+  return { ...op, facts: { uid: `uid-${name}`, ...facts } };
+};
+const fields = (nodeName: string, schedulerName = 'default-scheduler', phase = 'Pending') => ({
+  fields: { 'spec.nodeName': nodeName, 'spec.schedulerName': schedulerName, 'status.phase': phase },
+});
+const shown = (changes: { rows: { key: string; entry: unknown }[] }) =>
+  changes.rows.map((r) => (r.entry === null ? `-${r.key}` : r.key));
+
+describe("this release's loops, registered", () => {
+  const register = async (w: ReturnType<typeof world>) => {
+    for (const [loop, all] of Object.entries(LOOPS)) await w.store().register(loop, interestsOf(all));
+  };
+  const changes = (w: ReturnType<typeof world>, loop: string, after = 0) =>
+    shown(w.store().changes(interestsOf(LOOPS[loop] ?? []), after));
+
+  it("are not woken by pods that are nobody's: 1,000 made, changed and deleted are no wake-up and no row", async () => {
+    const w = world();
+    await register(w);
+    const facts = fields('', 'none');
+    for (let i = 0; i < 1_000; i++) await won(w.store(), [pod(`p${i}`, facts)]);
+    for (let i = 0; i < 1_000; i++) await won(w.store(), [pod(`p${i}`, facts, 1)]);
+    for (let i = 0; i < 1_000; i++) await won(w.store(), [deletePod(`p${i}`)]);
+    assert.deepEqual(w.woken, []);
+    for (const loop of ['controllers', 'scheduler']) assert.deepEqual(changes(w, loop), []);
+  });
+
+  const table: [
+    what: string,
+    from: Partial<Facts> | null,
+    to: Partial<Facts> | null,
+    woken: string[],
+    read: string[],
+  ][] = [
+    ['a pod that wants a node wakes the scheduler', null, fields(''), ['scheduler 0'], ['scheduler']],
+    ['what becomes of it while it waits does too', fields(''), fields(''), ['scheduler 0'], ['scheduler']],
+    [
+      'that it is bound does too: it waits no more',
+      fields(''),
+      fields('n'),
+      ['scheduler 0'],
+      ['controllers', 'scheduler'],
+    ],
+    [
+      'a bound pod that starts to run wakes nobody',
+      fields('n'),
+      fields('n', undefined, 'Running'),
+      [],
+      ['controllers', 'scheduler'],
+    ],
+    ['one whose status moves is read by no scheduler', fields('n'), fields('n'), [], ['controllers']],
+    ['one whose spec is resized is', fields('n'), { ...fields('n'), generation: 2 }, [], ['controllers', 'scheduler']],
+    [
+      'one that ends leaves room',
+      fields('n'),
+      fields('n', undefined, 'Failed'),
+      ['scheduler 0'],
+      ['controllers', '-scheduler'],
+    ],
+    ['one that goes does too', fields('n'), null, ['scheduler 0'], ['-controllers', '-scheduler']],
+    [
+      "an owner's wakes the controllers",
+      null,
+      { ...fields('', 'none'), owners: ['o'] },
+      ['controllers 0'],
+      ['controllers'],
+    ],
+    [
+      'one that loses its owner does too',
+      { ...fields('', 'none'), owners: ['o'] },
+      fields('', 'none'),
+      ['controllers 0'],
+      ['-controllers'],
+    ],
+  ];
+  for (const [what, from, to, woken, read] of table)
+    it(what, async () => {
+      const w = world();
+      if (from) await won(w.store(), [pod('a', from)]);
+      await register(w);
+      const { revision } = await w.store().info();
+      await won(w.store(), [to ? pod('a', to, 1) : deletePod('a')]);
+      assert.deepEqual(w.woken, woken);
+      const seen = ['controllers', 'scheduler'].flatMap((loop) =>
+        changes(w, loop, revision).map((key) => (key.startsWith('-') ? `-${loop}` : loop)),
+      );
+      assert.deepEqual(seen, read);
+    });
+});
+
+describe('a round of a loop', () => {
+  const interests = [{ resource: 'pods', owned: true }];
+  const begin = (w: ReturnType<typeof world>, more: Partial<Begin> = {}) =>
+    w.store().startRound({
+      loop: 'a',
+      lease: 'loop/a',
+      holder: 'h',
+      ttlMs: 15_000,
+      interests: JSON.stringify(interests),
+      after: 0,
+      ...more,
+    });
+  const end = (w: ReturnType<typeof world>, revision: number, holder = 'h') =>
+    w.store().endRound('a', 'loop/a', holder, revision);
+  const leases = (w: ReturnType<typeof world>) => w.sql.all('SELECT holder, epoch FROM leases');
+  const mine = (name: string) => pod(name, { owners: ['o'] });
+
+  it('is one call: the lease, whether it is registered, and what changed', async () => {
+    const w = world();
+    assert.equal(begin(w).registered, false);
+    await w.store().register('a', interests);
+    const { revision } = await won(w.store(), [pod('theirs', {})]);
+    await won(w.store(), [mine('x')]);
+    const begun = begin(w, { after: revision });
+    assert.deepEqual([begun.grant.held, begun.grant.epoch, begun.registered, begun.marked], [true, 1, true, true]);
+    assert.deepEqual(shown(begun.changes ?? { rows: [] }), ['pods/default/x']);
+    assert.equal(end(w, revision), false, 'it has not seen all');
+    assert.equal(end(w, revision + 1), true);
+    assert.equal(begin(w).marked, false);
+    w.restart();
+    assert.equal(begin(w).registered, true);
+  });
+
+  it('writes its lease with the first commit under it, and nothing where it writes nothing', async () => {
+    const w = world();
+    await w.store().register('a', interests);
+    const { grant } = begin(w);
+    assert.deepEqual(leases(w), []);
+    end(w, 0);
+    assert.deepEqual(leases(w), []);
+    assert.equal(begin(w).grant.epoch, grant.epoch, 'the same holder has it at the same epoch');
+    const fence = { lease: 'loop/a', epoch: grant.epoch, holder: 'h' };
+    await won(w.store(), [mine('x')], { fence });
+    assert.deepEqual(leases(w), [['h', 1]]);
+    w.restart();
+    await won(w.store(), [mine('y')], { fence });
+  });
+
+  it('of another holder is at a higher epoch once the first is over, and not before', async () => {
+    const w = world();
+    await w.store().register('a', interests);
+    begin(w);
+    const other = begin(w, { holder: 'other' });
+    assert.deepEqual([other.grant.held, other.grant.holder, other.changes], [false, 'h', undefined]);
+    end(w, 0);
+    assert.equal(begin(w, { holder: 'other' }).grant.epoch, 2);
+    const late = await w.store().commit([mine('x')], { fence: { lease: 'loop/a', epoch: 1, holder: 'h' } });
+    assert.deepEqual(late, { ok: false, lost: 'fence' });
+  });
+
+  it('that a store forgot, for nothing was written under it, is not taken for that of the next holder', async () => {
+    const w = world();
+    await w.store().register('a', interests);
+    const { grant } = begin(w);
+    w.restart();
+    const next = begin(w, { holder: 'other' });
+    assert.equal(next.grant.epoch, grant.epoch);
+    const late = { fence: { lease: 'loop/a', epoch: grant.epoch, holder: 'h' } };
+    assert.deepEqual(await w.store().commit([mine('x')], late), { ok: false, lost: 'fence' });
+    await won(w.store(), [mine('x')], { fence: { ...late.fence, holder: 'other' } });
+    assert.equal(begin(w).grant.held, false);
+  });
+
+  it('gives back what a former life of the replica holds', async () => {
+    const w = world();
+    await w.store().register('a', interests);
+    begin(w, { holder: 'former' });
+    const { grant } = begin(w, { former: 'former' });
+    assert.deepEqual([grant.held, grant.epoch], [true, 2]);
+  });
+
+  it('does not look at what came while nothing was for it', async () => {
+    const w = world();
+    await w.store().register('a', interests);
+    const { revision } = await won(w.store(), [mine('x')]);
+    begin(w, { after: revision });
+    end(w, revision);
+    for (let i = 0; i < 500; i++) await won(w.store(), [pod(`p${i}`, {})]);
+    const before = w.looked();
+    await won(w.store(), [mine('y')]);
+    for (let i = 0; i < 5; i++) await won(w.store(), [pod(`q${i}`, {})]);
+    const { changes } = begin(w, { after: revision });
+    assert.deepEqual([shown(changes ?? { rows: [] }), w.looked() - before], [['pods/default/y'], 6]);
+    assert.equal(changes?.revision, revision + 506);
+    // A store that was started again has to look.
+    w.restart();
+    begin(w, { after: revision });
+    assert.equal(w.looked() - before, 6 + 506);
   });
 });

@@ -1,8 +1,11 @@
+import type { Facts } from '../../kube/meta/facts.ts';
 import type { Change } from '../../kube/store/fanout.ts';
-import { type Interest, Interests } from '../../kube/store/interest.ts';
-import type { Entry, Key, Revision } from '../../kube/store/store.ts';
+import { coarse, type Interest, Interests } from '../../kube/store/interest.ts';
+import { type Entry, type Key, PAGE_BYTES, type Revision } from '../../kube/store/store.ts';
 import { resumableAfter } from './history.ts';
 import { getRow } from './rows.ts';
+import { getMeta, setMeta } from './schema.ts';
+import { cell } from './sql.ts';
 import type { State } from './state.ts';
 
 /** What changed for a loop since its cursor, newest state of each key. */
@@ -29,6 +32,13 @@ export class Outbox {
   /** Newest revision that touched a marked loop. */
   readonly #dirty = new Map<string, Revision>();
 
+  /** Of a loop that has seen everything: from which revision on, and to which, nothing came for it that it should look at. */
+  readonly #idle = new Map<string, { from: Revision; to: Revision }>();
+  /** The newest revision that a loop should look at, whether it woke it or not. */
+  readonly #newest = new Map<string, Revision>();
+  /** What each loop registered, as one text. */
+  readonly #registered = new Map<string, string>();
+
   /** Of each marked loop: wake-ups sent, and when the next is due if it hasn't cleared its mark by then. */
   readonly #sent = new Map<string, { wakes: number; againMs: number }>();
 
@@ -42,21 +52,43 @@ export class Outbox {
     this.#loops.clear();
     this.#dirty.clear();
     this.#sent.clear();
-    for (const [loop, interest] of sql.all('SELECT loop, resource FROM interest'))
-      this.#loops.add(String(interest), String(loop));
+    this.#registered.clear();
+    for (const [loop] of sql.all('SELECT DISTINCT loop FROM interest')) this.#load(String(loop));
     // What came after the mark isn't known any more: the loop has to reach the present.
     for (const [loop] of sql.all('SELECT loop FROM dirty')) this.#dirty.set(String(loop), this.#state.revision);
   }
 
+  /** Loops of the release before left no text: their interests are rows. */
+  #load(loop: string): void {
+    const { sql } = this.#state;
+    const rows = () => sql.all('SELECT resource FROM interest WHERE loop = ?', loop).map(([i]) => String(i));
+    const text = String(getMeta(sql, interestsMeta(loop)) ?? JSON.stringify(rows()));
+    this.#registered.set(loop, text);
+    for (const i of JSON.parse(text) as (Interest | string)[]) this.#loops.add(i, loop);
+    // What came before isn't known any more.
+    this.#idle.delete(loop);
+    this.#newest.set(loop, this.#state.revision);
+  }
+
   /** Sets what a loop watches; '*' is everything. */
-  register(loop: string, interests: readonly Interest[]): void {
+  register(loop: string, interests: readonly (Interest | string)[]): void {
     const { sql } = this.#state;
     sql.transaction(() => {
+      // For the release before, which knows no conditions.
       sql.run('DELETE FROM interest WHERE loop = ?', loop);
-      for (const i of interests) sql.run('INSERT OR IGNORE INTO interest (loop, resource) VALUES (?, ?)', loop, i);
+      for (const i of interests) {
+        const row = typeof i === 'string' ? i : coarse(i);
+        sql.run('INSERT OR IGNORE INTO interest (loop, resource) VALUES (?, ?)', loop, row);
+      }
+      setMeta(sql, interestsMeta(loop), JSON.stringify(interests));
     });
     this.#loops.remove(loop);
-    for (const i of interests) this.#loops.add(i, loop);
+    this.#load(loop);
+  }
+
+  /** Whether a loop has registered these very interests, as one text. */
+  isRegistered(loop: string, interests: string): boolean {
+    return this.#registered.get(loop) === interests;
   }
 
   /** Marks, in the commit's transaction, the loops that these changes are for; those that weren't marked before. */
@@ -71,8 +103,27 @@ export class Outbox {
       }
       this.#dirty.set(loop, revision);
     };
-    for (const { key, revision } of changes) for (const loop of this.#loops.of(key)) mark(loop, revision);
+    for (const { key, revision, prev, next } of changes) {
+      if (!this.#loops.mayWant(key)) continue;
+      this.#loops.news(key, prev?.facts ?? null, next?.facts ?? null, (loop, wakes) => {
+        const idle = this.#idle.get(loop);
+        if (idle) idle.to = Math.min(idle.to, revision - 1);
+        this.#newest.set(loop, revision);
+        if (wakes) mark(loop, revision);
+      });
+    }
     return fresh;
+  }
+
+  isMarked(loop: string): boolean {
+    return this.#dirty.has(loop);
+  }
+
+  /** From where on a loop with this cursor has to look: past what came since without being for it. */
+  from(loop: string, after: Revision): Revision {
+    const idle = this.#idle.get(loop);
+    if (!idle || after < idle.from) return after;
+    return Math.max(after, Math.min(idle.to, this.#state.revision));
   }
 
   /**
@@ -101,35 +152,70 @@ export class Outbox {
   cleared(loop: string, revision: Revision): boolean {
     if ((this.#dirty.get(loop) ?? 0) > revision) return false;
     this.#sent.delete(loop);
+    if ((this.#newest.get(loop) ?? 0) <= revision)
+      this.#idle.set(loop, { from: revision, to: Number.POSITIVE_INFINITY });
+    else this.#idle.delete(loop);
     if (this.#dirty.delete(loop)) this.#state.sql.run('DELETE FROM dirty WHERE loop = ?', loop);
     return true;
   }
 }
 
-/** Revisions that one page of changes looks at: some 5 ms, since the row of each is read. */
-const CHANGES_STEP = 400;
+const interestsMeta = (loop: string) => `interests/${loop}`;
 
-/** Rows of some interests (empty = all) that changed after a revision; each key once, as it is now. */
-export function changesOf(s: State, interests: readonly Interest[], after: Revision, limit = CHANGES_STEP): Changes {
+/** Rows of one page of changes: some 5 ms. */
+const CHANGES_ROWS = 400;
+/** Revisions that one page of changes looks at: some 5 ms, since the facts of each are parsed. */
+const CHANGES_STEP = 1_000;
+
+/** Rows of some interests (empty = all) that changed after a revision; each key once, as it is now, null where it's gone or of no more interest. */
+export function changesOf(
+  s: State,
+  interests: readonly (Interest | string)[],
+  after: Revision,
+  limit = CHANGES_ROWS,
+): Changes {
   if (after < resumableAfter(s) || after < s.base.size || after > s.revision) {
     return { revision: s.revision, whole: true, more: false, rows: [] };
   }
-  const wanted = new Interests<true>();
-  for (const i of interests) wanted.add(i, true);
-  const to = Math.min(after + limit, s.revision);
-  const newest = new Map<Key, Revision>();
-  for (const [revision, key] of s.sql.all(
-    'SELECT revision, key FROM history WHERE revision > ? AND revision <= ? ORDER BY revision',
-    after,
-    to,
-  )) {
-    const k = String(key);
-    if (wanted.size === 0 || !wanted.of(k)[Symbol.iterator]().next().done) newest.set(k, Number(revision));
+  const wanted = new Interests((interests.length === 0 ? ['*'] : interests).map((i) => [i, true] as const));
+  const rows = new Map<Key, Changes['rows'][number]>();
+  /** The facts of each key's version before, where it was looked at. */
+  const before = new Map<Key, Facts | null>();
+  let to = Math.min(after + CHANGES_STEP, s.revision);
+  let bytes = 0;
+  for (const [revision, k, prev, facts] of s.sql.all(WINDOW, after, to) as [number, Key, number, string | null][]) {
+    if (rows.has(k) || !wanted.mayWant(k)) continue;
+    const next = facts === null ? null : (JSON.parse(facts) as Facts);
+    const was = before.has(k) ? (before.get(k) ?? null) : factsAt(s, prev);
+    before.set(k, next);
+    let told = was === undefined;
+    if (was !== undefined)
+      wanted.news(k, was, next, () => {
+        told = true;
+      });
+    if (!told) continue;
+    const entry = getRow(s, k);
+    const shown = entry && wanted.wants(k, entry.facts) ? entry : null;
+    rows.set(k, { key: k, revision: shown?.revision ?? revision, entry: shown });
+    bytes += shown?.value.length ?? 0;
+    if (rows.size < limit && bytes < PAGE_BYTES) continue;
+    to = revision;
+    break;
   }
-  const rows: Changes['rows'] = [];
-  for (const [key, revision] of newest) {
-    const entry = getRow(s, key);
-    rows.push({ key, revision: entry?.revision ?? revision, entry });
-  }
-  return { revision: to, whole: false, more: to < s.revision, rows };
+  return { revision: to, whole: false, more: to < s.revision, rows: [...rows.values()] };
+}
+
+const WINDOW = `SELECT revision, key, prev, CASE WHEN value IS NULL THEN NULL ELSE facts END FROM history
+  WHERE revision > ? AND revision <= ? ORDER BY revision`;
+
+/** The facts of a version; null for none (a deletion, or nothing before), undefined where it's forgotten. */
+function factsAt(s: State, revision: Revision): Facts | null | undefined {
+  if (revision === 0) return null;
+  if (revision <= s.base.size) return s.base.at(revision)?.facts;
+  const facts = cell(
+    s.sql,
+    'SELECT CASE WHEN value IS NULL THEN NULL ELSE facts END FROM history WHERE revision = ?',
+    revision,
+  );
+  return facts === undefined ? undefined : facts === null ? null : (JSON.parse(String(facts)) as Facts);
 }

@@ -1,5 +1,6 @@
 import type { Env } from '../../kube/meta/env.ts';
 import { Fanout } from '../../kube/store/fanout.ts';
+import type { Interest } from '../../kube/store/interest.ts';
 import { checkSize } from '../../kube/store/limits.ts';
 import { cutPage } from '../../kube/store/page.ts';
 import { selectionTest } from '../../kube/store/select.ts';
@@ -39,6 +40,7 @@ import { checkAssume } from './policy.ts';
 import { related } from './related.ts';
 import { checkNotRestoring, PLAIN_ROWS, Restorer } from './restorer.ts';
 import { lastRestore, type Restore } from './restores.ts';
+import { type Begin, type Begun, endRound, startRound } from './rounds.ts';
 import { counter, rowsAt, rowsIn } from './rows.ts';
 import { getMeta, setMeta } from './schema.ts';
 import type { Sql } from './sql.ts';
@@ -217,7 +219,7 @@ export class SqliteStore implements Store {
   }
 
   /** In a new cluster: its first objects, which no loop needs to be told of, and what loops are woken for from here on. */
-  async begin(ops: Op[], loops: Readonly<Record<string, readonly string[]>>): Promise<void> {
+  async begin(ops: Op[], loops: Readonly<Record<string, readonly Interest[]>>): Promise<void> {
     checkSize(ops);
     this.state.sql.transaction(() => {
       const done = apply(this.state, ops, {}, this.#pushed, { changes: [] });
@@ -244,8 +246,8 @@ export class SqliteStore implements Store {
   }
 
   /** Sets what a loop is woken for; '*' is everything. */
-  async register(loop: string, resources: readonly string[]): Promise<void> {
-    this.#outbox.register(loop, resources);
+  async register(loop: string, interests: readonly (Interest | string)[]): Promise<void> {
+    this.#outbox.register(loop, interests);
     await this.#o.sync();
   }
 
@@ -256,10 +258,22 @@ export class SqliteStore implements Store {
     return done;
   }
 
-  /** Rows of some resources (none named: all) that changed after a cursor, paged. */
-  changes(resources: readonly string[], after: Revision): Changes {
+  /** Rows of some interests (none: all) that changed after a cursor, paged. */
+  changes(interests: readonly (Interest | string)[], after: Revision): Changes {
     checkNotRestoring(this.state);
-    return changesOf(this.state, resources, after);
+    return changesOf(this.state, interests, after);
+  }
+
+  /** A loop's lease and what changed for it, in one step without a flush. */
+  startRound(o: Begin): Begun {
+    checkNotRestoring(this.state);
+    return startRound(this.state, this.#outbox, o);
+  }
+  /** cleared() and the lease's end in one step, without a flush of its own. */
+  endRound(loop: string, lease: string, holder: string, revision: Revision): boolean {
+    const done = endRound(this.state, this.#outbox, loop, lease, holder, revision);
+    if (this.#outbox.nextWakeMs() === undefined) this.#maintenance.wakeAgain(undefined);
+    return done;
   }
 
   /** In a sibling: the main object's policy revision moved. */

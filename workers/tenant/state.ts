@@ -3,6 +3,7 @@ import type { Change } from '../../kube/store/fanout.ts';
 import { RowCache, type Rows } from '../../kube/store/rowcache.ts';
 import { MAX_VALUE_BYTES, type Revision, StoreError } from '../../kube/store/store.ts';
 import { Base, type BaseLayer } from './base.ts';
+import type { Held } from './leases.ts';
 import { Requests } from './requests.ts';
 import { lastRestore, type Restore } from './restores.ts';
 import type { Layers } from './rows.ts';
@@ -55,6 +56,8 @@ export interface State extends Layers {
   requests: Requests;
   /** Resources of which any object has a claim. */
   claimers: Set<string>;
+  /** Leases lent in memory (leases.ts). */
+  lent: Map<string, Held>;
 }
 
 /** What one transaction changed, to be told when it is done. */
@@ -142,6 +145,7 @@ export function openState(
     pastBytes: 0,
     longest: 0,
     recent: recent.of(''),
+    lent: new Map(),
     requests: new Requests(sql),
     claimers: new Set(),
   };
@@ -159,6 +163,7 @@ export function load(s: State): void {
   s.claimers = new Set(s.sql.all(CLAIMERS).map((r) => String(r[0])));
   const number = (name: string) => Number(getMeta(s.sql, name) ?? 0);
   const newest = (query: string) => Number(cell(s.sql, query) ?? 0);
+  s.lent.clear();
   s.overlaid = new Set(s.sql.all('SELECT key FROM overlaid').map((r) => String(r[0])));
   s.compacted = number('compacted');
   s.swept = number('swept');

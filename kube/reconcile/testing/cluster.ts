@@ -6,13 +6,14 @@ import type { Facts } from '../../meta/facts.ts';
 import type { JsonObject } from '../../meta/json.ts';
 import { type KubeObject, parseApiVersion } from '../../meta/object.ts';
 import { alreadyExists, conflict, notFound, type StatusError } from '../../meta/status.ts';
-import { type Interest, Interests, parseInterest } from '../../store/interest.ts';
+import { type Interest, Interests, matches } from '../../store/interest.ts';
 import { keyOf } from '../../store/key.ts';
 import { MemoryStore } from '../../store/memory.ts';
-import type { Entry, Fence, Key, Revision } from '../../store/store.ts';
+import type { CommitOptions, Entry, Fence, Key, Revision } from '../../store/store.ts';
 import { VirtualClock } from '../../store/suite-clock.ts';
 import type { Effect, EffectResult, Note, Write } from '../controller.ts';
-import { type ChangeSource, type Changes, type Client, resourceOf, type WriteResult } from '../runner.ts';
+import { resourceOf } from '../interests.ts';
+import type { ChangeSource, Changes, Client, WriteResult } from '../runner.ts';
 
 const RESOURCE = { group: '', resource: 'objects' };
 
@@ -63,7 +64,10 @@ export class TestCluster implements ChangeSource, Client {
   compacted: Revision = 0;
   fence: Fence | undefined;
   /** Every change there was, as a store's history has it. */
-  readonly #log: { key: Key; revision: Revision }[] = [];
+  readonly #log: { key: Key; revision: Revision; prev: Facts | null; next: Facts | null }[] = [];
+  /** What was registered, newest last; and how many rows were read for changes and snapshots. */
+  readonly registered: (readonly Interest[])[] = [];
+  rowsRead = 0;
 
   async entry(key: Key): Promise<Entry | null> {
     const page = await this.store.read({ from: key, to: `${key}\0` });
@@ -85,29 +89,37 @@ export class TestCluster implements ChangeSource, Client {
     return done.revision;
   }
   async remove(key: Key): Promise<void> {
-    const done = await this.store.commit([{ key, expect: undefined, value: null }]);
-    if (done.ok) this.#log.push({ key, revision: done.revision });
+    await this.#gone(key, {});
   }
 
   async changes(after: Revision, interests: readonly Interest[]): Promise<Changes> {
     const revision = Math.min((await this.store.info()).revision, this.shownTo);
-    const wanted = new Interests<true>();
-    for (const i of interests) wanted.add(i, true);
-    const shown = (key: Key) => [...wanted.of(key)].length > 0;
+    const wanted = new Interests(interests.map((i) => [i, true] as const));
     if (after === 0 || after < this.compacted) {
-      const all = (await Promise.all(interests.map((i) => this.keys(parseInterest(i).resource)))).flat().filter(shown);
-      const entries = await Promise.all(all.map((key) => this.entry(key)));
-      const rows = entries.flatMap((entry) => (entry ? [{ key: entry.key, revision: entry.revision, entry }] : []));
+      const all = (await Promise.all(interests.map((i) => this.snapshot(i)))).flatMap((page) => page.entries);
+      const rows = all.map((entry) => ({ key: entry.key, revision: entry.revision, entry }));
       return { revision, rows, more: false, restart: true };
     }
-    const newest = new Map(
-      this.#log
-        .filter((c) => c.revision > after && c.revision <= revision && shown(c.key))
-        .map((c) => [c.key, c.revision]),
-    );
+    const newest = new Map<Key, Revision>();
+    for (const c of this.#log)
+      if (c.revision > after && c.revision <= revision)
+        wanted.news(c.key, c.prev, c.next, () => newest.set(c.key, c.revision));
     const rows = [];
-    for (const [key, r] of newest) rows.push({ key, revision: r, entry: await this.entry(key) });
+    for (const [key, r] of newest) {
+      const entry = await this.entry(key);
+      this.rowsRead++;
+      rows.push({ key, revision: r, entry: entry && wanted.wants(key, entry.facts) ? entry : null });
+    }
     return { revision, rows, more: false };
+  }
+  async register(interests: readonly Interest[]): Promise<void> {
+    this.registered.push(interests);
+  }
+  async snapshot(interest: Interest): Promise<{ revision: Revision; entries: Entry[] }> {
+    const found = await Promise.all((await this.keys(interest.resource)).map((key) => this.entry(key)));
+    const entries = found.filter((e) => e !== null).filter((e) => matches(interest, e.key, e.facts));
+    this.rowsRead += entries.length;
+    return { revision: (await this.store.info()).revision, entries };
   }
 
   async write(_controller: string, w: Write): Promise<WriteResult> {
@@ -118,9 +130,7 @@ export class TestCluster implements ChangeSource, Client {
     const standing = await this.entry(key);
     if (w.do === 'delete') {
       if (!standing) return { ok: true, revision: 0, gone: true };
-      const done = await this.store.commit([{ key, expect: undefined, value: null }], this.#fenced());
-      if (!done.ok) return DEPOSED;
-      this.#log.push({ key, revision: done.revision });
+      if (!(await this.#gone(key, this.#fenced() ?? {}))) return DEPOSED;
       return { ok: true, revision: 0 };
     }
     if (w.do === 'create' && standing) return { ok: false, status: alreadyExists(RESOURCE, key).status };
@@ -142,6 +152,12 @@ export class TestCluster implements ChangeSource, Client {
   #fenced(): { fence: Fence } | undefined {
     return this.fence ? { fence: this.fence } : undefined;
   }
+  async #gone(key: Key, o: CommitOptions): Promise<boolean> {
+    const prev = (await this.entry(key))?.facts ?? null;
+    const done = await this.store.commit([{ key, expect: undefined, value: null }], o);
+    if (done.ok && done.revision > 0) this.#log.push({ key, revision: done.revision, prev, next: null });
+    return done.ok;
+  }
   async #commit(o: KubeObject, fence: Fence | undefined) {
     const key = keyOfObject(o);
     const { apiVersion, kind: _, metadata, ...rest } = o;
@@ -149,8 +165,12 @@ export class TestCluster implements ChangeSource, Client {
     const expect = resourceVersion === undefined ? undefined : Number(resourceVersion);
     const value = { text: JSON.stringify({ metadata: kept, ...rest }), version: apiVersion ?? 'v1', schema: '' };
     const facts: Facts = { uid: metadata.uid ?? `uid-${metadata.name}`, labels: metadata.labels ?? {} };
+    if (metadata.ownerReferences) facts.owners = metadata.ownerReferences.map((r) => r.uid);
+    const fields = kindOf(key.slice(0, key.indexOf('/'))).fields ?? {};
+    facts.fields = Object.fromEntries(Object.entries(fields).map(([name, of]) => [name, of(o)]));
+    const prev = (await this.entry(key))?.facts ?? null;
     const done = await this.store.commit([{ key, expect, value, facts }], fence ? { fence } : {});
-    if (done.ok) this.#log.push({ key, revision: done.revision });
+    if (done.ok) this.#log.push({ key, revision: done.revision, prev, next: facts });
     return done;
   }
 }
