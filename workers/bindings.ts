@@ -8,7 +8,9 @@ import type { Relay } from './tunnel/relay.ts';
 export interface Bindings {
   DIRECTORY: DurableObjectNamespace<Directory>;
   TENANTS: DurableObjectNamespace<TenantStore>;
-  LOOPS: DurableObjectNamespace<Rpc.DurableObjectBranded & { wake(name: LoopName, poke?: Poke): Promise<void> }>;
+  LOOPS: DurableObjectNamespace<
+    Rpc.DurableObjectBranded & { wake(name: LoopName, poke?: Poke): Promise<void>; destroy(): Promise<void> }
+  >;
   TUNNELS: DurableObjectNamespace<NodeTunnel>;
   RELAYS: DurableObjectNamespace<Relay>;
   PUBLIC_URL: string;

@@ -10,6 +10,7 @@ import { forbidden, notFound, StatusError } from '../kube/meta/status.ts';
 import { schemas } from '../kube/schema/schemas.ts';
 import { StoreError } from '../kube/store/store.ts';
 import { tenancy } from './accounts/clusters.ts';
+import { REPLICAS } from './accounts/removal.ts';
 import { type Bindings, tunnelName } from './bindings.ts';
 import { baseLayer, clusterContext, fillView } from './cluster.ts';
 import { world } from './env.ts';
@@ -31,9 +32,6 @@ const api = createApi({
   authorizers: [createAuthorizer()],
   admission: chain,
 });
-
-/** Of each loop: one at work, one to take over. */
-const REPLICAS = 2;
 
 export const TenantStore = makeTenantStore<Bindings>({
   objects: (b) => b.TENANTS as never,

@@ -8,6 +8,7 @@ import type { Op, PutOp } from '../kube/store/store.ts';
 import { newAuthority, newSigningKey } from './accounts/authority.ts';
 import { type Beginning, beginCluster, recordBeginning } from './accounts/beginning.ts';
 import type { ClusterMaker } from './accounts/clusters.ts';
+import { removeCluster } from './accounts/removal.ts';
 import type { Bindings } from './bindings.ts';
 import {
   baseLayer,
@@ -64,7 +65,7 @@ export const createMaker = (api: Api): ClusterMaker => ({
     return { adminToken: token };
   },
   async destroy(b, id) {
-    await storeStub(b, id).destroy();
+    await removeCluster(b, id);
     forgetCluster(id);
   },
   async nodeToken(b, id, url, node) {

@@ -13,6 +13,7 @@ import {
 import type { Interest } from '../../kube/store/interest.ts';
 import type { Entry, Fence, Grant, Key, Revision } from '../../kube/store/store.ts';
 import type { Begin, Begun } from '../tenant/rounds.ts';
+import { storeErrorOf } from '../tenant/remote.ts';
 import { SqlProjection } from './projection.ts';
 
 /** One wake-up does at most this much, then gives way to other objects of the process. */
@@ -72,10 +73,7 @@ export interface LoopName {
 export function makeLoop<B>(platform: (bindings: B) => LoopPlatform) {
   return class Loop extends DurableObject<B> {
     readonly #platform = platform(this.env);
-    readonly #projection = new SqlProjection({
-      exec: (query, ...bindings) => this.ctx.storage.sql.exec(query, ...bindings) as Iterable<Record<string, unknown>>,
-      transaction: (f) => this.ctx.storage.transactionSync(f),
-    });
+    #projection = this.#newProjection();
     #life: Life | undefined;
     #running: Promise<void> | undefined;
     #again = false;
@@ -94,6 +92,14 @@ export function makeLoop<B>(platform: (bindings: B) => LoopPlatform) {
         });
       }
       this.#start(name);
+    }
+
+    /** The cluster is gone, and with it all that this loop remembers. The tables are there for a cluster that comes back from its backup. */
+    async destroy(): Promise<void> {
+      await this.ctx.storage.deleteAlarm();
+      await this.ctx.storage.deleteAll();
+      this.#life = undefined;
+      this.#projection = this.#newProjection();
     }
 
     override async alarm(): Promise<void> {
@@ -122,6 +128,7 @@ export function makeLoop<B>(platform: (bindings: B) => LoopPlatform) {
           // At once at first; the longer it goes on, the more changes a round takes together.
           if (this.#again) await sleep(env, Math.min((env.now() - began) / BUSY_SHARE, BUSY_MS_MAX));
         } catch (error) {
+          if (storeErrorOf(error)?.code === 'no-cluster') return this.destroy();
           env.log('error', 'loop.failed', {
             ...name,
             error: error instanceof Error ? (error.stack ?? error.message) : String(error),
@@ -216,6 +223,14 @@ export function makeLoop<B>(platform: (bindings: B) => LoopPlatform) {
     /** Writes only what is new: each wake-up says the same. */
     #remember(what: string, value: string): void {
       if (this.#projection.meta(what) !== value) this.#projection.setMeta(what, value);
+    }
+
+    #newProjection(): SqlProjection {
+      return new SqlProjection({
+        exec: (query, ...bindings) =>
+          this.ctx.storage.sql.exec(query, ...bindings) as Iterable<Record<string, unknown>>,
+        transaction: (f) => this.ctx.storage.transactionSync(f),
+      });
     }
 
     async #alarmIn(ms: number): Promise<void> {

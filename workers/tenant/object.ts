@@ -47,13 +47,13 @@ import {
   type ClusterSpec,
   clusterSpec,
   createCluster,
-  deleteCluster,
   liftTombstone,
   makeLive,
   openState,
   type State,
 } from './state.ts';
 import type { RestoreRules, RestoreTarget } from './travel.ts';
+import { bury } from './tombstone.ts';
 import { ACK, PING, PONG, PROGRESS, parseWatch, refusal } from './watch-wire.ts';
 
 /** What the composition root gives the class; `E` is its bindings. */
@@ -82,7 +82,7 @@ interface Adopted {
 export interface SiblingStub {
   adopt(part: Placement): Promise<Adopted>;
   setPolicy(policy: Revision): Promise<void>;
-  destroy(): Promise<void>;
+  destroy(): Promise<unknown>;
   revive(): Promise<void>;
 }
 
@@ -126,15 +126,16 @@ export function makeTenantStore<E>(options: TenantOptions<E>) {
       else await this.ctx.storage.sync();
     }
 
-    /** Deletes everything but a tombstone, here and in the siblings. */
-    async destroy(): Promise<void> {
+    /** Deletes everything but a tombstone, here and in the siblings; the names of the nodes that there were. */
+    async destroy(): Promise<string[]> {
       if (this.#part() === 'main') await Promise.all(this.#siblings().map((s) => s.destroy()));
       this.#opened?.sockets.closeAll('the cluster has been deleted');
       this.#opened = null;
       this.#importing = null;
-      deleteCluster(this.#sql);
+      const nodes = bury(this.#sql);
       await this.ctx.storage.deleteAlarm();
       await this.ctx.storage.sync();
+      return nodes;
     }
 
     /** The cluster as of a revision or time (default: now), but for its rows: what an archive begins with. */

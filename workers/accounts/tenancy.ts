@@ -1,0 +1,82 @@
+import * as v from 'valibot';
+import { badRequest, forbidden, notFound, unauthorized } from '../../kube/meta/status.ts';
+import { formatTime } from '../../kube/meta/time.ts';
+import type { Bindings } from '../bindings.ts';
+import type { ClusterRow } from './directory.ts';
+
+// What the parts of the tenancy API (tenancy.coracle.dev/v1) have in common.
+
+/** Where its clusters are. */
+export const CLUSTERS = '/apis/tenancy.coracle.dev/v1/clusters';
+export const API_VERSION = 'tenancy.coracle.dev/v1';
+/** How its errors name them. */
+export const RESOURCE = { group: 'tenancy.coracle.dev', resource: 'clusters' };
+
+/** What a sub-app of the tenancy API is given. */
+export type App = { Bindings: Bindings };
+
+/** A cluster's name: a DNS label. */
+export const Name = v.pipe(
+  v.string(),
+  v.maxLength(63),
+  v.regex(
+    /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/,
+    "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-'",
+  ),
+);
+/** A century: what is longer is no time to live. */
+const TTL_SECONDS_MAX = 100 * 366 * 86_400;
+/** How long a cluster lives, from its creation on. */
+export const TtlSeconds = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(TTL_SECONDS_MAX));
+
+/** The endpoint's list of clusters. */
+export const directoryOf = (b: Bindings) => b.DIRECTORY.getByName('endpoint');
+
+/** The row of a name; throws NotFound. */
+export async function rowOf(b: Bindings, name: string): Promise<ClusterRow> {
+  const row = await directoryOf(b).get(name);
+  if (row === null) throw notFound(RESOURCE, name);
+  return row;
+}
+
+/** Where clients reach a cluster. */
+export function clusterUrl(request: Request, b: Bindings, id: string): string {
+  const base = b.PUBLIC_URL === '' ? new URL(request.url).origin : b.PUBLIC_URL;
+  return `${base}/clusters/${id}`;
+}
+
+/** A cluster as the API shows it. */
+export function clusterObject(row: ClusterRow, url: string, adminToken?: string) {
+  const { ttlSeconds, expiresMs } = row;
+  return {
+    kind: 'Cluster',
+    apiVersion: API_VERSION,
+    metadata: { name: row.name, uid: row.id, creationTimestamp: row.created },
+    spec: { kubernetes: '1.37', ...(ttlSeconds === undefined ? {} : { ttlSeconds }) },
+    status: {
+      id: row.id,
+      url,
+      phase: 'Ready',
+      ...(expiresMs === undefined ? {} : { expirationTimestamp: formatTime(expiresMs) }),
+      ...(adminToken === undefined ? {} : { adminToken }),
+    },
+  };
+}
+
+/** The body of a request as this schema has it; throws BadRequest. */
+export async function readBody<S extends v.GenericSchema>(request: Request, schema: S): Promise<v.InferOutput<S>> {
+  const parsed = v.safeParse(v.pipe(v.string(), v.parseJson(), schema), await request.text());
+  if (!parsed.success) throw badRequest(v.summarize(parsed.issues));
+  return parsed.output as v.InferOutput<S>;
+}
+
+/** Throws Unauthorized for everybody but the endpoint's operator. */
+export async function checkOperator(b: Bindings, header: string | undefined): Promise<void> {
+  const token = /^Bearer (\S+)$/i.exec(header ?? '')?.[1];
+  if (token === undefined) throw unauthorized();
+  const hash = new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(token)));
+  const hex = [...hash].map((x) => x.toString(16).padStart(2, '0')).join('');
+  if (b.OPERATOR_TOKEN_SHA256 === '')
+    throw forbidden({ group: '', resource: '' }, '', 'this endpoint has no operator token');
+  if (hex !== b.OPERATOR_TOKEN_SHA256) throw unauthorized();
+}
