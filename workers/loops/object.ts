@@ -12,8 +12,8 @@ import {
 } from '../../kube/reconcile/runner.ts';
 import type { Interest } from '../../kube/store/interest.ts';
 import type { Entry, Fence, Grant, Key, Revision } from '../../kube/store/store.ts';
-import type { Begin, Begun } from '../tenant/rounds.ts';
 import { storeErrorOf } from '../tenant/remote.ts';
+import type { Begin, Begun } from '../tenant/rounds.ts';
 import { SqlProjection } from './projection.ts';
 
 /** One wake-up does at most this much, then gives way to other objects of the process. */

@@ -26,6 +26,7 @@ import { REPLAY_MS, TRAVEL_MS } from '../../kube/store/window.ts';
 import { world } from '../env.ts';
 import { type ArchiveHead, type ArchivePage, archiveBase, archiveHead, archivePage } from './archive.ts';
 import type { BaseLayer } from './base.ts';
+import { resumableAfter } from './history.ts';
 import {
   BEGAN_AFTER,
   beginAfter,
@@ -35,7 +36,6 @@ import {
   type ImportEnd,
   importRows,
 } from './importing.ts';
-import { resumableAfter } from './history.ts';
 import type { Changes } from './outbox.ts';
 import type { Restore } from './restores.ts';
 import type { Begin, Begun } from './rounds.ts';
@@ -52,8 +52,8 @@ import {
   openState,
   type State,
 } from './state.ts';
-import type { RestoreRules, RestoreTarget } from './travel.ts';
 import { bury } from './tombstone.ts';
+import type { RestoreRules, RestoreTarget } from './travel.ts';
 import { ACK, PING, PONG, PROGRESS, parseWatch, refusal } from './watch-wire.ts';
 
 /** What the composition root gives the class; `E` is its bindings. */
