@@ -236,6 +236,10 @@ export function warn(call: Call, text: string): void {
 
 /** kubelet and kubectl wait this long before they repeat a request whose outcome isn't known. */
 const RETRY_SECONDS = 2;
+/** What a client is told of a row or file that isn't as it was written: names it, and what the operator can do. */
+const DAMAGED = 'Internal error occurred: the stored data of this cluster is damaged';
+const REMEDY =
+  'Run `./coracle cluster verify NAME` to see all that is damaged, and bring a copy made with `./coracle cluster backup` back with `./coracle cluster restore`';
 /** A StoreError as the Status that a client gets; undefined for any other error. */
 export function storeStatus(e: unknown, call?: Call): StatusError | undefined {
   if (!(e instanceof Error) || e.name !== 'StoreError') return undefined;
@@ -255,7 +259,7 @@ export function storeStatus(e: unknown, call?: Call): StatusError | undefined {
     case 'no-cluster':
       return notFound({ group: 'tenancy.coracle.dev', resource: 'clusters' }, call?.cluster.id ?? '');
     case 'corrupt':
-      return failure('InternalError', 'Internal error occurred: the stored row cannot be read');
+      return failure('InternalError', `${DAMAGED}: ${message.replace(/^corrupt: /, '')}. ${REMEDY}`);
     default:
       return undefined;
   }

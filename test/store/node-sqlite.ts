@@ -1,5 +1,5 @@
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
-import type { Cell, Sql } from '../../workers/tenant/sql.ts';
+import { type Cell, type Sql, sqlError, told } from '../../workers/tenant/sql.ts';
 
 /** The store's SQLite over node:sqlite, in memory or in a file. */
 export function nodeSql(path = ':memory:'): Sql & { close(): void } {
@@ -15,15 +15,23 @@ export function nodeSql(path = ':memory:'): Sql & { close(): void } {
     return s;
   };
   let depth = 0;
+  const guarded = <T>(f: () => T): T => {
+    try {
+      return f();
+    } catch (e) {
+      throw sqlError(e);
+    }
+  };
   return {
-    all: (query, ...args) => prepare(query).all(...args) as unknown as Cell[][],
+    all: (query, ...args) => guarded(() => prepare(query).all(...args) as unknown as Cell[][]),
     // A statement of its own: a cached one could be run again while it is being read.
-    each(query, ...args) {
-      const s = db.prepare(query);
-      s.setReturnArrays(true);
-      return s.iterate(...args) as unknown as Iterable<Cell[]>;
-    },
-    run: (query, ...args) => void prepare(query).run(...args),
+    each: (query, ...args) =>
+      told(() => {
+        const s = db.prepare(query);
+        s.setReturnArrays(true);
+        return s.iterate(...args) as unknown as Iterable<Cell[]>;
+      }),
+    run: (query, ...args) => guarded(() => void prepare(query).run(...args)),
     transaction(f) {
       const name = `s${depth++}`;
       db.exec(`SAVEPOINT ${name}`);

@@ -1,7 +1,7 @@
 import { fillTokens, isPut } from '../../kube/store/limits.ts';
 import type { Commit, CommitOptions, Entry, Op, PutOp, Revision, Stale } from '../../kube/store/store.ts';
 import { SCRUB_MS } from '../../kube/store/window.ts';
-import { type Summed, sumOf } from './checksum.ts';
+import { headOf, type Summed, sumOf } from './checksum.ts';
 import { holds } from './leases.ts';
 import { checkAssume, policyChanged } from './policy.ts';
 import { type Reserved, releaseOf, reserve } from './reservations.ts';
@@ -96,9 +96,9 @@ function write(
   return commit;
 }
 
-const INSERT = `INSERT INTO history (revision, key, prev, created, at, value, version, schema, enc, facts, by, sum)
-  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
-/** Writes a version of a row with its checksum. */
+const INSERT = `INSERT INTO history (revision, key, prev, created, at, value, version, schema, enc, facts, by, sum, head)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
+/** Writes a version of a row with its checksums. */
 function insert(sql: Sql, r: Summed): void {
   sql.run(
     INSERT,
@@ -114,6 +114,7 @@ function insert(sql: Sql, r: Summed): void {
     r.facts,
     r.by,
     sumOf(r),
+    headOf(r),
   );
 }
 

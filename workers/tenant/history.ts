@@ -9,7 +9,7 @@ import {
   type WatchEvent,
 } from '../../kube/store/store.ts';
 import { REPLAY_MS, REPLAY_REVISIONS, TRAVEL_BYTES } from '../../kube/store/window.ts';
-import { corruptRow, sumOf } from './checksum.ts';
+import { corruptRow, headOf, sumOf } from './checksum.ts';
 import { forgetPolicy } from './policy.ts';
 import { COLUMNS, entryOf, rowOf, summedOf } from './rows.ts';
 import { setMeta } from './schema.ts';
@@ -162,8 +162,14 @@ export function scrub(s: State): boolean {
     const versions = s.sql.all(SCRUBBED, key, revision, value, SCRUB_ROWS).map(summedOf);
     for (const row of versions) {
       s.pastBytes -= (row.value?.length ?? 0) - value.length;
-      const sum = sumOf({ ...row, value, enc: null });
-      s.sql.run('UPDATE history SET value = ?, enc = NULL, sum = ? WHERE revision = ?', value, sum, row.revision);
+      const plain = { ...row, value, enc: null };
+      s.sql.run(
+        'UPDATE history SET value = ?, enc = NULL, sum = ?, head = ? WHERE revision = ?',
+        value,
+        sumOf(plain),
+        headOf(plain),
+        row.revision,
+      );
     }
     if (versions.length < SCRUB_ROWS) s.sql.run('DELETE FROM scrub WHERE revision = ?', revision);
     return true;

@@ -1,10 +1,15 @@
 import { PAGE_BYTES, type Page, type PageJoin, type Range, type Revision } from '../../kube/store/store.ts';
-import { counter } from './rows.ts';
+import { bodySum, corruptRow, LENGTH, PREFIX } from './checksum.ts';
+import { checkFence, counter } from './rows.ts';
 import { cell } from './sql.ts';
 import type { State } from './state.ts';
 
+/** What stands between a separator and a revision. */
+const ITEM = `${PREFIX}"resourceVersion":"`;
+
 const STANDING = 'FROM current c CROSS JOIN history h ON h.revision = c.revision WHERE c.key >= ? AND c.key < ?';
 const NTH = 'SELECT key FROM current WHERE key >= ? AND key < ? ORDER BY key LIMIT 1 OFFSET ?';
+const COUNT = 'SELECT COUNT(*) FROM (SELECT 1 FROM current WHERE key >= ? AND key < ? LIMIT ?)';
 /** How many rows fill a page, without their bodies being read. */
 const FITTING = `SELECT COUNT(*) FROM (SELECT SUM(octet_length(h.value)) OVER (ORDER BY c.key) AS bytes
   ${STANDING} ORDER BY c.key LIMIT ?) WHERE bytes <= ?`;
@@ -12,9 +17,11 @@ const FITTING = `SELECT COUNT(*) FROM (SELECT SUM(octet_length(h.value)) OVER (O
  * kube/store/splice.ts spliceItem() for all rows but the head of the first, done by SQLite: rows come in the order of the index, and the text becomes no
  * string. Casts keep substr() from counting characters.
  */
-const JOIN = `SELECT COUNT(*), MAX(c.key), MIN(h.version = ? AND h.schema = ? AND h.enc IS NULL),
-    CAST(group_concat(substr(CAST(h.value AS BLOB), 14), ? || '{"metadata":{"resourceVersion":"' || c.revision || '",') AS BLOB)
-  ${STANDING}`;
+const JOIN = `SELECT COUNT(*),
+    CAST(group_concat(substr(CAST(h.value AS BLOB), ${PREFIX.length + 1}), ? || '${ITEM}' || c.revision || '",') AS BLOB),
+    CAST(group_concat(h.sum) AS BLOB)
+  ${STANDING} AND h.key = c.key AND h.version = ? AND h.schema = ? AND h.enc IS NULL AND h.sum IS NOT NULL`;
+const BEFORE = 'SELECT key FROM current WHERE key >= ? AND key < ? ORDER BY key DESC LIMIT 1';
 const FIRST = 'SELECT revision FROM current WHERE key >= ? AND key < ? ORDER BY key LIMIT 1';
 
 const utf8 = new TextEncoder();
@@ -33,7 +40,10 @@ export function joinedPage(s: State, range: Range, revision: Revision, join: Pag
   const { from } = range;
   const first = cell(s.sql, FIRST, from, range.to);
   const page: Page = { ok: true, revision, entries: [], items: [], count: 0 };
-  if (first === undefined) return page;
+  if (first === undefined) {
+    checkFence(s.sql, range);
+    return page;
+  }
   const most = limit > 0 ? Math.min(limit, ROWS_MAX) : ROWS_MAX;
   const certain = Math.floor(PAGE_BYTES / Math.max(1, s.longest));
   // One body may be larger than a page.
@@ -41,21 +51,50 @@ export function joinedPage(s: State, range: Range, revision: Revision, join: Pag
     certain >= Math.min(most, CERTAIN_ROWS)
       ? Math.min(most, certain)
       : Math.max(1, Number(cell(s.sql, FITTING, from, range.to, most, PAGE_BYTES)));
+  const found = Number(cell(s.sql, COUNT, from, range.to, fitting + 1));
   // The first row that doesn't belong to the page, if any.
-  const beyond = cell(s.sql, NTH, from, range.to, fitting) as string | undefined;
-  const row = s.sql.all(
-    JOIN,
-    join.version,
-    join.schema,
-    join.separator ?? ',',
-    from,
-    beyond ?? range.to,
-  )[0] as unknown as [count: number, last: string, current: number, items: ArrayBuffer] | undefined;
-  if (row?.[2] !== 1) return null;
-  const [count, last, , items] = row;
-  page.items = [utf8.encode(`{"metadata":{"resourceVersion":"${first}",`), new Uint8Array(items)];
+  const beyond = found > fitting ? String(cell(s.sql, NTH, from, range.to, fitting)) : undefined;
+  const [row] = s.sql.all(JOIN, join.separator ?? ',', from, beyond ?? range.to, join.version, join.schema);
+  const [count, items, sums] = row as unknown as [number, ArrayBuffer, ArrayBuffer];
+  // A row that isn't joined, or isn't there.
+  if (count !== Math.min(found, fitting)) return null;
+  page.items = [utf8.encode(`${ITEM}${first}",`), new Uint8Array(items)];
+  checkItems(s, viewOf(items), viewOf(sums), Number(first));
   page.count = count;
-  if (beyond === undefined) return page;
+  if (beyond === undefined) {
+    checkFence(s.sql, range);
+    return page;
+  }
+  const last = String(cell(s.sql, BEFORE, from, beyond));
   const remaining = counter(s, range, null)?.(last) ?? 0;
   return { ...page, next: last, remaining };
+}
+
+const viewOf = (bytes: ArrayBuffer | Uint8Array): DataView =>
+  bytes instanceof Uint8Array ? new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength) : new DataView(bytes);
+
+const COMMA = 44;
+const QUOTE = 34;
+
+/**
+ * Compares the joined bytes with the checksum of each row, which tells its length too. What lies between the bodies is SQLite's own work. Throws
+ * StoreError 'corrupt'; 0.5 ms for 3,200 rows of 1 KB.
+ */
+function checkItems(s: State, items: DataView, sums: DataView, first: number): void {
+  let at = 0;
+  let revision = first;
+  for (let i = 0; i < sums.byteLength; i++) {
+    if (at > 0) {
+      at += 1 + ITEM.length;
+      revision = 0;
+      for (let c = items.getUint8(at); c !== QUOTE; c = items.getUint8(++at)) revision = revision * 10 + c - 48;
+      at += 2;
+    }
+    let sum = 0;
+    for (; i < sums.byteLength && sums.getUint8(i) !== COMMA; i++) sum = sum * 10 + sums.getUint8(i) - 48;
+    const end = at + Math.floor(sum / LENGTH) - PREFIX.length;
+    if (end > items.byteLength || end < at || bodySum(items, at, end, revision) !== sum % LENGTH)
+      throw corruptRow(String(cell(s.sql, 'SELECT key FROM history WHERE revision = ?', revision)), revision);
+    at = end;
+  }
 }

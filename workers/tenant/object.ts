@@ -326,11 +326,19 @@ export function makeTenantStore<E>(options: TenantOptions<E>) {
         jumped: () => this.#opened?.sockets.closeAll('the cluster has been restored'),
         policyMoved: (policy) => this.#push(policy),
         wake: (loop, revision, attempt) => this.#wake(loop, revision, attempt),
+        failed: (cause) => this.#failed(cause),
       });
       const sockets = new Sockets(store.source, this.#world);
       sockets.restore(this.ctx.getWebSockets());
       this.#opened = { store, sockets };
       return this.#opened;
+    }
+
+    /** The next call opens the tables anew, or is told why they can't be opened. */
+    #failed(cause: unknown): void {
+      this.#world.log('error', 'store.corrupt', { cluster: this.#name(), error: String(cause) });
+      this.#opened?.sockets.closeAll('the store cannot be read');
+      this.#opened = null;
     }
 
     /** A sibling's first call: the main object says whether the cluster exists, and from then on pushes policy revisions. */

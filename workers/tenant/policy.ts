@@ -1,6 +1,8 @@
 import type { Facts } from '../../kube/meta/facts.ts';
 import { placement } from '../../kube/store/placement.ts';
 import type { Assume, Key, Revision, Stale } from '../../kube/store/store.ts';
+import { corruptRow, policySum } from './checksum.ts';
+import { getRow } from './rows.ts';
 import { cell } from './sql.ts';
 import type { State } from './state.ts';
 import { stoodAt } from './versions.ts';
@@ -16,17 +18,18 @@ export function policyChanged(
   const was = prev?.policy;
   const is = next?.policy;
   if (was === is && (was === undefined || prev?.uid === next?.uid)) return;
+  const row = [key, revision, is ?? null, next?.uid ?? prev?.uid ?? ''] as const;
   // A restore tells of all of them at once, at its end.
-  if (!s.restoring) s.policy = revision;
-  s.sql.run(
-    `INSERT INTO ${s.restoring ? 'restored_policy' : 'policy'} (key, revision, policy, uid) VALUES (?, ?, ?, ?)
-      ON CONFLICT (key) DO UPDATE SET revision = excluded.revision, policy = excluded.policy, uid = excluded.uid`,
-    key,
-    revision,
-    is ?? null,
-    next?.uid ?? prev?.uid ?? '',
-  );
+  if (s.restoring)
+    s.sql.run('INSERT OR REPLACE INTO restored_policy (key, revision, policy, uid) VALUES (?, ?, ?, ?)', ...row);
+  else {
+    s.policy = revision;
+    s.sql.run(UPSERT, ...row, policySum(...row));
+  }
 }
+
+const UPSERT = `INSERT INTO policy (key, revision, policy, uid, sum) VALUES (?, ?, ?, ?, ?) ON CONFLICT (key)
+  DO UPDATE SET revision = excluded.revision, policy = excluded.policy, uid = excluded.uid, sum = excluded.sum`;
 
 /**
  * Null when all of `assume` holds. A sibling object has no policy rows: it compares with the revision that the main object
@@ -39,8 +42,8 @@ export function checkAssume(s: State, assume: Assume | undefined, pushed: Revisi
     for (const [i, e] of assume.exist.entries()) {
       // What lives in the main object a sibling can't see; a namespace that goes moves the policy revision.
       if (pushed !== null && placement(e.key.slice(0, e.key.indexOf('/')), '') === 'main') continue;
-      const uid = uidOf(s, e.key);
-      if (uid === undefined || (e.uid !== undefined && e.uid !== uid)) missing.push(i);
+      if (is(uidOf(s, e.key), e.uid)) continue;
+      if (s.restoring || !is(getRow(s, e.key)?.facts.uid, e.uid)) missing.push(i);
     }
   }
   const policy = pushed ?? s.policy;
@@ -52,6 +55,10 @@ export function checkAssume(s: State, assume: Assume | undefined, pushed: Revisi
   return { ok: false, stale: true, policy, whole, changes: whole ? all(s) : since(s, known), missing };
 }
 
+const is = (uid: string | undefined, wanted: string | undefined): boolean =>
+  uid !== undefined && (wanted === undefined || uid === wanted);
+
+/** Fast and unchecked: a refusal that rests on it has to look at the row. */
 function uidOf(s: State, key: Key): string | undefined {
   if (s.restoring) return stoodAt(s, key, s.revision)?.entry?.facts.uid;
   if (s.base.has(key) && !s.overlaid.has(key)) return s.base.get(key)?.facts.uid;
@@ -60,7 +67,12 @@ function uidOf(s: State, key: Key): string | undefined {
     'SELECT h.facts FROM current c CROSS JOIN history h ON h.revision = c.revision WHERE c.key = ?',
     key,
   );
-  return typeof facts === 'string' ? (JSON.parse(facts) as Facts).uid : undefined;
+  if (typeof facts !== 'string') return undefined;
+  try {
+    return (JSON.parse(facts) as Facts).uid;
+  } catch {
+    return undefined;
+  }
 }
 
 function since(s: State, known: Revision): Stale['changes'] {
@@ -74,11 +86,20 @@ function all(s: State): Stale['changes'] {
 }
 
 function ownSince(s: State, known: Revision): Stale['changes'] {
-  return s.sql.all('SELECT key, policy, uid FROM policy WHERE revision > ?', known).map(([key, policy, uid]) => ({
-    key: String(key),
-    policy: policy === null ? null : String(policy),
-    uid: String(uid),
-  }));
+  const rows = s.sql.all('SELECT key, revision, policy, uid, sum FROM policy WHERE revision > ?', known);
+  return rows.map(([key, revision, policy, uid, sum]) => {
+    const change = { key: String(key), policy: policy === null ? null : String(policy), uid: String(uid) };
+    if (sum !== null && sum !== policySum(change.key, Number(revision), change.policy, change.uid))
+      checkPolicy(s, change);
+    return change;
+  });
+}
+
+/** A policy text whose checksum doesn't match may be one that a release before wrote over ours: it then is the row's own. */
+export function checkPolicy(s: State, { key, policy }: { key: Key; policy: string | null }): void {
+  const row = getRow(s, key);
+  if ((row?.facts.policy ?? null) !== policy)
+    throw corruptRow(key, row?.revision ?? null, 'its policy is not that of the row');
 }
 
 /** Policy rows of the base layer from a revision on that the cluster hasn't replaced. */

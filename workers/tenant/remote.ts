@@ -23,6 +23,7 @@ import {
   type WatchOptions,
 } from '../../kube/store/store.ts';
 import { type ClientSocket, RemoteWatch } from './remote-watch.ts';
+import { damage } from './sql.ts';
 import { errorOf } from './watch-wire.ts';
 
 /** A store object as its stub shows it. */
@@ -138,7 +139,8 @@ export function storeErrorOf(e: unknown): StoreError | null {
   if (e instanceof StoreError) return e;
   const { message, overloaded } = e as { message?: unknown; overloaded?: unknown };
   if (overloaded === true) return new StoreError('overloaded', textOf(e));
-  return errorOf(String(message));
+  // An object whose file can't even be opened has no words of its own.
+  return errorOf(String(message)) ?? damage(String(message));
 }
 
 const textOf = (e: unknown): string => (e instanceof Error ? e.message : String(e));

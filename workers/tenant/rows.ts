@@ -1,10 +1,11 @@
 import type { Facts } from '../../kube/meta/facts.ts';
 import type { Entry, Key, Range, Revision } from '../../kube/store/store.ts';
 import type { Base } from './base.ts';
-import { corruptRow, type Summed, sumOf } from './checksum.ts';
+import { corruptRow, headOf, type Summed, sumOf } from './checksum.ts';
 import { type Cell, cell, type Sql } from './sql.ts';
+import { hasTerm } from './terms.ts';
 
-const REST = 'h.created, h.value, h.version, h.schema, h.enc, h.facts, h.prev, h.at, h.by, h.sum';
+const REST = 'h.created, h.value, h.version, h.schema, h.enc, h.facts, h.prev, h.at, h.by, h.sum, h.head';
 /** The columns of entryOf(), of the table or alias `h`. */
 export const COLUMNS = `h.key, h.revision, ${REST}`;
 /** The same by what points to the row: where that is damaged, the checksum tells. */
@@ -12,13 +13,26 @@ const STANDING = `c.key, c.revision, ${REST}`;
 
 /** A row of COLUMNS as it was written; throws StoreError 'corrupt' where it is another. Rows of the release before have no checksum. */
 export function summedOf(row: readonly Cell[]): Summed {
-  const [key, revision, created, value, version, schema, enc, facts, prev, at, by, sum] = row as Columns;
+  const [key, revision, created, value, version, schema, enc, facts, prev, at, by, sum, head] = row as Columns;
   // What points to a row finds none: the columns of an outer join.
   if (version === null) throw corruptRow(key, revision, 'the row is missing');
   const summed: Summed = { key, revision, prev, created, at, value, version, schema, enc, facts, by };
-  if (sum !== null && sum !== sumOf(summed)) throw corruptRow(key, revision);
+  if (!isShaped(summed) || (sum !== null && sum !== sumOf(summed)) || (head !== null && head !== headOf(summed)))
+    throw corruptRow(key, revision);
   return summed;
 }
+
+/** SQLite keeps the type with the value: damage can turn one into another. */
+const isShaped = (r: Summed): boolean =>
+  typeof r.key === 'string' &&
+  typeof r.revision === 'number' &&
+  (r.value === null || typeof r.value === 'string') &&
+  typeof r.version === 'string' &&
+  typeof r.schema === 'string' &&
+  (r.enc === null || typeof r.enc === 'string') &&
+  (r.by === null || typeof r.by === 'string') &&
+  typeof r.facts === 'string';
+
 type Columns = [
   key: string,
   revision: number,
@@ -32,6 +46,7 @@ type Columns = [
   at: number,
   by: string | null,
   sum: number | null,
+  head: number | null,
 ];
 
 /** A row of COLUMNS; throws StoreError 'corrupt'. */
@@ -105,15 +120,52 @@ export function rowOf(l: Layers, revision: Revision): Entry | null {
 
 /** What stands in a range, in key order; only rows of a fact when `term` is given (base rows of the range always come). */
 export function rowsIn(l: Layers, range: Range, term: string | null): Iterable<Entry> {
-  const own = term === null ? l.sql.each(RANGE, range.from, range.to) : l.sql.each(BY_TERM, term, range.from, range.to);
-  if (!l.base.touches(range)) return entries(own);
+  const own = term === null ? standing(l, range) : selected(l, range, term);
+  if (!l.base.touches(range)) return own;
   return merge(l, range, own, (e) => !l.overlaid.has(e.key));
+}
+
+function* standing(l: Layers, range: Range): Iterable<Entry> {
+  let last = '';
+  for (const row of l.sql.each(RANGE, range.from, range.to)) {
+    const entry = entryOf(row);
+    if (entry.key <= last) throw corruptRow(entry.key, entry.revision, 'it is out of order');
+    last = entry.key;
+    yield entry;
+  }
+  if (range.to !== `${range.from}\0`) checkFence(l.sql, range);
+  else if (last === '') stands(l, range.from);
+}
+
+// What stands before and after a range, with the key that its row has.
+const FENCE = `SELECT * FROM (SELECT c.key, c.revision, h.key FROM current c LEFT JOIN history h ON h.revision = c.revision
+    WHERE c.key >= ?2 ORDER BY c.key LIMIT 1)
+  UNION ALL SELECT * FROM (SELECT c.key, c.revision, h.key FROM current c LEFT JOIN history h ON h.revision = c.revision
+    WHERE c.key < ?1 ORDER BY c.key DESC LIMIT 1)`;
+
+/**
+ * After a range has been read: a damaged key of `current` can hide rows by ending the range early or letting it begin late. It then stands beside the
+ * range, and isn't the key of its row.
+ */
+export function checkFence(sql: Sql, range: Range): void {
+  for (const [key, revision, own] of sql.all(FENCE, range.from, range.to)) {
+    if (key !== own || (String(key) >= range.from && String(key) < range.to))
+      throw corruptRow(String(own ?? key), Number(revision), 'it is out of order');
+  }
+}
+
+function* selected(l: Layers, range: Range, term: string): Iterable<Entry> {
+  for (const row of l.sql.each(BY_TERM, term, range.from, range.to)) {
+    const entry = entryOf(row);
+    if (!hasTerm(entry.facts, term)) throw corruptRow(entry.key, entry.revision, 'its index does not match');
+    yield entry;
+  }
 }
 
 /** What stood in a range at a past revision, in key order. */
 export function rowsAt(l: Layers, range: Range, at: Revision): Iterable<Entry> {
-  const own = l.sql.each(PAST, range.from, range.to, at);
-  if (!l.base.touches(range)) return entries(own);
+  const own = entries(l.sql.each(PAST, range.from, range.to, at));
+  if (!l.base.touches(range)) return own;
   return merge(l, range, own, (e) => e.revision <= at && !(l.overlaid.has(e.key) && overlaidAt(l.sql, e.key, at)));
 }
 
@@ -136,15 +188,14 @@ function* entries(rows: Iterable<Cell[]>): Iterable<Entry> {
   for (const row of rows) yield entryOf(row);
 }
 
-function* merge(l: Layers, range: Range, own: Iterable<Cell[]>, visible: (e: Entry) => boolean): Iterable<Entry> {
+function* merge(l: Layers, range: Range, own: Iterable<Entry>, visible: (e: Entry) => boolean): Iterable<Entry> {
   const below = l.base.range(range)[Symbol.iterator]();
   const nextBelow = (): Entry | null => {
     for (let r = below.next(); !r.done; r = below.next()) if (visible(r.value)) return r.value;
     return null;
   };
   let base = nextBelow();
-  for (const row of own) {
-    const entry = entryOf(row);
+  for (const entry of own) {
     for (; base && base.key < entry.key; base = nextBelow()) yield base;
     yield entry;
   }

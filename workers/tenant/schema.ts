@@ -36,13 +36,18 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
     'CREATE TABLE scrub (revision INTEGER PRIMARY KEY, key TEXT NOT NULL, at INTEGER NOT NULL)',
   ],
   [
-    // Who wrote the version (the user's name), and the checksum of the row; null in rows of the release before.
+    // Who wrote the version (the user's name), and the checksum of its body; null in rows of the release before.
     'ALTER TABLE history ADD COLUMN by TEXT',
     'ALTER TABLE history ADD COLUMN sum INTEGER',
   ],
   [
     // What the commits of one group were answered: `[[request id, answer], ...]`. Takes the place of `requests`, which is still read.
     'CREATE TABLE answers (seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, answers TEXT NOT NULL)',
+  ],
+  [
+    // Checksums (checksum.ts): `sum` is over a version's body, `head` over the rest of it; null in rows of a release before.
+    'ALTER TABLE history ADD COLUMN head INTEGER',
+    'ALTER TABLE policy ADD COLUMN sum INTEGER',
   ],
 ];
 

@@ -1,3 +1,5 @@
+import { StoreError } from '../../kube/store/store.ts';
+
 /** What a cell holds: our tables have no blobs. */
 export type Cell = string | number | null;
 
@@ -24,15 +26,75 @@ export interface SqlHost {
 export function sqlOf(storage: SqlHost): Sql {
   const { sql } = storage;
   return {
-    all: (query, ...args) =>
-      sql
-        .exec(query, ...args)
-        .raw()
-        .toArray() as Cell[][],
-    each: (query, ...args) => sql.exec(query, ...args).raw() as Iterable<Cell[]>,
-    run: (query, ...args) => void sql.exec(query, ...args),
-    transaction: (f) => storage.transactionSync(f),
+    all(query, ...args) {
+      try {
+        return sql
+          .exec(query, ...args)
+          .raw()
+          .toArray() as Cell[][];
+      } catch (e) {
+        throw sqlError(e);
+      }
+    },
+    each: (query, ...args) => told(() => sql.exec(query, ...args).raw() as Iterable<Cell[]>),
+    run(query, ...args) {
+      try {
+        sql.exec(query, ...args);
+      } catch (e) {
+        throw sqlError(e);
+      }
+    },
+    transaction(f) {
+      try {
+        return storage.transactionSync(f);
+      } catch (e) {
+        throw sqlError(e);
+      }
+    },
   };
+}
+
+/** The rows of a query, with sqlError() for what goes wrong at any of them. Not a generator: it is passed for each row. */
+export function told(query: () => Iterable<Cell[]>): Iterable<Cell[]> {
+  const guarded = <T>(f: () => T): T => {
+    try {
+      return f();
+    } catch (e) {
+      throw sqlError(e);
+    }
+  };
+  return {
+    [Symbol.iterator]() {
+      const rows = guarded(() => query()[Symbol.iterator]());
+      return {
+        next() {
+          try {
+            return rows.next();
+          } catch (e) {
+            throw sqlError(e);
+          }
+        },
+        return(value) {
+          return rows.return?.(value) ?? { done: true, value: undefined };
+        },
+      };
+    },
+  };
+}
+
+/** SQLite's words for a file that it can't read: torn, overwritten, cut, on a disk that fails. */
+const DAMAGE =
+  /SQLITE_CORRUPT|SQLITE_NOTADB|SQLITE_IOERR|SQLITE_CANTOPEN|database disk image is malformed|malformed database schema|file is not a database|disk I\/O error/;
+
+/** The error that a caller gets for one of SQLite: StoreError 'corrupt' where the file is damaged. */
+export function sqlError(e: unknown): unknown {
+  if (e instanceof StoreError) return e;
+  return damage(String((e as { message?: unknown } | null)?.message)) ?? e;
+}
+
+/** The StoreError for the text of an error of SQLite's about a damaged file; null for any other. */
+export function damage(text: string): StoreError | null {
+  return DAMAGE.test(text) ? new StoreError('corrupt', `the database file is damaged: ${text}`) : null;
 }
 
 /** The first cell of the first row. */

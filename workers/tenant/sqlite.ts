@@ -72,6 +72,8 @@ export interface SqliteOptions {
   /** Tells a loop that there is work. May fail: an alarm repeats it until the loop says cleared(). */
   /** `attempt`: 0 for the commit's own wake-up, then one more for each that the alarm repeats. */
   wake?(loop: string, revision: Revision, attempt: number): void;
+  /** The tables can't be read any more: this store is not to be used again. */
+  failed?(cause: unknown): void;
 }
 
 interface Waiting {
@@ -79,12 +81,16 @@ interface Waiting {
   options: CommitOptions;
   resolve(answer: Commit | Stale): void;
   reject(error: unknown): void;
+  /** Its group met a damaged row: it has a transaction of its own. */
+  alone?: true;
 }
 interface Outcome {
   waiting: Waiting;
   answer: Commit | Stale;
   movedPolicy: boolean;
 }
+
+const isCorrupt = (e: unknown): boolean => e instanceof StoreError && e.code === 'corrupt';
 
 /** Commits waiting at most: a second of work. Beyond it clients are told to come back. */
 const QUEUE_MAX = 2_000;
@@ -307,7 +313,7 @@ export class SqliteStore implements Store {
     // Those who commit in the same turn share the first transaction too.
     await Promise.resolve();
     while (this.#queue.length > 0) {
-      const group = this.#queue.splice(0, GROUP_MAX);
+      const group = this.#next();
       try {
         const outcomes = this.#run(group);
         await this.#o.sync();
@@ -316,12 +322,30 @@ export class SqliteStore implements Store {
         if (moved.length > 0) void this.#settleMoved(moved);
       } catch (e) {
         // The transaction or its flush failed as a whole: nobody in it knows of a success.
-        load(this.state);
-        this.#outbox.reload();
-        for (const w of group) w.reject(e);
+        this.#recall(e);
+        // One damaged row is no one else's business.
+        if (group.length > 1 && isCorrupt(e))
+          this.#queue.unshift(...group.map((w): Waiting => ({ ...w, alone: true })));
+        else for (const w of group) w.reject(e);
       }
     }
     this.#draining = false;
+  }
+
+  /** Those who wait longest; who is to be alone is before all others. */
+  #next(): Waiting[] {
+    return this.#queue.splice(0, this.#queue[0]?.alone ? 1 : GROUP_MAX);
+  }
+
+  /** Memory as the tables are; where they can't be read the store has come to its end. */
+  #recall(cause: unknown): void {
+    try {
+      load(this.state);
+      this.#outbox.reload();
+    } catch {
+      this.#o.failed?.(cause);
+      for (const w of this.#queue.splice(0)) w.reject(cause);
+    }
   }
 
   #run(group: Waiting[]): Outcome[] {

@@ -22,6 +22,19 @@ export function termsOf(facts: Facts): string[] {
   return terms;
 }
 
+/** Whether a row has an index term, without all of them being made. */
+export function hasTerm(facts: Facts, term: string): boolean {
+  const value = term.slice(2);
+  // Neither a label's key nor a field's path has '='.
+  const equals = value.indexOf('=');
+  const of = (texts: Readonly<Record<string, string>> | undefined) =>
+    texts?.[value.slice(0, equals)] === value.slice(equals + 1);
+  if (term.startsWith('l:')) return of(facts.labels);
+  if (term.startsWith('f:')) return of(facts.fields);
+  if (term.startsWith('n:')) return facts.node === value;
+  return (term.startsWith('o:') ? facts.owners : facts.refs)?.includes(value) ?? false;
+}
+
 /** The index term that every selected row has; null when the selection must be tested row by row. */
 export function selectiveTerm(select: Selection | undefined): string | null {
   for (const f of select?.fields ?? []) {
