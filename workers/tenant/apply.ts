@@ -8,7 +8,7 @@ import { type Reserved, releaseOf, reserve } from './reservations.ts';
 import { getRow, stands } from './rows.ts';
 import { setMeta } from './schema.ts';
 import type { Sql } from './sql.ts';
-import type { Changed, State } from './state.ts';
+import { type Changed, known, type State } from './state.ts';
 import { indexFacts } from './terms.ts';
 
 /** Rolls back what one commit of a group reserved. */
@@ -41,7 +41,7 @@ export function apply(
     return write(s, ops, [null], { ...NOTHING_RESERVED, stood }, o, now, out);
   }
   const found = ops.map((op) =>
-    !isPut(op) ? undefined : op.expect === 0 && !stands(s, op.key) ? null : (s.recent.get(op.key) ?? getRow(s, op.key)),
+    !isPut(op) ? undefined : op.expect === 0 && !stands(s, op.key) ? null : known(s, op.key),
   );
   for (const [i, op] of ops.entries()) {
     if (isPut(op) && op.expect !== undefined && op.expect !== (found[i]?.revision ?? 0)) {
@@ -84,7 +84,7 @@ function write(
       revisions.push(0);
       continue;
     }
-    const prev = seen.has(op.key) ? (s.recent.get(op.key) ?? getRow(s, op.key)) : (found[i] ?? null);
+    const prev = seen.has(op.key) ? known(s, op.key) : (found[i] ?? null);
     seen.add(op.key);
     revisions.push(
       writeRow(s, fillTokens(op, reserved.tokens), prev, { now, by: by ?? null, stood: reserved.stood === true }, out),

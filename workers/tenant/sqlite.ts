@@ -44,7 +44,7 @@ import { type Begin, type Begun, endRound, startRound } from './rounds.ts';
 import { counter, rowsAt, rowsIn } from './rows.ts';
 import { getMeta, setMeta } from './schema.ts';
 import type { Sql } from './sql.ts';
-import { type Changed, load, openState, type State } from './state.ts';
+import { type Changed, known, load, openState, type State } from './state.ts';
 import { selectiveTerm } from './terms.ts';
 import type { RestoreRules, RestoreTarget } from './travel.ts';
 import { versionsOf } from './versions.ts';
@@ -153,13 +153,18 @@ export class SqliteStore implements Store {
     if (at < s.compacted)
       throw new StoreError('compacted', `revision ${at} has been compacted: the oldest is ${s.compacted}`);
     const from = o.after !== undefined && o.after >= range.from ? `${o.after}\0` : range.from;
-    const rest = { from, to: range.to };
+    const { to } = range;
+    const rest = { from, to };
     const test = selectionTest(o.select);
     // While a restore is under way, what stands is in history alone.
     const standing = s.restoring === null && (at === s.revision || unchangedSince(s, rest, at));
     if (standing && o.join && test === null && !o.factsOnly) {
       const joined = joinedPage(s, rest, at, o.join, o.limit ?? 0);
       if (joined) return joined;
+    }
+    if (standing && test === null && to === `${from}\0`) {
+      const row = known(s, from);
+      return cutPage(row === null ? [] : [row], at, null, o);
     }
     const rows = standing ? rowsIn(s, rest, test === null ? null : selectiveTerm(o.select)) : rowsAt(s, rest, at);
     return cutPage(rows, at, test, o, counter(s, rest, standing ? null : at));

@@ -1,12 +1,12 @@
 import type { Env } from '../../kube/meta/env.ts';
 import type { Change } from '../../kube/store/fanout.ts';
 import { RowCache, type Rows } from '../../kube/store/rowcache.ts';
-import { MAX_VALUE_BYTES, type Revision, StoreError } from '../../kube/store/store.ts';
+import { type Entry, type Key, MAX_VALUE_BYTES, type Revision, StoreError } from '../../kube/store/store.ts';
 import { Base, type BaseLayer } from './base.ts';
 import type { Held } from './leases.ts';
 import { Requests } from './requests.ts';
 import { lastRestore, type Restore } from './restores.ts';
-import type { Layers } from './rows.ts';
+import { getRow, type Layers } from './rows.ts';
 import { createMeta, getMeta, hasMeta, migrate, setMeta } from './schema.ts';
 import { cell, type Sql } from './sql.ts';
 
@@ -179,4 +179,13 @@ export function load(s: State): void {
   const none = s.revision === s.base.size;
   s.longest = Number(getMeta(s.sql, 'longest') ?? (none ? 0 : MAX_VALUE_BYTES));
   s.hasTtl = cell(s.sql, 'SELECT 1 FROM ttl LIMIT 1') === 1;
+}
+
+/** The row that stands at a key, remembered. */
+export function known(s: State, key: Key): Entry | null {
+  const recent = s.recent.get(key);
+  if (recent) return recent;
+  const row = getRow(s, key);
+  if (row) s.recent.put(row);
+  return row;
 }
