@@ -7,6 +7,7 @@ import { ANONYMOUS } from './authn/users.ts';
 import { type Authorize, chain } from './authz/authorize.ts';
 import { Again, authorize, type Call, confirm, credentialGone, type Kept, warn } from './call.ts';
 import { denied } from './forbidden.ts';
+import { history, historyTarget } from './history.ts';
 import { countRequest } from './metrics.ts';
 import type { Parts, Resource } from './parts.ts';
 import { paths } from './paths.ts';
@@ -33,6 +34,8 @@ export interface Api {
   (request: Request, cluster: ClusterContext): Promise<Response>;
   /** Answers a caller inside the control plane: identity and fence are arguments, the rest of the chain is the same. */
   handle(request: Request, cluster: ClusterContext, caller: Caller): Promise<Response>;
+  /** The versions of one object, named by the query (history.ts): for whoever may get it, or a caller inside the control plane. */
+  history(request: Request, cluster: ClusterContext, caller?: Caller): Promise<Response>;
 }
 
 /** Makes the server. Keep it for the isolate's life: it holds what is compiled of the parts. */
@@ -43,9 +46,12 @@ export function createApi(parts: Parts): Api {
     authorizer: chain(parts.authorizers),
     other: paths(parts),
   };
-  const api = (request: Request, cluster: ClusterContext) => serve(server, request, cluster, undefined);
+  const api = (request: Request, cluster: ClusterContext) => serve(server, request, cluster, undefined, answer);
   return Object.assign(api, {
-    handle: (request: Request, cluster: ClusterContext, caller: Caller) => serve(server, request, cluster, caller),
+    handle: (request: Request, cluster: ClusterContext, caller: Caller) =>
+      serve(server, request, cluster, caller, answer),
+    history: (request: Request, cluster: ClusterContext, caller?: Caller) =>
+      serve(server, request, cluster, caller, answerHistory),
   });
 }
 
@@ -61,6 +67,7 @@ async function serve(
   request: Request,
   cluster: ClusterContext,
   caller: Caller | undefined,
+  work: (server: Server, call: Call) => Promise<Response>,
 ): Promise<Response> {
   const id = cluster.env.uuid();
   const auditId = auditIdOf(request) ?? id;
@@ -70,7 +77,7 @@ async function serve(
     for (let attempt = 1; ; attempt++) {
       call = begin(server, request, cluster, caller, { id, auditId, kept });
       try {
-        return counted(call, await answer(server, call));
+        return counted(call, await work(server, call));
       } catch (e) {
         const again = e instanceof Again ? e : await refusal(e, call);
         cluster.view.apply(again.stale);
@@ -157,12 +164,16 @@ function decodePath(path: string): string {
   }
 }
 
+async function answerHistory(_server: Server, call: Call): Promise<Response> {
+  await identify(call);
+  const { resource, info } = historyTarget(call);
+  call.info = info;
+  await checkAllowed(call);
+  return history(call, resource);
+}
+
 async function answer(server: Server, call: Call): Promise<Response> {
-  if (!call.caller) call.user = await authenticate(call);
-  if (asksToImpersonate(call.request.headers)) {
-    const wanted = impersonationWanted(call.request.headers);
-    if (wanted) call.user = await impersonate(wanted, call.user, call.info, (user, a) => authorize(call, user, a));
-  }
+  await identify(call);
   await checkAllowed(call);
   if (!call.info.isResource) {
     // What is served depends on the cluster's own kinds: a new one must be there at once.
@@ -170,6 +181,14 @@ async function answer(server: Server, call: Call): Promise<Response> {
     return server.other(call);
   }
   return dispatch(server, call);
+}
+
+/** Who asks, and as whom. */
+async function identify(call: Call): Promise<void> {
+  if (!call.caller) call.user = await authenticate(call);
+  if (!asksToImpersonate(call.request.headers)) return;
+  const wanted = impersonationWanted(call.request.headers);
+  if (wanted) call.user = await impersonate(wanted, call.user, call.info, (user, a) => authorize(call, user, a));
 }
 
 /** Looked for by the first headers: nobody else pays for it. */
