@@ -4,6 +4,7 @@ import { sleep } from '../kube/meta/env.ts';
 import type { Json } from '../kube/meta/json.ts';
 import {
   failure,
+  forbidden,
   notFound,
   type StatusError,
   StatusError as StatusErrorClass,
@@ -60,6 +61,8 @@ export interface Call {
   exist: { key: Key; uid?: string }[];
   /** A store call has carried the assumptions of this attempt: refusals after it need no confirmation. */
   confirmed: boolean;
+  /** A watch follows this store call. */
+  watching?: boolean;
   warnings: string[];
   annotations: Record<string, string>;
   kept: Kept;
@@ -86,7 +89,10 @@ export function assumption(call: Call): Assume {
   const extra = call.caller?.assume?.exist;
   // The credential's first: credentialGone() tells them by their place.
   const exist = bound || extra ? [...(bound ?? []), ...call.exist, ...(extra ?? [])] : call.exist;
-  return exist.length === 0 ? { policy: call.cluster.view.revision } : { policy: call.cluster.view.revision, exist };
+  const assume: Assume = { policy: call.cluster.view.revision };
+  if (exist.length > 0) assume.exist = exist;
+  if (call.watching) assume.watch = true;
+  return assume;
 }
 
 /** True when an assumption failed because an object that the credential is bound to has gone: deciding again is of no use. */
@@ -119,9 +125,17 @@ export async function commit(call: Call, store: Store, ops: Op[]): Promise<Commi
   const done = await store.commit(ops, o);
   if (!done.ok && 'stale' in done) throw new Again(done);
   call.confirmed = true;
+  if (!done.ok && done.lost === 'limit') throw overLimit(call, done);
   if (!done.ok && done.lost === 'fence')
     throw failure('Conflict', 'the lease of this writer has gone to another holder');
   return done;
+}
+
+/** In the words of a ResourceQuota, which clients and controllers know: they neither repeat the request at once nor give up for ever. */
+function overLimit(call: Call, { limit, asked, used, max }: Extract<Commit, { lost: 'limit' }>): StatusError {
+  const { group, resource, name } = call.info;
+  const why = `exceeded quota: cluster-limits, requested: ${limit}=${asked}, used: ${limit}=${used}, limited: ${limit}=${max}`;
+  return forbidden({ group, resource }, name, why);
 }
 
 /** Confirms the assumptions without touching data: before a refusal, or for a request that needs no row. */

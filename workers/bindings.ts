@@ -15,6 +15,8 @@ export interface Bindings {
   RELAYS: DurableObjectNamespace<Relay>;
   PUBLIC_URL: string;
   OPERATOR_TOKEN_SHA256: string;
+  /** What each cluster may use, as JSON of SomeLimits (tenant/limits.ts); '' = what is there by default. */
+  LIMITS: string;
 }
 
 /** Name of a node's tunnel object. Neither part may hold a slash. */

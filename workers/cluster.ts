@@ -12,6 +12,7 @@ import type { Store } from '../kube/store/store.ts';
 import { type Bindings, tunnelName } from './bindings.ts';
 import { world } from './env.ts';
 import { BASE_CREATED, BASE_UID, type BaseLayer } from './tenant/base.ts';
+import { DEFAULT_LIMITS, LIMITS_KEY, type Limits, limitsWith } from './tenant/limits.ts';
 import { RemoteStore, type StoreStub } from './tenant/remote.ts';
 import type { Opening } from './tunnel/relay.ts';
 import { withTunnelRenewals } from './tunnel/renewals.ts';
@@ -126,6 +127,19 @@ export function clusterContext(b: Bindings, around: Around, id: string, url: str
     waitUntil: (p) => around.waitUntil(p),
   };
 }
+
+let endpoint: Limits | undefined;
+/** What clusters of this endpoint may use, where they have no limits of their own. */
+export function endpointLimits(b: Pick<Bindings, 'LIMITS'>): Limits {
+  endpoint ??= limitsWith(DEFAULT_LIMITS, b.LIMITS);
+  return endpoint;
+}
+/** What a cluster may use, as its View says. */
+export const limitsOf = (b: Bindings, view: PolicyView): Limits =>
+  view.compiled('limits', () => {
+    const own = view.get(LIMITS_KEY)?.data;
+    return own ? limitsWith(endpointLimits(b), JSON.stringify(own)) : endpointLimits(b);
+  });
 
 const NO_KEYS: ClusterKeys = { issuer: '', signing: [], ca: '', tokens: {} };
 function keysOf(view: PolicyView): ClusterKeys {

@@ -6,14 +6,15 @@ import { createAuthorizer } from '../api/authz/index.ts';
 import { pathStart } from '../api/request.ts';
 import { createApi } from '../api/server.ts';
 import { kinds } from '../kube/kinds/index.ts';
-import { forbidden, notFound, StatusError } from '../kube/meta/status.ts';
+import { forbidden, notFound, StatusError, tooMany } from '../kube/meta/status.ts';
 import { schemas } from '../kube/schema/schemas.ts';
 import { StoreError } from '../kube/store/store.ts';
 import { tenancy } from './accounts/clusters.ts';
 import { REPLICAS } from './accounts/removal.ts';
 import { type Bindings, tunnelName } from './bindings.ts';
-import { baseLayer, clusterContext, fillView } from './cluster.ts';
+import { baseLayer, clusterContext, endpointLimits, fillView, limitsOf } from './cluster.ts';
 import { world } from './env.ts';
+import { Gate } from './gate.ts';
 import { makeLoop } from './loops/object.ts';
 import { createMaker, wakeLoop } from './maker.ts';
 import { loopPlatform } from './platform.ts';
@@ -36,6 +37,7 @@ const api = createApi({
 export const TenantStore = makeTenantStore<Bindings>({
   objects: (b) => b.TENANTS as never,
   layer: baseLayer,
+  limits: endpointLimits,
   wake: (b, cluster, loop, _revision, attempt) => wakeLoop(b, cluster, loop, attempt % REPLICAS),
 });
 export const Loop = makeLoop<Bindings>((b) => loopPlatform(api, b));
@@ -43,6 +45,10 @@ export const Loop = makeLoop<Bindings>((b) => loopPlatform(api, b));
 const app = new Hono<{ Bindings: Bindings }>();
 for (const path of ['/healthz', '/livez', '/readyz']) app.get(path, (c) => c.text('ok'));
 app.route('/', tenancy(createMaker(api)));
+
+const gate = new Gate(world);
+/** What APF says to whom it refuses: clients ask again after a second. */
+const TOO_MANY = tooMany('too many requests, please try again later', 1);
 
 const CLUSTERS = '/clusters/';
 /** Paths of a cluster that are ours, not Kubernetes': what agents dial. */
@@ -64,7 +70,16 @@ export default {
     } catch (error) {
       return refused(error, id);
     }
-    return api(request, context);
+    // A stream waits for its node, not for this thread.
+    if (request.headers.has('upgrade')) return api(request, context);
+    const entered = gate.enter(id, limitsOf(b, context.view).requests);
+    const seat = entered instanceof Promise ? await entered : entered;
+    if (seat === null) return Response.json(TOO_MANY.status, { status: 429, headers: { 'retry-after': '1' } });
+    try {
+      return await api(request, context);
+    } finally {
+      gate.leave(id, seat);
+    }
   },
 } satisfies ExportedHandler<Bindings>;
 

@@ -22,6 +22,7 @@ export async function watch(call: Call, resource: Resource): Promise<Response> {
   const selected = selectionOf(call, resource, o);
   const store = storeOf(call, resource, selected.namespace);
   const encode = eventEncoder(call, resource);
+  call.watching = true;
   const options: WatchOptions = {};
   if (selected.select) options.select = selected.select;
   if (encode.join) options.join = encode.join;

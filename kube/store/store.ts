@@ -131,6 +131,8 @@ export type Commit =
   | { ok: false; lost: 'race'; found: (Entry | null | undefined)[] }
   | { ok: false; lost: 'claim'; op: number; exhausted: boolean }
   | { ok: false; lost: 'charge'; op: number; used: number }
+  /** The cluster has as much as it may have; `asked` more than the `used` would pass `max`. */
+  | { ok: false; lost: 'limit'; limit: 'objects' | 'bytes' | 'crds'; asked: number; used: number; max: number }
   /** The lease has gone to a newer epoch or has expired. */
   | { ok: false; lost: 'fence' };
 
@@ -151,6 +153,8 @@ export const REQUEST_MEMORY_MS = 120_000;
 export interface Assume {
   /** Policy revision of the caller's View; 0 = none known. */
   policy?: Revision;
+  /** A watch follows: refused with 'overloaded' where the store has as many as it takes. */
+  watch?: boolean;
   /** Objects that must exist, with this uid where given (the namespace, the token's ServiceAccount, pod or node). */
   exist?: { key: Key; uid?: string }[];
 }

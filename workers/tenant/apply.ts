@@ -36,6 +36,8 @@ export function apply(
   if (o.fence && !holds(s, o.fence, now)) return { ok: false, lost: 'fence' };
   const [only] = ops;
   if (only && ops.length === 1 && isNew(s, only)) {
+    const over = s.usage.refuses(ops, NOTHING_FOUND);
+    if (over) return stands(s, only.key) ? { ok: false, lost: 'race', found: [getRow(s, only.key)] } : over;
     const stood = s.sql.all(STAND_NEW, only.key, s.revision + 1).length > 0;
     if (!stood) return { ok: false, lost: 'race', found: [getRow(s, only.key)] };
     return write(s, ops, [null], { ...NOTHING_RESERVED, stood }, o, now, out);
@@ -48,6 +50,8 @@ export function apply(
       return { ok: false, lost: 'race', found };
     }
   }
+  const over = s.usage.refuses(ops, found);
+  if (over) return over;
   if (ops.every(isPut)) return write(s, ops, found, NOTHING_RESERVED, o, now, out);
   try {
     return s.sql.transaction(() => {
@@ -62,6 +66,7 @@ export function apply(
   }
 }
 
+const NOTHING_FOUND = [null];
 const NOTHING_RESERVED: Reserved & { ok: true } = { ok: true, claimed: [], tokens: [] };
 
 /** A row that must not exist: its key's index says so while it takes it, which saves a look. */
@@ -185,6 +190,7 @@ export function writeRow(s: State, op: PutOp, prev: Entry | null, { now, by, sto
     indexFacts(sql, key, undefined, next?.facts);
   } else indexFacts(sql, key, prev?.facts, next?.facts);
   policyChanged(s, key, revision, prev?.facts, next?.facts);
+  s.usage.wrote(key, prev, next, s.base.size);
   if (next) s.recent.put(next);
   else s.recent.drop(key);
   setTtl(s, key, next === null || op.ttlMs === undefined ? null : now + op.ttlMs);

@@ -36,6 +36,7 @@ import {
   type ImportEnd,
   importRows,
 } from './importing.ts';
+import { DEFAULT_LIMITS, type Limits } from './limits.ts';
 import type { Changes } from './outbox.ts';
 import type { Restore } from './restores.ts';
 import type { Begin, Begun } from './rounds.ts';
@@ -62,6 +63,8 @@ export interface TenantOptions<E> {
   objects(env: E): { getByName(name: string): SiblingStub };
   /** The base layers of this release, by hash. */
   layer?(hash: string): BaseLayer | undefined;
+  /** What a cluster may use, where it has no limits of its own. */
+  limits?(env: E): Limits;
   /** Wakes a loop of a cluster. A failure is made up for by an alarm; `attempt` counts its repetitions, for the next replica to take over. */
   wake?(env: E, cluster: string, loop: string, revision: Revision, attempt: number): Promise<void>;
   /** What a restore has to know of rows. */
@@ -182,12 +185,14 @@ export function makeTenantStore<E>(options: TenantOptions<E>) {
     }
 
     async read(range: Range, o?: ReadOptions): Promise<Page | Stale> {
+      if (o?.assume?.watch) await this.#roomForWatch();
       return (await this.#store()).readNow(range, o);
     }
     async commit(ops: Op[], o?: CommitOptions): Promise<Commit | Stale> {
       return (await this.#store()).commit(ops, o);
     }
     async confirm(assume: Assume): Promise<Confirmed | Stale> {
+      if (assume.watch) await this.#roomForWatch();
       return (await this.#store()).confirm(assume);
     }
     async compact(before: Revision): Promise<void> {
@@ -239,6 +244,12 @@ export function makeTenantStore<E>(options: TenantOptions<E>) {
       return (await this.#store()).restored();
     }
 
+    /** What the cluster uses of its limits, in this object. */
+    async usage(): Promise<{ objects: number; bytes: number; watches: number; limits: Limits }> {
+      const { objects, bytes, limits } = (await this.#store()).state.usage;
+      return { objects, bytes, watches: this.#sockets().size, limits };
+    }
+
     /** In a sibling: the main object's policy revision moved. */
     async setPolicy(policy: Revision): Promise<void> {
       return (await this.#store()).setPolicy(policy);
@@ -258,6 +269,7 @@ export function makeTenantStore<E>(options: TenantOptions<E>) {
         const { assume, ...attachment } = parseWatch(request.url);
         if (JSON.stringify(attachment).length > ATTACHMENT_BYTES)
           throw new StoreError('too-large', 'the selector is too long');
+        await this.#roomForWatch();
         const store = await this.#store();
         const confirmed = assume ? await store.confirm(assume) : null;
         if (confirmed && !confirmed.ok) return Response.json(confirmed, { status: 409 });
@@ -307,6 +319,12 @@ export function makeTenantStore<E>(options: TenantOptions<E>) {
       return this.#importing;
     }
 
+    async #roomForWatch(): Promise<void> {
+      const { limits } = (await this.#store()).state.usage;
+      if (this.#sockets().size >= limits.watches)
+        throw new StoreError('overloaded', `the cluster has ${limits.watches} watches, as many as it may have`);
+    }
+
     #sockets(): Sockets {
       return this.#open().sockets;
     }
@@ -320,6 +338,7 @@ export function makeTenantStore<E>(options: TenantOptions<E>) {
         sync: () => this.ctx.storage.sync(),
         schedule: (at) => this.ctx.waitUntil(this.ctx.storage.setAlarm(at)),
         layer: (hash) => options.layer?.(hash),
+        limits: options.limits?.(this.env) ?? DEFAULT_LIMITS,
         sibling: part !== 'main',
         travelMs: part === 'main' ? TRAVEL_MS : REPLAY_MS,
         ...(options.restoring ? { restoring: options.restoring } : {}),

@@ -107,7 +107,7 @@ export class RemoteWatch implements AsyncIterableIterator<Batch> {
       if (this.#ended) socket.close(1000, 'done');
       else this.#attach(socket);
     } catch (e) {
-      if (e instanceof StaleError || (e instanceof StoreError && e.code !== 'overloaded')) {
+      if (e instanceof StaleError || (e instanceof StoreError && (e.code !== 'overloaded' || !this.#started))) {
         this.#ended = true;
         throw e;
       }

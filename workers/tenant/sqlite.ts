@@ -34,6 +34,7 @@ import type { BaseLayer } from './base.ts';
 import { forget, replay, resumableAfter, sweep, unchangedSince } from './history.ts';
 import { joinedPage } from './joined.ts';
 import { grant, release } from './leases.ts';
+import type { Limits } from './limits.ts';
 import { Maintenance } from './maintenance.ts';
 import { type Changes, changesOf, Outbox } from './outbox.ts';
 import { checkAssume } from './policy.ts';
@@ -59,6 +60,8 @@ export interface SqliteOptions {
   schedule(atMs: number): void;
   /** The base layers of this release, by hash. */
   layer?(hash: string): BaseLayer | undefined;
+  /** What a cluster of this endpoint may use, where it has no limits of its own. */
+  limits?: Limits;
   /** How far back reads `at` reach; siblings keep the replay window only. */
   travelMs?: number;
   /** True in a sibling: the main object pushes the policy revision here. */
@@ -119,7 +122,7 @@ export class SqliteStore implements Store {
   /** Opens the cluster of this object; throws StoreError 'no-cluster'. */
   constructor(o: SqliteOptions) {
     this.#o = o;
-    this.state = openState(o.sql, o.env, (hash) => o.layer?.(hash));
+    this.state = openState(o.sql, o.env, (hash) => o.layer?.(hash), 'live', o.limits);
     this.#pushed = o.sibling ? Number(getMeta(o.sql, 'pushed') ?? 0) : null;
     this.#outbox = new Outbox(this.state);
     this.#maintenance = new Maintenance(this.state, o.schedule, o.travelMs ?? TRAVEL_MS);
@@ -235,6 +238,7 @@ export class SqliteStore implements Store {
     this.state.sql.transaction(() => {
       const done = apply(this.state, ops, {}, this.#pushed, { changes: [] });
       if (!done.ok) throw new StoreError('corrupt', 'the first objects of a cluster could not be written');
+      this.state.usage.save();
       for (const [loop, interests] of Object.entries(loops)) this.#outbox.register(loop, interests);
     });
     await this.#o.sync();
@@ -373,6 +377,7 @@ export class SqliteStore implements Store {
   }
 
   #mark(changed: Changed): void {
+    this.state.usage.save();
     this.#fresh = this.#outbox.mark(changed.changes);
     if (this.#fresh.length > 0) this.#maintenance.wakeAgain(this.#outbox.nextWakeMs());
   }

@@ -4,11 +4,13 @@ import { RowCache, type Rows } from '../../kube/store/rowcache.ts';
 import { type Entry, type Key, MAX_VALUE_BYTES, type Revision, StoreError } from '../../kube/store/store.ts';
 import { Base, type BaseLayer } from './base.ts';
 import type { Held } from './leases.ts';
+import { DEFAULT_LIMITS, type Limits } from './limits.ts';
 import { Requests } from './requests.ts';
 import { lastRestore, type Restore } from './restores.ts';
 import { getRow, type Layers } from './rows.ts';
 import { createMeta, getMeta, hasMeta, migrate, setMeta } from './schema.ts';
 import { cell, type Sql } from './sql.ts';
+import { Usage } from './usage.ts';
 
 /** Bodies of rows that commits compare with, of all stores of the process. */
 const RECENT_UNITS = 8 * 1024 * 1024;
@@ -58,6 +60,7 @@ export interface State extends Layers {
   claimers: Set<string>;
   /** Leases lent in memory (leases.ts). */
   lent: Map<string, Held>;
+  usage: Usage;
 }
 
 /** What one transaction changed, to be told when it is done. */
@@ -116,6 +119,7 @@ export function openState(
   env: State['env'],
   layer: (hash: string) => BaseLayer | undefined,
   wanted: 'live' | 'importing' = 'live',
+  limits: Limits = DEFAULT_LIMITS,
 ): State {
   if (!hasMeta(sql)) throw new StoreError('no-cluster', 'the cluster does not exist');
   const row = clusterRow(sql);
@@ -148,6 +152,7 @@ export function openState(
     lent: new Map(),
     requests: new Requests(sql),
     claimers: new Set(),
+    usage: new Usage(sql, limits),
   };
   load(state);
   return state;
@@ -160,6 +165,7 @@ const EMPTY: BaseLayer = { hash: '', rows: [] };
 export function load(s: State): void {
   s.recent = recent.of(String(++openings));
   s.requests = new Requests(s.sql);
+  s.usage.load();
   s.claimers = new Set(s.sql.all(CLAIMERS).map((r) => String(r[0])));
   const number = (name: string) => Number(getMeta(s.sql, name) ?? 0);
   const newest = (query: string) => Number(cell(s.sql, query) ?? 0);

@@ -1,0 +1,88 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Gate } from './gate.ts';
+
+/** A clock that is moved by hand. */
+function world() {
+  let now = 1_000_000;
+  const timers: { at: number; f: () => void }[] = [];
+  return {
+    env: {
+      now: () => now,
+      after(ms: number, f: () => void) {
+        const timer = { at: now + ms, f };
+        timers.push(timer);
+        return () => timers.splice(timers.indexOf(timer), 1).length > 0;
+      },
+    },
+    async pass(ms: number) {
+      now += ms;
+      const due = timers.filter((t) => t.at <= now);
+      for (const t of due) timers.splice(timers.indexOf(t), 1);
+      for (const t of due) t.f();
+      await new Promise((next) => setImmediate(next));
+    },
+  };
+}
+type Seat = { since: number };
+const seated = (x: unknown): x is Seat => !(x instanceof Promise);
+
+test('a cluster that is alone gets every seat it asks for', () => {
+  const { env } = world();
+  const gate = new Gate(env);
+  for (let i = 0; i < 100; i++) assert.ok(seated(gate.enter('a', 1_000)));
+});
+
+test('of two active clusters each has its share; the rest waits in order and gets the seats that become free', async () => {
+  const { env } = world();
+  const gate = new Gate(env);
+  gate.enter('quiet', 1_000);
+  const first = [1, 2, 3, 4].map(() => gate.enter('busy', 1_000));
+  assert.ok(first.every(seated));
+  const order: number[] = [];
+  for (const n of [1, 2]) void (gate.enter('busy', 1_000) as Promise<Seat>).then(() => order.push(n));
+  assert.ok(seated(gate.enter('quiet', 1_000)), 'the other one has seats');
+  assert.deepEqual(order, []);
+  gate.leave('busy', first[0] as Seat);
+  await Promise.resolve();
+  assert.deepEqual(order, [1]);
+  gate.leave('busy', first[1] as Seat);
+  await Promise.resolve();
+  assert.deepEqual(order, [1, 2]);
+});
+
+test('a seat that is held for long, as by a request that waits for a node, is free for another', async () => {
+  const { env, pass } = world();
+  const gate = new Gate(env);
+  gate.enter('quiet', 1_000);
+  for (let i = 0; i < 4; i++) gate.enter('busy', 1_000);
+  await pass(600);
+  assert.ok(seated(gate.enter('busy', 1_000)));
+});
+
+test('beyond the rate and its burst requests are refused, after a moment, until time has brought new ones', async () => {
+  const { env, pass } = world();
+  const gate = new Gate(env);
+  for (let i = 0; i < 20; i++) assert.ok(seated(gate.enter('a', 10)));
+  const refused = gate.enter('a', 10);
+  assert.ok(!seated(refused));
+  await pass(100);
+  assert.equal(await refused, null);
+  assert.ok(seated(gate.enter('a', 10)), 'a tenth of a second brings one');
+  assert.ok(!seated(gate.enter('a', 10)));
+  assert.ok(seated(gate.enter('b', 10)), 'another cluster has a rate of its own');
+});
+
+test('no more wait than there is room for, and none of them for ever', async () => {
+  const { env, pass } = world();
+  const gate = new Gate(env);
+  gate.enter('quiet', 10_000);
+  for (let i = 0; i < 4; i++) gate.enter('busy', 10_000);
+  const waiting = Array.from({ length: 500 }, () => gate.enter('busy', 10_000));
+  const over = gate.enter('busy', 10_000);
+  await pass(100);
+  assert.equal(await over, null);
+  gate.enter('quiet', 10_000);
+  await pass(5_000);
+  assert.deepEqual(new Set(await Promise.all(waiting)), new Set([null]));
+});

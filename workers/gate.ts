@@ -1,0 +1,135 @@
+import type { Env } from '../kube/meta/env.ts';
+
+/** Requests of all clusters that an isolate works on at once while several clusters have some: what a new one waits for is a few milliseconds of work. */
+const SEATS = 8;
+const SEATS_MIN = 2;
+/** A cluster counts as active this long after its last request began. */
+const ACTIVE_MS = 1_000;
+/** Whoever sits longer waits for something else than this thread: its seat is free for another. */
+const SEAT_MS_MAX = 500;
+/** Requests of one cluster that wait for a seat, and for how long. */
+const WAITING_MAX = 500;
+const WAIT_MS_MAX = 5_000;
+/** Clusters remembered; those without requests go first. */
+const FLOWS_MAX = 2_000;
+/** Requests beyond the rate that a burst may have: as many as two seconds bring. */
+const BURST_SECONDS = 2;
+/** Answers of 429 are held back this long, so that a client that asks again at once costs little; no more than so many of a cluster at a time. */
+const REFUSE_MS = 100;
+const REFUSING_MAX = 128;
+
+type Seat = { since: number };
+interface Flow {
+  seats: Set<Seat>;
+  waiting: ((seat: Seat | null) => void)[];
+  beganMs: number;
+  /** Requests that may begin now; refilled by the rate. */
+  tokens: number;
+  tokensMs: number;
+  refusing: number;
+}
+
+/**
+ * What keeps one cluster's requests from taking the isolate's thread from the others: a rate for each cluster, and, while several clusters have requests, a fair share
+ * of seats. A cluster that is alone has all seats it wants.
+ */
+export class Gate {
+  readonly #env: Pick<Env, 'now' | 'after'>;
+  readonly #flows = new Map<string, Flow>();
+  #activeMs = 0;
+  #share = Number.POSITIVE_INFINITY;
+
+  constructor(env: Pick<Env, 'now' | 'after'>) {
+    this.#env = env;
+  }
+
+  /** A seat at once or after waiting for one; null: the cluster has asked too much, and the answer is 429. `rate`: requests per second. */
+  enter(cluster: string, rate: number): Seat | Promise<Seat | null> {
+    const now = this.#env.now();
+    const flow = this.#flow(cluster, now);
+    const began = flow.beganMs;
+    flow.beganMs = now;
+    if (now - this.#activeMs > ACTIVE_MS / 4 || now - began > ACTIVE_MS) this.#divide(now);
+    flow.tokens = Math.min(rate * BURST_SECONDS, flow.tokens + ((now - flow.tokensMs) * rate) / 1000);
+    flow.tokensMs = now;
+    if (flow.tokens < 1 || flow.waiting.length >= WAITING_MAX) return this.#refuse(flow);
+    flow.tokens--;
+    if (flow.waiting.length === 0 && this.#hasSeat(flow, now)) return sit(flow, now);
+    return this.#wait(flow);
+  }
+
+  leave(cluster: string, seat: Seat): void {
+    const flow = this.#flows.get(cluster);
+    if (!flow) return;
+    flow.seats.delete(seat);
+    const now = this.#env.now();
+    while (flow.waiting.length > 0 && this.#hasSeat(flow, now)) flow.waiting.shift()?.(sit(flow, now));
+  }
+
+  #hasSeat(flow: Flow, now: number): boolean {
+    if (flow.seats.size < this.#share) return true;
+    let taken = 0;
+    for (const s of flow.seats) if (now - s.since < SEAT_MS_MAX) taken++;
+    return taken < this.#share;
+  }
+
+  #wait(flow: Flow): Promise<Seat | null> {
+    return new Promise((resolve) => {
+      const take = (seat: Seat | null) => {
+        cancel();
+        resolve(seat);
+      };
+      const cancel = this.#env.after(WAIT_MS_MAX, () => {
+        const i = flow.waiting.indexOf(take);
+        if (i >= 0) flow.waiting.splice(i, 1);
+        take(null);
+      });
+      flow.waiting.push(take);
+    });
+  }
+
+  #refuse(flow: Flow): Promise<null> {
+    if (flow.refusing >= REFUSING_MAX) return Promise.resolve(null);
+    flow.refusing++;
+    return new Promise((resolve) =>
+      this.#env.after(REFUSE_MS, () => {
+        flow.refusing--;
+        resolve(null);
+      }),
+    );
+  }
+
+  #divide(now: number): void {
+    this.#activeMs = now;
+    let active = 0;
+    for (const f of this.#flows.values()) if (now - f.beganMs <= ACTIVE_MS || f.waiting.length > 0) active++;
+    this.#share = active <= 1 ? Number.POSITIVE_INFINITY : Math.max(SEATS_MIN, Math.floor(SEATS / active));
+  }
+
+  #flow(cluster: string, now: number): Flow {
+    const known = this.#flows.get(cluster);
+    if (known) return known;
+    if (this.#flows.size >= FLOWS_MAX) this.#forget(now);
+    const made: Flow = {
+      seats: new Set(),
+      waiting: [],
+      beganMs: 0,
+      tokens: Number.POSITIVE_INFINITY,
+      tokensMs: now,
+      refusing: 0,
+    };
+    this.#flows.set(cluster, made);
+    return made;
+  }
+
+  #forget(now: number): void {
+    for (const [id, f] of this.#flows)
+      if (f.waiting.length === 0 && f.seats.size === 0 && now - f.beganMs > ACTIVE_MS) this.#flows.delete(id);
+  }
+}
+
+function sit(flow: Flow, now: number): Seat {
+  const seat = { since: now };
+  flow.seats.add(seat);
+  return seat;
+}
