@@ -9,6 +9,7 @@ import { kinds } from '../kube/kinds/index.ts';
 import { forbidden, notFound, StatusError, tooMany } from '../kube/meta/status.ts';
 import { schemas } from '../kube/schema/schemas.ts';
 import { StoreError } from '../kube/store/store.ts';
+import { archives } from './accounts/archive.ts';
 import { tenancy } from './accounts/clusters.ts';
 import { REPLICAS } from './accounts/removal.ts';
 import { type Bindings, tunnelName } from './bindings.ts';
@@ -16,7 +17,7 @@ import { baseLayer, clusterContext, endpointLimits, fillView, limitsOf } from '.
 import { world } from './env.ts';
 import { Gate } from './gate.ts';
 import { makeLoop } from './loops/object.ts';
-import { createMaker, wakeLoop } from './maker.ts';
+import { copyMaker, createMaker, wakeLoop } from './maker.ts';
 import { loopPlatform } from './platform.ts';
 import { makeTenantStore } from './tenant/object.ts';
 
@@ -44,7 +45,7 @@ export const Loop = makeLoop<Bindings>((b) => loopPlatform(api, b));
 
 const app = new Hono<{ Bindings: Bindings }>();
 for (const path of ['/healthz', '/livez', '/readyz']) app.get(path, (c) => c.text('ok'));
-app.route('/', tenancy(createMaker(api)));
+app.route('/', tenancy(createMaker(api), archives(copyMaker)));
 
 const gate = new Gate(world);
 /** What APF says to whom it refuses: clients ask again after a second. */

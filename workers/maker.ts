@@ -5,9 +5,11 @@ import { createPolicyView } from '../api/policy.ts';
 import type { Api } from '../api/server.ts';
 import { interestsOf } from '../kube/reconcile/interests.ts';
 import type { Op, PutOp } from '../kube/store/store.ts';
+import type { ArchiveRow } from '../kube/wire/archive.ts';
 import { newAuthority, newSigningKey } from './accounts/authority.ts';
 import { type Beginning, beginCluster, recordBeginning } from './accounts/beginning.ts';
 import type { ClusterMaker } from './accounts/clusters.ts';
+import type { CopyMaker } from './accounts/copying.ts';
 import { removeCluster } from './accounts/removal.ts';
 import type { Bindings } from './bindings.ts';
 import {
@@ -42,27 +44,59 @@ function row(key: string, uid: string, data: object): PutOp {
   };
 }
 
+const archiveRow = ({ key, value, facts }: PutOp): ArchiveRow => ({
+  key,
+  version: value?.version ?? '',
+  schema: '',
+  facts: JSON.stringify(facts),
+  value: value?.text ?? null,
+});
+
+/** The row of a new administrator's token. */
+async function adminRow(): Promise<{ op: PutOp; adminToken: string }> {
+  const adminToken = base64UrlOf(crypto.getRandomValues(new Uint8Array(TOKEN_BYTES)));
+  const admin = { name: 'kubernetes-admin', groups: ['system:masters', 'system:authenticated'] };
+  return { op: row(`${TOKENS_RESOURCE}/${await sha256Hex(adminToken)}`, world.uuid(), admin), adminToken };
+}
+
+/** The rows of new keys, and an administrator's token. */
+async function keyRows(now: number, url: string): Promise<{ ops: PutOp[]; adminToken: string; ca: string }> {
+  const [authority, signing, admin] = await Promise.all([newAuthority(now), newSigningKey(), adminRow()]);
+  const keys: StoredKeys = { issuer: url, signing: [signing], ca: authority.pem, caKey: authority.key };
+  return {
+    ops: [row(`${KEYS_RESOURCE}/main`, world.uuid(), keys), admin.op],
+    adminToken: admin.adminToken,
+    ca: authority.pem,
+  };
+}
+
+const newUidPrefix = () => world.uuid().slice(0, UID_PREFIX);
+
+/** What copies of clusters are made with. */
+export const copyMaker: CopyMaker = {
+  async newKeys(url) {
+    const { ops, adminToken, ca } = await keyRows(world.now(), url);
+    return { rows: ops.map(archiveRow), adminToken, ca };
+  },
+  async newAdmin() {
+    const { op, adminToken } = await adminRow();
+    return { rows: [archiveRow(op)], adminToken };
+  },
+  newUidPrefix,
+  hasLayer: (hash) => baseLayer(hash) !== undefined,
+  loops: Object.keys(LOOPS),
+  forget: forgetCluster,
+};
+
 /** How clusters come to be and go. */
 export const createMaker = (api: Api): ClusterMaker => ({
   async create(b, id, url) {
     const now = world.now();
-    const token = base64UrlOf(crypto.getRandomValues(new Uint8Array(TOKEN_BYTES)));
-    const [authority, signing, hash, beginning] = await Promise.all([
-      newAuthority(now),
-      newSigningKey(),
-      sha256Hex(token),
-      beginningOf(api),
-    ]);
-    const keys: StoredKeys = { issuer: url, signing: [signing], ca: authority.pem, caKey: authority.key };
-    const admin = { name: 'kubernetes-admin', groups: ['system:masters', 'system:authenticated'] };
-    const ops: Op[] = [
-      row(`${KEYS_RESOURCE}/main`, world.uuid(), keys),
-      row(`${TOKENS_RESOURCE}/${hash}`, world.uuid(), admin),
-      ...beginCluster(beginning, { now, ca: authority.pem, uuid: world.uuid }),
-    ];
-    const spec = { base: currentLayer(), uidPrefix: world.uuid().slice(0, UID_PREFIX), createdMs: now };
+    const [{ ops: keys, adminToken, ca }, beginning] = await Promise.all([keyRows(now, url), beginningOf(api)]);
+    const ops: Op[] = [...keys, ...beginCluster(beginning, { now, ca, uuid: world.uuid })];
+    const spec = { base: currentLayer(), uidPrefix: newUidPrefix(), createdMs: now };
     await storeStub(b, id).create(spec, { ops, loops: INTERESTS });
-    return { adminToken: token };
+    return { adminToken };
   },
   async destroy(b, id) {
     await removeCluster(b, id);

@@ -15,6 +15,7 @@ const header: ArchiveHeader = {
   kubernetes: '1.37',
   cluster: { name: 'staging', id: 'aabcdefghijklm' },
   revision: 177,
+  newest: 180,
   time: '2026-11-21T17:00:00Z',
   schema: 2,
   base: 'layer',

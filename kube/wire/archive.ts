@@ -24,6 +24,8 @@ export const ArchiveHeader = v.object({
   kubernetes: v.string(),
   cluster: v.object({ name: v.string(), id: v.string() }),
   revision: Count,
+  /** The newest revision that the cluster is known to have reached. */
+  newest: Count,
   /** RFC 3339. */
   time: v.string(),
   schema: Count,

@@ -40,8 +40,8 @@ const NewCluster = v.object({
 });
 const NewNode = v.object({ metadata: v.object({ name: NodeName }) });
 
-/** Routes below the endpoint's root. */
-export function tenancy(maker: ClusterMaker): Hono<App> {
+/** Routes below the endpoint's root; `parts` are the sub-apps of other files. */
+export function tenancy(maker: ClusterMaker, ...parts: Hono<App>[]): Hono<App> {
   const app = new Hono<App>();
 
   app.onError((error) => {
@@ -103,5 +103,6 @@ export function tenancy(maker: ClusterMaker): Hono<App> {
       201,
     );
   });
+  for (const part of parts) app.route('/', part);
   return app;
 }
