@@ -11,6 +11,7 @@ import { schemas } from '../kube/schema/schemas.ts';
 import { StoreError } from '../kube/store/store.ts';
 import { archives } from './accounts/archive.ts';
 import { tenancy } from './accounts/clusters.ts';
+import { clusterLimits } from './accounts/limits.ts';
 import { REPLICAS } from './accounts/removal.ts';
 import { type Bindings, tunnelName } from './bindings.ts';
 import { baseLayer, clusterContext, endpointLimits, fillView, limitsOf } from './cluster.ts';
@@ -45,7 +46,7 @@ export const Loop = makeLoop<Bindings>((b) => loopPlatform(api, b));
 
 const app = new Hono<{ Bindings: Bindings }>();
 for (const path of ['/healthz', '/livez', '/readyz']) app.get(path, (c) => c.text('ok'));
-app.route('/', tenancy(createMaker(api), archives(copyMaker)));
+app.route('/', tenancy(createMaker(api), archives(copyMaker), clusterLimits()));
 
 const gate = new Gate(world);
 /** What APF says to whom it refuses: clients ask again after a second. */

@@ -3,6 +3,8 @@ import * as v from 'valibot';
 import { alreadyExists, failure, StatusError, success } from '../../kube/meta/status.ts';
 import type { Bindings } from '../bindings.ts';
 import { world } from '../env.ts';
+import { SomeLimits } from '../tenant/limits.ts';
+import { setLimits } from './limits.ts';
 import {
   API_VERSION,
   type App,
@@ -36,7 +38,7 @@ const NodeName = v.pipe(
 );
 const NewCluster = v.object({
   metadata: v.object({ name: Name }),
-  spec: v.optional(v.object({ ttlSeconds: v.optional(TtlSeconds) })),
+  spec: v.optional(v.object({ ttlSeconds: v.optional(TtlSeconds), limits: v.optional(SomeLimits) })),
 });
 const NewNode = v.object({ metadata: v.object({ name: NodeName }) });
 
@@ -63,6 +65,7 @@ export function tenancy(maker: ClusterMaker, ...parts: Hono<App>[]): Hono<App> {
     const url = clusterUrl(c.req.raw, c.env, row.id);
     try {
       const { adminToken } = await maker.create(c.env, row.id, url);
+      if (spec?.limits) await setLimits(c.env, row.id, spec.limits);
       return c.json(clusterObject(row, url, adminToken), 201);
     } catch (error) {
       await directoryOf(c.env).remove(name);

@@ -1,0 +1,43 @@
+import { Hono } from 'hono';
+import * as v from 'valibot';
+import type { Bindings } from '../bindings.ts';
+import { world } from '../env.ts';
+import { LIMITS_KEY, type Limits, SomeLimits } from '../tenant/limits.ts';
+import { API_VERSION, type App, CLUSTERS, readBody, rowOf } from './tenancy.ts';
+
+const Body = v.object({ spec: SomeLimits });
+
+/** `<name>/limits`: GET shows what a cluster may use and uses, PUT sets what differs from the endpoint's limits. */
+export function clusterLimits(): Hono<App> {
+  const app = new Hono<App>();
+  const path = `${CLUSTERS}/:name/limits`;
+  app.get(path, async (c) => {
+    const { id } = await rowOf(c.env, c.req.param('name'));
+    return c.json(await limitsObject(c.env, c.req.param('name'), id));
+  });
+  app.put(path, async (c) => {
+    const { id } = await rowOf(c.env, c.req.param('name'));
+    await setLimits(c.env, id, (await readBody(c.req.raw, Body)).spec);
+    return c.json(await limitsObject(c.env, c.req.param('name'), id));
+  });
+  return app;
+}
+
+/** Gives a cluster limits of its own; they hold with the next request. */
+export async function setLimits(b: Bindings, id: string, limits: SomeLimits): Promise<void> {
+  const done = await b.TENANTS.getByName(id).commit([
+    {
+      key: LIMITS_KEY,
+      expect: undefined,
+      value: { text: '{"metadata":{"name":"main"}}', version: 'coracle.dev/v1', schema: '' },
+      facts: { uid: world.uuid(), policy: JSON.stringify(limits) },
+    },
+  ]);
+  if (!done.ok) throw new Error('the limits of a cluster could not be written');
+}
+
+async function limitsObject(b: Bindings, name: string, id: string) {
+  const { limits, ...used } = await b.TENANTS.getByName(id).usage();
+  const spec: Limits = limits;
+  return { kind: 'ClusterLimits', apiVersion: API_VERSION, metadata: { name }, spec, status: { used } };
+}
