@@ -1,15 +1,19 @@
+import { backup } from './cluster/backup.ts';
 import { create } from './cluster/create.ts';
 import { remove } from './cluster/delete.ts';
+import { fork } from './cluster/fork.ts';
 import { list } from './cluster/list.ts';
+import { restore } from './cluster/restore.ts';
+import { ttl } from './cluster/ttl.ts';
 import type { Verb } from './cluster/verb.ts';
 import { type Command, CommandError } from './command.ts';
 
 /** In the order of the help. A verb is one file in cluster/ and one line here. */
-const verbs: readonly Verb[] = [create, list, remove];
+const verbs: readonly Verb[] = [create, list, ttl, fork, backup, restore, remove];
 
 export const cluster: Command = {
   name: 'cluster',
-  summary: 'create, list and delete clusters on this endpoint',
+  summary: 'create, list, fork, back up, restore and delete clusters of this endpoint',
   usage: verbs.map((v) => `  ${v.usage.replaceAll('\n', '\n  ')}`).join('\n'),
   async run(args) {
     const [name, ...rest] = args;

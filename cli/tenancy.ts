@@ -9,11 +9,11 @@ export const clusterPath = (name: string): string => `${CLUSTERS}/${encodeURICom
 /** A cluster as the tenancy API shows it. */
 export interface ClusterObject {
   metadata: { name: string; creationTimestamp: string };
-  status: { id: string; url: string; phase: string; adminToken?: string };
+  status: { id: string; url: string; phase: string; expirationTimestamp?: string; adminToken?: string };
 }
 
 /** Makes a cluster; `adminToken` is in this answer and in no other. */
-export async function createCluster(e: Endpoint, name: string): Promise<ClusterObject> {
-  const body = { apiVersion: 'tenancy.coracle.dev/v1', kind: 'Cluster', metadata: { name } };
+export async function createCluster(e: Endpoint, name: string, ttlSeconds?: number): Promise<ClusterObject> {
+  const body = { apiVersion: 'tenancy.coracle.dev/v1', kind: 'Cluster', metadata: { name }, spec: { ttlSeconds } };
   return (await ask(e, 'POST', CLUSTERS, body)) as unknown as ClusterObject;
 }

@@ -40,6 +40,11 @@ const NewCluster = v.object({
   metadata: v.object({ name: Name }),
   spec: v.optional(v.object({ ttlSeconds: v.optional(TtlSeconds), limits: v.optional(SomeLimits) })),
 });
+/** What can be changed of a cluster: how long it lives, null = for ever. */
+const Patch = v.strictObject({
+  spec: v.optional(v.strictObject({ ttlSeconds: v.optional(v.nullable(TtlSeconds)) })),
+});
+const MERGE_PATCH = 'application/merge-patch+json';
 const NewNode = v.object({ metadata: v.object({ name: NodeName }) });
 
 /** Routes below the endpoint's root; `parts` are the sub-apps of other files. */
@@ -84,6 +89,19 @@ export function tenancy(maker: ClusterMaker, ...parts: Hono<App>[]): Hono<App> {
   });
   app.get(`${CLUSTERS}/:name`, async (c) => {
     const row = await rowOf(c.env, c.req.param('name'));
+    return c.json(clusterObject(row, clusterUrl(c.req.raw, c.env, row.id)));
+  });
+  app.patch(`${CLUSTERS}/:name`, async (c) => {
+    const type = c.req.header('content-type')?.split(';')[0] ?? '';
+    if (type !== MERGE_PATCH)
+      throw failure(
+        'UnsupportedMediaType',
+        `the body of the request was in an unknown format - accepted media types include: ${MERGE_PATCH}`,
+      );
+    const { name } = await rowOf(c.env, c.req.param('name'));
+    const { spec } = await readBody(c.req.raw, Patch);
+    if (spec?.ttlSeconds !== undefined) await directoryOf(c.env).setTtl(name, spec.ttlSeconds);
+    const row = await rowOf(c.env, name);
     return c.json(clusterObject(row, clusterUrl(c.req.raw, c.env, row.id)));
   });
   app.delete(`${CLUSTERS}/:name`, async (c) => {
