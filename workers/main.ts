@@ -1,5 +1,6 @@
 import { Hono } from 'hono';
 import { chain } from '../api/admission/index.ts';
+import type { ClusterContext, User } from '../api/attributes.ts';
 import { authenticateRequest, createAuthenticator } from '../api/authn/authenticate.ts';
 import { nodeOf } from '../api/authn/users.ts';
 import { createAuthorizer } from '../api/authz/index.ts';
@@ -13,6 +14,8 @@ import { archives } from './accounts/archive.ts';
 import { tenancy } from './accounts/clusters.ts';
 import { clusterLimits } from './accounts/limits.ts';
 import { REPLICAS } from './accounts/removal.ts';
+import { checkOperator } from './accounts/tenancy.ts';
+import { restores } from './accounts/travel.ts';
 import { type Bindings, tunnelName } from './bindings.ts';
 import { baseLayer, clusterContext, endpointLimits, fillView, limitsOf } from './cluster.ts';
 import { world } from './env.ts';
@@ -20,6 +23,7 @@ import { Gate } from './gate.ts';
 import { makeLoop } from './loops/object.ts';
 import { copyMaker, createMaker, wakeLoop } from './maker.ts';
 import { loopPlatform } from './platform.ts';
+import { restoreRules } from './restoring.ts';
 import { makeTenantStore } from './tenant/object.ts';
 
 export { Directory } from './accounts/directory.ts';
@@ -39,6 +43,7 @@ const api = createApi({
 export const TenantStore = makeTenantStore<Bindings>({
   objects: (b) => b.TENANTS as never,
   layer: baseLayer,
+  restoring: restoreRules,
   limits: endpointLimits,
   wake: (b, cluster, loop, _revision, attempt) => wakeLoop(b, cluster, loop, attempt % REPLICAS),
 });
@@ -46,7 +51,7 @@ export const Loop = makeLoop<Bindings>((b) => loopPlatform(api, b));
 
 const app = new Hono<{ Bindings: Bindings }>();
 for (const path of ['/healthz', '/livez', '/readyz']) app.get(path, (c) => c.text('ok'));
-app.route('/', tenancy(createMaker(api), archives(copyMaker), clusterLimits()));
+app.route('/', tenancy(createMaker(api), archives(copyMaker), clusterLimits(), restores()));
 
 const gate = new Gate(world);
 /** What APF says to whom it refuses: clients ask again after a second. */
@@ -85,13 +90,25 @@ export default {
   },
 } satisfies ExportedHandler<Bindings>;
 
-/** The agent's control channel and streams. */
+/** The endpoint's operator may see the history of every cluster, others as far as the cluster lets them. */
+const OPERATOR: User = { name: 'system:coracle:operator', groups: ['system:masters', 'system:authenticated'] };
+async function history(request: Request, b: Bindings, context: ClusterContext): Promise<Response> {
+  const isOperator = await checkOperator(b, request.headers.get('authorization') ?? undefined).then(
+    () => true,
+    () => false,
+  );
+  return api.history(request, context, isOperator ? { user: OPERATOR } : undefined);
+}
+
+/** The agent's control channel and streams; the history of objects. */
 async function own(
   request: Request,
   url: URL,
   b: Bindings,
   context: ReturnType<typeof clusterContext>,
 ): Promise<Response> {
+  const [what, stream] = url.pathname.slice(OWN.length).split('/');
+  if (what === 'history' && request.method === 'GET') return history(request, b, context);
   const { user } = await authenticateRequest(request.headers, context);
   const node = nodeOf(user);
   if (node === null) throw forbidden({ group: '', resource: '' }, '', 'only nodes may do this');
@@ -99,7 +116,6 @@ async function own(
     const sure = await context.store('nodes', '').confirm({ exist: [...user.bound] });
     if (!sure.ok) throw forbidden({ group: '', resource: '' }, '', 'the node is gone');
   }
-  const [what, stream] = url.pathname.slice(OWN.length).split('/');
   if (what === 'tunnel' && request.headers.get('upgrade') === 'websocket') {
     const target = `https://tunnel.invalid/?cluster=${context.id}&node=${encodeURIComponent(node)}`;
     return b.TUNNELS.getByName(tunnelName(context.id, node)).fetch(target, request);

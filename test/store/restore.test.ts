@@ -83,6 +83,7 @@ const tables = (sql: Sql) =>
   [
     'SELECT term, key FROM facts ORDER BY term, key',
     'SELECT pool, idx, value, owner FROM claims ORDER BY pool, idx',
+    "SELECT CAST(value AS TEXT) FROM meta WHERE name = 'usage'",
     'SELECT key, policy, uid FROM policy WHERE policy IS NOT NULL ORDER BY key',
   ].map((query) => sql.all(query));
 
@@ -102,6 +103,7 @@ it('what changed, came and went since a revision is as it was, at new revisions'
   assert.deepEqual([r.to, r.before, r.after, r.changed, r.lostCount], [then, before, before + 3, 3, 0]);
   assert.deepEqual(await standing(w), was);
   assert.deepEqual(tables(w.sql), facts);
+  assert.ok(facts[2]?.length === 1, 'no usage is kept');
   assert.equal((await get(w.store, podKey('same')))?.revision, 1);
   for (const name of ['changed', 'gone']) assert.ok(((await get(w.store, podKey(name)))?.revision ?? 0) > before, name);
   assert.equal(await put(w.store, 'next'), r.after + 1);

@@ -20,14 +20,11 @@ export function policyChanged(
   if (was === is && (was === undefined || prev?.uid === next?.uid)) return;
   const row = [key, revision, is ?? null, next?.uid ?? prev?.uid ?? ''] as const;
   // A restore tells of all of them at once, at its end.
-  if (s.restoring)
-    s.sql.run('INSERT OR REPLACE INTO restored_policy (key, revision, policy, uid) VALUES (?, ?, ?, ?)', ...row);
-  else {
-    s.policy = revision;
-    s.sql.run(UPSERT, ...row, policySum(...row));
-  }
+  if (!s.restoring) s.policy = revision;
+  s.sql.run(s.restoring ? STAGE : UPSERT, ...row, policySum(...row));
 }
 
+const STAGE = 'INSERT OR REPLACE INTO restored_policy (key, revision, policy, uid, sum) VALUES (?, ?, ?, ?, ?)';
 const UPSERT = `INSERT INTO policy (key, revision, policy, uid, sum) VALUES (?, ?, ?, ?, ?) ON CONFLICT (key)
   DO UPDATE SET revision = excluded.revision, policy = excluded.policy, uid = excluded.uid, sum = excluded.sum`;
 

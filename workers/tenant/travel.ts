@@ -27,12 +27,13 @@ export interface RestoreRules {
 export type RestoreTarget = { revision: Revision } | { timeMs: number };
 
 /**
- * What stays as it is: the cluster's keys and tokens (what was revoked must not come back, who was let in since stays), and what stands for machines, which
- * don't go back in time.
+ * What stays as it is: the cluster's keys and tokens (what was revoked must not come back, who was let in since stays), the endpoint's limits for
+ * it, and what stands for machines, which don't go back in time.
  */
 const KEPT: ReadonlySet<string> = new Set([
   'clusterkeys.coracle.dev',
   'statictokens.coracle.dev',
+  'clusterlimits.coracle.dev',
   'nodes',
   'csinodes.storage.k8s.io',
 ]);
@@ -82,7 +83,7 @@ export function beginRestore(s: State, to: Revision, by: string): Restore {
   s.sql.transaction(() => {
     // Policy texts are told all at once, at the end: nobody must decide on half of the past.
     s.sql.run(
-      'CREATE TABLE restored_policy (key TEXT PRIMARY KEY, revision INTEGER NOT NULL, policy TEXT, uid TEXT NOT NULL) WITHOUT ROWID',
+      'CREATE TABLE restored_policy (key TEXT PRIMARY KEY, revision INTEGER NOT NULL, policy TEXT, uid TEXT NOT NULL, sum INTEGER) WITHOUT ROWID',
     );
     saveRestore(s.sql, r);
   });
@@ -97,6 +98,7 @@ export function restoreSlice(s: State, rules: RestoreRules): Restore {
   else if (r.phase === 'claims') takeClaims(s, r, rules);
   if (r.phase === 'done') finish(s, r);
   saveRestore(s.sql, r);
+  s.usage.save();
   return r;
 }
 
@@ -213,7 +215,7 @@ function takeClaims(s: State, r: Restore, rules: RestoreRules): void {
 /** The one step in which everybody comes to see it. */
 function finish(s: State, r: Restore): void {
   s.sql.run(
-    'INSERT OR REPLACE INTO policy (key, revision, policy, uid) SELECT key, revision, policy, uid FROM restored_policy',
+    'INSERT OR REPLACE INTO policy (key, revision, policy, uid, sum) SELECT key, revision, policy, uid, sum FROM restored_policy',
   );
   s.sql.run('DROP TABLE restored_policy');
   setMeta(s.sql, 'past_bytes', s.pastBytes);

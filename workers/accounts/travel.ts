@@ -1,0 +1,86 @@
+import { Hono } from 'hono';
+import * as v from 'valibot';
+import { badRequest, conflict, expired, notFound, type StatusError, tooMany } from '../../kube/meta/status.ts';
+import { formatMicroTime, timeToMillis } from '../../kube/meta/time.ts';
+import type { Bindings } from '../bindings.ts';
+import { storeErrorOf } from '../tenant/remote.ts';
+import type { Restore } from '../tenant/restores.ts';
+import type { RestoreTarget } from '../tenant/travel.ts';
+import { API_VERSION, type App, CLUSTERS, RESOURCE, readBody, rowOf } from './tenancy.ts';
+
+/** Who writes what comes back. */
+const RESTORER = 'system:coracle:restore';
+
+const Time = v.pipe(
+  v.string(),
+  v.transform((text) => timeToMillis(text)),
+  v.check((ms) => !Number.isNaN(ms), 'a time as RFC 3339 has it is needed'),
+);
+const Target = v.union(
+  [v.strictObject({ revision: v.pipe(v.number(), v.safeInteger(), v.minValue(1)) }), v.strictObject({ time: Time })],
+  'spec.to must be {"revision": NUMBER} or {"time": TIME}',
+);
+const NewRestore = v.object({ spec: v.object({ to: Target }) });
+
+/** A cluster back in time: POST begins (202), GET tells of the last one. */
+export function restores(): Hono<App> {
+  const app = new Hono<App>();
+  const path = `${CLUSTERS}/:name/restore`;
+  app.post(path, async (c) => {
+    const name = c.req.param('name');
+    const { to } = (await readBody(c.req.raw, NewRestore)).spec;
+    const target: RestoreTarget = 'time' in to ? { timeMs: to.time } : to;
+    const tenant = await tenantOf(c.env, name);
+    const begun = await tenant.restore(target, RESTORER).catch((e: unknown) => {
+      throw refusalOf(e, name);
+    });
+    if (begun === null) throw conflict(RESOURCE, name, 'a restore is under way');
+    return c.json(restoreObject(name, begun), 202);
+  });
+  app.get(path, async (c) => {
+    const name = c.req.param('name');
+    const last = await (await tenantOf(c.env, name)).restored();
+    if (last === null) throw notFound({ ...RESOURCE, resource: 'restores' }, name);
+    return c.json(restoreObject(name, last));
+  });
+  return app;
+}
+
+const tenantOf = async (b: Bindings, name: string) => b.TENANTS.getByName((await rowOf(b, name)).id);
+
+function refusalOf(e: unknown, name: string): StatusError | unknown {
+  const known = storeErrorOf(e);
+  const text = known?.message.replace(/^[a-z-]+: /, '') ?? '';
+  switch (known?.code) {
+    case 'compacted':
+      return expired(text);
+    case 'future':
+      return badRequest(text);
+    case 'overloaded':
+      return tooMany(text, known.retryAfterSeconds);
+    case 'no-cluster':
+      return notFound(RESOURCE, name);
+    default:
+      return e;
+  }
+}
+
+function restoreObject(name: string, r: Restore) {
+  const done = r.phase === 'done';
+  return {
+    kind: 'ClusterRestore',
+    apiVersion: API_VERSION,
+    metadata: { name, creationTimestamp: formatMicroTime(r.atMs) },
+    spec: { to: { revision: r.to } },
+    status: {
+      phase: done ? 'Completed' : 'Running',
+      /** A restore to this one undoes it. */
+      revisionBefore: r.before,
+      ...(done ? { revisionAfter: r.after } : {}),
+      objects: r.changed,
+      /** Secrets that were deleted so long ago that their bodies have left history. */
+      lostObjects: r.lostCount,
+      lost: r.lost,
+    },
+  };
+}
