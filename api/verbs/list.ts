@@ -1,4 +1,5 @@
 import { joinBytes } from '../../kube/codec/framing.ts';
+import { ItemCache } from '../../kube/codec/item-cache.ts';
 import { printJson } from '../../kube/codec/json.ts';
 import { JSON_TYPE, PROTOBUF_TYPE } from '../../kube/codec/negotiate.ts';
 import { encodeItem, transcodeItems } from '../../kube/codec/protobuf.ts';
@@ -222,7 +223,7 @@ async function protoParts(
   let before = { ...cursor };
   let page = first;
   for (;;) {
-    const items = protoItems(resource, page);
+    const items = protoItems(call, resource, page);
     size += sizeOf(items);
     if (size > KEPT_BYTES) rest ??= before;
     if (rest === undefined) for (const i of items) kept.push(i);
@@ -244,7 +245,7 @@ async function* protoSequence(
   for (let next = o.kept.shift(); next; next = o.kept.shift()) yield next;
   for (let page: Page | undefined; o.rest && !(page && isDone(o.rest, page)); ) {
     page = await nextPage(call, resource, o.rest, 'lines');
-    const items = protoItems(resource, page);
+    const items = protoItems(call, resource, page);
     size += sizeOf(items);
     yield* items;
   }
@@ -253,9 +254,13 @@ async function* protoSequence(
   yield o.tail;
 }
 
-function protoItems(resource: Resource, page: Page): Uint8Array[] {
-  if (page.items !== undefined) return transcodeItems(resource.struct, page.items);
-  return page.entries.map((e) => encodeItem(resource.struct, objectOf(resource, e)));
+/** Rows that lists have encoded; the store, the kind and its version are in the name of a shelf. */
+const encodedItems = new ItemCache();
+function protoItems(call: Call, resource: Resource, page: Page): Uint8Array[] {
+  if (page.items === undefined) return page.entries.map((e) => encodeItem(resource.struct, objectOf(resource, e)));
+  if (page.count === 0) return [];
+  const shelf = encodedItems.shelf(`${call.cluster.id} ${resource.key} ${resource.apiVersion}`);
+  return transcodeItems(resource.struct, page.items, { cache: encodedItems, shelf });
 }
 const sizeOf = (parts: readonly Uint8Array[]): number => parts.reduce((n, p) => n + p.length, 0);
 

@@ -141,6 +141,13 @@ export class BackBuffer {
     }
   }
 
+  /** Bytes that stand somewhere else. */
+  copyFrom(source: Uint8Array, from: number, to: number): void {
+    this.need(to - from);
+    this.at -= to - from;
+    this.bytes.set(source.subarray(from, to), this.at);
+  }
+
   /** Four bytes, big endian. */
   uint32(v: number): void {
     this.need(4);

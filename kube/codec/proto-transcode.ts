@@ -19,8 +19,6 @@ const EXACT_DIGITS = 15;
 const NEWLINE = 10;
 
 const records = new Records();
-/** The record of each line. */
-let lines = new Int32Array(1 << 10);
 
 /** Writes the protobuf body of the object whose JSON text the buffer holds (`length` bytes): the result is writeMessage's of the parsed text. */
 export function transcodeMessage(o: BackBuffer, plan: Plan, length: number): void {
@@ -29,26 +27,24 @@ export function transcodeMessage(o: BackBuffer, plan: Plan, length: number): voi
   writeFields(o, keys, readWhole(o, keys, 0, length));
 }
 
-/** Reads the held text as objects that stand on a line each; how many. Writing may be done in any order then. */
-export function readLines(o: BackBuffer, plan: Plan, length: number): number {
+/** Begins to read the held text as objects that stand on a line each. */
+export function beginLines(): void {
   records.reset();
-  const keys = keysOf(plan);
-  let count = 0;
-  for (let at = 0; at < length; at = records.at + 1) {
-    if (count === lines.length) {
-      const more = new Int32Array(count * 2);
-      more.set(lines);
-      lines = more;
-    }
-    lines[count++] = readWhole(o, keys, at, length);
-    if (records.at < length && o.bytes[records.at] !== NEWLINE) throw new SyntaxError('not lines of JSON');
-  }
-  return count;
 }
 
-/** Writes the body of the object on a line that readLines() has read. */
-export function writeLine(o: BackBuffer, plan: Plan, line: number): void {
-  writeFields(o, keysOf(plan), lines[line] as number);
+/** Reads the line at `from`: the record for writeLine(). `endOfLine()` is behind it. */
+export function readLine(o: BackBuffer, plan: Plan, from: number, limit: number): number {
+  const record = readWhole(o, keysOf(plan), from, limit);
+  if (records.at < limit && o.bytes[records.at] !== NEWLINE) throw new SyntaxError('not lines of JSON');
+  return record;
+}
+
+/** Where the line ends that was read last, without its newline. */
+export const endOfLine = (): number => records.at;
+
+/** Writes the body of the object on a line that was read. */
+export function writeLine(o: BackBuffer, plan: Plan, record: number): void {
+  writeFields(o, keysOf(plan), record);
 }
 
 function readWhole(o: BackBuffer, keys: Keys, from: number, limit: number): number {

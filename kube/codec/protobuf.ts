@@ -1,15 +1,16 @@
 import type { JsonObject } from '../meta/json.ts';
 import type { Struct } from '../schema/schema.ts';
-import { linesOf } from './json-lines.ts';
 import { BackBuffer } from './proto-buffer.ts';
 import { ProtoError } from './proto-error.ts';
+import { ITEMS } from './proto-items.ts';
 import { planOf } from './proto-plan.ts';
 import { readMessage } from './proto-read.ts';
 import { Reader } from './proto-reader.ts';
-import { readLines, transcodeMessage, writeLine } from './proto-transcode.ts';
+import { beginLines, endOfLine, readLine, transcodeMessage, writeLine } from './proto-transcode.ts';
 import { writeMessage } from './proto-write.ts';
 
 export { ProtoError } from './proto-error.ts';
+export { transcodeItems } from './proto-items.ts';
 export { NESTING_MAX } from './proto-read.ts';
 
 /** `k8s` and the encoding style 0: what every Kubernetes protobuf body begins with (apimachinery pkg/runtime/serializer/protobuf). */
@@ -145,31 +146,7 @@ export function hasMagic(bytes: Uint8Array): boolean {
   return bytes.length >= 4 && bytes[0] === 0x6b && bytes[1] === 0x38 && bytes[2] === 0x73 && bytes[3] === 0;
 }
 
-/** Field 2 of every list: its items. */
-const ITEMS = 18;
-/** Lines are taken in pieces of this size, which stay in the processor's cache together with what is made of them. */
-const PIECE_BYTES = 128 * 1024;
-
-/**
- * The `items` of a list, from JSON texts in UTF-8 on a line each (a page that the store joined; `parts` end to end). The result comes in pieces
- * and has to stand between the two of listEnvelope().
- */
-export function transcodeItems(struct: Struct, parts: readonly Uint8Array[]): Uint8Array[] {
-  const plan = planOf(struct);
-  const pieces: Uint8Array[] = [];
-  for (const piece of linesOf(parts, PIECE_BYTES)) {
-    for (let line = readLines(out, plan, out.hold(piece)) - 1; line >= 0; line--) {
-      const end = out.written;
-      writeLine(out, plan, line);
-      out.varint(out.written - end);
-      out.varint(ITEMS);
-    }
-    pieces.push(out.take());
-  }
-  return pieces;
-}
-
-/** The same of one object. */
+/** One entry of a list's `items`, as transcodeItems makes many. */
 export function encodeItem(struct: Struct, value: JsonObject): Uint8Array {
   out.reset();
   writeMessage(out, planOf(struct), value);
@@ -222,15 +199,21 @@ export function transcodeEvents(
   const plan = planOf(struct);
   let text = '';
   for (const e of events) text += `${e.text}\n`;
-  const count = readLines(out, plan, out.hold(text));
-  if (count !== events.length) throw new SyntaxError('not one line for each event');
-  for (let line = count - 1; line >= 0; line--) {
+  const length = out.hold(text);
+  beginLines();
+  let at = 0;
+  const records = events.map(() => {
+    const record = readLine(out, plan, at, length);
+    at = endOfLine() + 1;
+    return record;
+  });
+  for (let i = events.length - 1; i >= 0; i--) {
     const event = out.written;
     beginEnvelope();
     const end = out.written;
-    writeLine(out, plan, line);
+    writeLine(out, plan, records[i] as number);
     endEnvelope(end, apiVersion, kind);
-    endEvent(event, (events[line] as { type: string }).type);
+    endEvent(event, (events[i] as { type: string }).type);
     out.uint32(out.written - event);
   }
   out.raw(before);
