@@ -113,6 +113,8 @@ export interface ClusterContext {
   connect?: (node: string, request: ConnectRequest) => Promise<Response>;
   /** Runs after the response is sent. */
   waitUntil(p: Promise<unknown>): void;
+  /** Calls `end` when this process is about to stop: answers without an end of their own end then. Gives what takes it back. */
+  onDrain?: (end: () => void) => () => void;
 }
 export interface ClusterKeys {
   /** Issuer of ServiceAccount tokens. */

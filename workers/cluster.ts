@@ -10,6 +10,7 @@ import { placement, storeName } from '../kube/store/placement.ts';
 import { RowCache } from '../kube/store/rowcache.ts';
 import type { Store } from '../kube/store/store.ts';
 import { type Bindings, tunnelName } from './bindings.ts';
+import { onDrain } from './drain.ts';
 import { world } from './env.ts';
 import { BASE_CREATED, BASE_UID, type BaseLayer } from './tenant/base.ts';
 import { DEFAULT_LIMITS, LIMITS_KEY, type Limits, limitsWith } from './tenant/limits.ts';
@@ -125,6 +126,7 @@ export function clusterContext(b: Bindings, around: Around, id: string, url: str
     },
     connect: (node, request) => connect(b, id, node, request),
     waitUntil: (p) => around.waitUntil(p),
+    onDrain,
   };
 }
 

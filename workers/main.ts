@@ -4,6 +4,7 @@ import type { ClusterContext, User } from '../api/attributes.ts';
 import { authenticateRequest, createAuthenticator } from '../api/authn/authenticate.ts';
 import { nodeOf } from '../api/authn/users.ts';
 import { createAuthorizer } from '../api/authz/index.ts';
+import { storeStatus } from '../api/call.ts';
 import { pathStart } from '../api/request.ts';
 import { createApi } from '../api/server.ts';
 import { kinds } from '../kube/kinds/index.ts';
@@ -18,6 +19,7 @@ import { checkOperator } from './accounts/tenancy.ts';
 import { restores } from './accounts/travel.ts';
 import { type Bindings, tunnelName } from './bindings.ts';
 import { baseLayer, clusterContext, endpointLimits, fillView, limitsOf } from './cluster.ts';
+import { keepTunnel, processName, readiness } from './drain.ts';
 import { world } from './env.ts';
 import { Gate } from './gate.ts';
 import { makeLoop } from './loops/object.ts';
@@ -27,6 +29,7 @@ import { restoreRules } from './restoring.ts';
 import { makeTenantStore } from './tenant/object.ts';
 
 export { Directory } from './accounts/directory.ts';
+export { control } from './drain.ts';
 export { NodeTunnel } from './tunnel/node.ts';
 export { Relay } from './tunnel/relay.ts';
 
@@ -50,7 +53,8 @@ export const TenantStore = makeTenantStore<Bindings>({
 export const Loop = makeLoop<Bindings>((b) => loopPlatform(api, b));
 
 const app = new Hono<{ Bindings: Bindings }>();
-for (const path of ['/healthz', '/livez', '/readyz']) app.get(path, (c) => c.text('ok'));
+for (const path of ['/healthz', '/livez']) app.get(path, (c) => c.text('ok'));
+app.get('/readyz', () => readiness());
 app.route('/', tenancy(createMaker(api), archives(copyMaker), clusterLimits(), restores()));
 
 const gate = new Gate(world);
@@ -117,8 +121,11 @@ async function own(
     if (!sure.ok) throw forbidden({ group: '', resource: '' }, '', 'the node is gone');
   }
   if (what === 'tunnel' && request.headers.get('upgrade') === 'websocket') {
-    const target = `https://tunnel.invalid/?cluster=${context.id}&node=${encodeURIComponent(node)}`;
-    return b.TUNNELS.getByName(tunnelName(context.id, node)).fetch(target, request);
+    const target = `https://tunnel.invalid/?cluster=${context.id}&node=${encodeURIComponent(node)}&via=${processName()}`;
+    const tunnel = tunnelName(context.id, node);
+    const answer = await b.TUNNELS.getByName(tunnel).fetch(target, request);
+    if (answer.status === 101) keepTunnel(tunnel);
+    return answer;
   }
   if (what === 'streams' && stream !== undefined && /^[0-9a-f]{64}$/.test(stream)) {
     return b.RELAYS.get(b.RELAYS.idFromString(stream)).fetch(`https://relay.invalid/agent${url.search}`, request);
@@ -129,7 +136,12 @@ async function own(
 function refused(error: unknown, id: string): Response {
   const gone = error instanceof StoreError && error.code === 'no-cluster';
   if (gone) error = notFound({ group: 'tenancy.coracle.dev', resource: 'clusters' }, id);
-  if (error instanceof StatusError) return Response.json(error.status, { status: error.code });
+  error = storeStatus(error) ?? error;
+  if (error instanceof StatusError) {
+    const after = error.status.details?.retryAfterSeconds;
+    const headers: Record<string, string> = after === undefined ? {} : { 'retry-after': String(after) };
+    return Response.json(error.status, { status: error.code, headers });
+  }
   world.log('error', 'request.failed', {
     error: error instanceof Error ? (error.stack ?? error.message) : String(error),
   });

@@ -136,6 +136,11 @@ class Feed {
       if (last > 0) this.#timers.push(env.after(last, () => this.bookmark(this.#sent)));
     }
     this.#call.request.signal?.addEventListener('abort', () => this.#timeout(), { once: true });
+    const forget = this.#call.cluster.onDrain?.(() => {
+      if (this.#options.allowWatchBookmarks) this.bookmark(this.#sent);
+      this.#timeout();
+    });
+    if (forget) this.#timers.push(forget);
     void this.#pump(from, present);
   }
 

@@ -27,7 +27,7 @@ const PENDING_UNITS = 16 * 1024 * 1024;
 const PING_MS = 30_000;
 /** Before the first repeat of a failed connection, doubled up to the last; jittered, since a deploy drops all sockets at once. */
 const RECONNECT_MS = 100;
-const RECONNECT_MS_MAX = 10_000;
+const RECONNECT_MS_MAX = 3_000;
 
 /** A watch that goes on by revision whenever its socket is lost. */
 export class RemoteWatch implements AsyncIterableIterator<Batch> {

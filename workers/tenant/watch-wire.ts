@@ -36,6 +36,7 @@ const STATUS: Readonly<Record<StoreErrorCode, number>> = {
   'too-large': 413,
   overloaded: 429,
   'unknown-outcome': 504,
+  unavailable: 503,
   'no-cluster': 404,
   corrupt: 500,
 };

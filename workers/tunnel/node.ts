@@ -68,7 +68,8 @@ export class NodeTunnel extends DurableObject<Bindings> {
     for (const old of this.ctx.getWebSockets())
       this.#send(old, { type: 'bye', reason: 'replaced by a newer connection' }, true);
     const pair = new WebSocketPair();
-    this.ctx.acceptWebSocket(pair[1]);
+    // Its tag: the process that the agent came in through.
+    this.ctx.acceptWebSocket(pair[1], [url.searchParams.get('via') ?? 'direct']);
     pair[1].serializeAttachment(attachment);
     const { cluster, node, since } = attachment;
     const told = (await this.#link())?.told ?? 'alive';
@@ -117,6 +118,11 @@ export class NodeTunnel extends DurableObject<Bindings> {
   /** When the node was last heard of, in milliseconds since the epoch; 0 = not connected. What a node Lease's renewTime is overlaid with. */
   heard(): number {
     return Math.max(0, ...this.ctx.getWebSockets().map((s) => this.#heard(s)));
+  }
+
+  /** The process `via` stops: agents that came in through it are sent away, to come back through another. */
+  hangUp(via: string): void {
+    for (const socket of this.ctx.getWebSockets(via)) this.#send(socket, { type: 'bye', reason: 'restarting' }, true);
   }
 
   /** Ends every link of the node: its credential or its cluster is gone. */
