@@ -9,25 +9,33 @@ import { type ClusterObject, clusterPath } from '../tenancy.ts';
 import { upload } from '../transfer.ts';
 import { giveKubeconfig } from './kubeconfig.ts';
 import { clusterName, wrongCall } from './name.ts';
+import { restoreTo } from './travel.ts';
 import type { Verb } from './verb.ts';
 
 export const restore: Verb = {
   name: 'restore',
   usage: `coracle cluster restore NAME --from FILE [--as-fork] [--ttl 2h] [--output FILE]
-    makes the cluster of a backup ('-': from stdin), with its keys, tokens and nodes; with --as-fork another one of the same objects`,
+    makes the cluster of a backup ('-': from stdin), with its keys, tokens and nodes; with --as-fork another one of the same objects
+coracle cluster restore NAME --to REVISION|TIME|10m
+    brings all objects of a cluster back as they were then, 10m: ten minutes ago; tells what undoes it`,
   async run(args) {
     const { values, positionals } = parseArgs({
       args,
       allowPositionals: true,
       options: {
         from: { type: 'string' },
+        to: { type: 'string' },
         'as-fork': { type: 'boolean', default: false },
         ttl: { type: 'string' },
         output: { type: 'string', short: 'o' },
       },
     });
     const name = clusterName(positionals, restore);
-    if (values.from === undefined) throw wrongCall(restore);
+    if (values.to !== undefined && values.from === undefined) {
+      await restoreTo(localEndpoint(coracleHome()), name, values.to);
+      return 0;
+    }
+    if (values.from === undefined || values.to !== undefined) throw wrongCall(restore);
     const query = new URLSearchParams();
     if (values['as-fork']) query.set('fork', 'true');
     if (values.ttl !== undefined) query.set('ttlSeconds', String(secondsOf(values.ttl)));

@@ -1,35 +1,27 @@
 import { Hono } from 'hono';
 import * as v from 'valibot';
 import { badRequest, conflict, expired, notFound, type StatusError, tooMany } from '../../kube/meta/status.ts';
-import { formatMicroTime, timeToMillis } from '../../kube/meta/time.ts';
+import { formatMicroTime } from '../../kube/meta/time.ts';
 import type { Bindings } from '../bindings.ts';
 import { storeErrorOf } from '../tenant/remote.ts';
 import type { Restore } from '../tenant/restores.ts';
 import type { RestoreTarget } from '../tenant/travel.ts';
+import { targetOf } from './archive.ts';
 import { API_VERSION, type App, CLUSTERS, RESOURCE, readBody, rowOf } from './tenancy.ts';
 
 /** Who writes what comes back. */
 const RESTORER = 'system:coracle:restore';
 
-const Time = v.pipe(
-  v.string(),
-  v.transform((text) => timeToMillis(text)),
-  v.check((ms) => !Number.isNaN(ms), 'a time as RFC 3339 has it is needed'),
-);
-const Target = v.union(
-  [v.strictObject({ revision: v.pipe(v.number(), v.safeInteger(), v.minValue(1)) }), v.strictObject({ time: Time })],
-  'spec.to must be {"revision": NUMBER} or {"time": TIME}',
-);
-const NewRestore = v.object({ spec: v.object({ to: Target }) });
+const NewRestore = v.object({ spec: v.object({ to: v.union([v.number(), v.string()]) }) });
 
-/** A cluster back in time: POST begins (202), GET tells of the last one. */
+/** A cluster back in time: POST begins (202) what `spec.to` says, a revision or a time as RFC 3339 has it; GET tells of the last one. */
 export function restores(): Hono<App> {
   const app = new Hono<App>();
   const path = `${CLUSTERS}/:name/restore`;
   app.post(path, async (c) => {
     const name = c.req.param('name');
     const { to } = (await readBody(c.req.raw, NewRestore)).spec;
-    const target: RestoreTarget = 'time' in to ? { timeMs: to.time } : to;
+    const target = targetOf(to) as RestoreTarget;
     const tenant = await tenantOf(c.env, name);
     const begun = await tenant.restore(target, RESTORER).catch((e: unknown) => {
       throw refusalOf(e, name);
@@ -71,7 +63,7 @@ function restoreObject(name: string, r: Restore) {
     kind: 'ClusterRestore',
     apiVersion: API_VERSION,
     metadata: { name, creationTimestamp: formatMicroTime(r.atMs) },
-    spec: { to: { revision: r.to } },
+    spec: { to: r.to },
     status: {
       phase: done ? 'Completed' : 'Running',
       /** A restore to this one undoes it. */
