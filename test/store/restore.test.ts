@@ -63,13 +63,13 @@ function open(o: Partial<SqliteOptions> = {}, base = ''): World {
 
 /** Restores and sees to its end. */
 async function restore(w: World, target: RestoreTarget): Promise<Restore> {
-  const begun = await w.store.restore(target, 'operator');
+  const begun = await w.store.restorer.restore(target, 'operator');
   assert.ok(begun, 'a restore was under way');
   return finished(w);
 }
 async function finished(w: World): Promise<Restore> {
   await w.clock.advance(10);
-  const r = await w.store.restored();
+  const r = w.store.restorer.last();
   assert.equal(r?.phase, 'done');
   return r as Restore;
 }
@@ -156,11 +156,11 @@ it('what is not in the window is refused, and nothing has begun', async () => {
   await put(w.store, 'a', { mark: 1 });
   const at = await put(w.store, 'a', { mark: 2 });
   await w.store.compact(at);
-  await throwsCode('compacted', () => w.store.restore({ revision: at - 1 }, ''));
-  await throwsCode('future', () => w.store.restore({ revision: at + 1 }, ''));
-  await throwsCode('compacted', () => w.store.restore({ timeMs: w.clock.nowMs - 1 }, ''));
-  await throwsCode('future', () => w.store.restore({ timeMs: w.clock.nowMs + 1 }, ''));
-  assert.equal(await w.store.restored(), null);
+  await throwsCode('compacted', () => w.store.restorer.restore({ revision: at - 1 }, ''));
+  await throwsCode('future', () => w.store.restorer.restore({ revision: at + 1 }, ''));
+  await throwsCode('compacted', () => w.store.restorer.restore({ timeMs: w.clock.nowMs - 1 }, ''));
+  await throwsCode('future', () => w.store.restorer.restore({ timeMs: w.clock.nowMs + 1 }, ''));
+  assert.equal(w.store.restorer.last(), null);
   assert.equal(await put(w.store, 'a', { mark: 3 }), at + 1);
 });
 
@@ -185,12 +185,12 @@ it('meanwhile writes are refused, and reads are those of the beginning', async (
   for (let i = 0; i < 100; i++) await put(w.store, `p${i}`, { mark: 2, policy: `P${i}` });
   const { revision, policy } = await w.store.info();
   const was = await standing(w);
-  const begun = await w.store.restore({ revision: then }, 'operator');
+  const begun = await w.store.restorer.restore({ revision: then }, 'operator');
   assert.equal(begun?.phase, 'rows');
   // Some slices have run, none of it shows.
   for (let i = 0; i < 100; i++) await Promise.resolve();
   assert.ok(Number(cell(w.sql, 'SELECT MAX(revision) FROM history')) > revision, 'no slice has run');
-  assert.equal(await w.store.restore({ revision: then }, 'another'), null);
+  assert.equal(await w.store.restorer.restore({ revision: then }, 'another'), null);
   await throwsCode('overloaded', () => put(w.store, 'x'));
   await throwsCode('overloaded', () => w.store.related('node', 'n1'));
   assert.throws(() => w.store.changes([], then), /overloaded/);
@@ -208,7 +208,10 @@ it('what waited in the queue when a restore began is refused, not lost', async (
   const w = open();
   const then = await put(w.store, 'a', { mark: 1 });
   await put(w.store, 'a', { mark: 2 });
-  const [begun, write] = await Promise.allSettled([w.store.restore({ revision: then }, ''), put(w.store, 'b')]);
+  const [begun, write] = await Promise.allSettled([
+    w.store.restorer.restore({ revision: then }, ''),
+    put(w.store, 'b'),
+  ]);
   assert.equal(begun.status, 'fulfilled');
   assert.equal(write.status, 'rejected');
   await finished(w);
@@ -223,11 +226,11 @@ it('a restore goes on after a kill in the middle of it, at whatever slice', asyn
     const [was, facts] = [await standing(w), tables(w.sql)];
     for (let i = 0; i < 150; i += 2) await put(w.store, `p${i}`, { mark: 2, node: 'n2', policy: 'Q' });
     for (let i = 0; i < 150; i += 3) await remove(w.store, `p${i}`);
-    await w.store.restore({ revision: then }, 'operator');
+    await w.store.restorer.restore({ revision: then }, 'operator');
     for (let i = 0; i < slices; i++) await w.clock.advance(0);
     w.reopen();
     await w.clock.advance(2_000);
-    assert.equal((await w.store.restored())?.phase, 'done', `killed after ${slices}`);
+    assert.equal(w.store.restorer.last()?.phase, 'done', `killed after ${slices}`);
     assert.deepEqual(await standing(w), was);
     assert.deepEqual(tables(w.sql), facts);
     const all = w.sql.all('SELECT revision FROM history');
@@ -241,10 +244,10 @@ it('the alarm brings a restore to its end where nobody calls', async () => {
   await put(w.store, 'a', { mark: 2 });
   // This life never gets to a slice.
   const { store } = w;
-  await store.restore({ revision: then }, '');
+  await store.restorer.restore({ revision: then }, '');
   w.reopen();
   await w.clock.advance(1_500);
-  assert.equal((await w.store.restored())?.phase, 'done');
+  assert.equal(w.store.restorer.last()?.phase, 'done');
 });
 
 it('watches end with 410, older revisions are 410, and reads of the past go on', async () => {
@@ -429,7 +432,7 @@ it('rows of the base layer come back as they were', async () => {
   const then = (await w.store.info()).revision;
   await put(w.store, 'a', { policy: 'Q' });
   await remove(w.store, 'b');
-  await throwsCode('compacted', () => w.store.restore({ revision: then - 1 }, ''));
+  await throwsCode('compacted', () => w.store.restorer.restore({ revision: then - 1 }, ''));
   const r = await restore(w, { revision: then });
   assert.equal(r.changed, 2);
   assert.deepEqual(await standing(w), was);
@@ -462,14 +465,14 @@ it('a slice that fails leaves nothing half done, and the next alarm goes on', as
   const then = await put(store, 'a', { mark: 1 });
   const before = await put(store, 'a', { mark: 2 });
   broken = true;
-  await store.restore({ revision: then }, '');
+  await store.restorer.restore({ revision: then }, '');
   await clock.advance(3_000);
-  assert.equal((await store.restored())?.phase, 'rows');
+  assert.equal(store.restorer.last()?.phase, 'rows');
   assert.equal((await store.info()).revision, before);
   await throwsCode('overloaded', () => put(store, 'b'));
   broken = false;
   await clock.advance(3_000);
-  assert.equal((await store.restored())?.phase, 'done');
+  assert.equal(store.restorer.last()?.phase, 'done');
   assert.equal((await get(store, podKey('a')))?.value, value('a', { mark: 1 }).text);
 });
 

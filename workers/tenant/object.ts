@@ -235,13 +235,13 @@ export function makeTenantStore<E>(options: TenantOptions<E>) {
       return (await this.#store()).changes(interests, after);
     }
 
-    /** Begins to bring the cluster back as it was; null when that is under way already. SqliteStore.restore(). */
+    /** Begins to bring the cluster back as it was; null when that is under way already. Restorer.restore(). */
     async restore(target: RestoreTarget, by: string): Promise<Restore | null> {
-      return (await this.#store()).restore(target, by);
+      return (await this.#store()).restorer.restore(target, by);
     }
     /** The last restore, done or under way; null: there was none. */
     async restored(): Promise<Restore | null> {
-      return (await this.#store()).restored();
+      return (await this.#store()).restorer.last();
     }
 
     /** What the cluster uses of its limits, in this object. */
@@ -260,7 +260,9 @@ export function makeTenantStore<E>(options: TenantOptions<E>) {
       const parts = new Set([...this.#parts(), part]);
       setMeta(this.#sql, 'siblings', [...parts].join(' '));
       await this.ctx.storage.sync();
-      return { createdMs: this.#world.now(), policy, after: Number(getMeta(this.#sql, BEGAN_AFTER) ?? 0) };
+      // At least 1: to clients 0 is no revision but 'any', so an empty list must not carry it.
+      const after = Math.max(1, Number(getMeta(this.#sql, BEGAN_AFTER) ?? 0));
+      return { createdMs: this.#world.now(), policy, after };
     }
 
     /** A watch: an upgrade of `/watch?...` (watch-wire.ts). */

@@ -1,45 +1,68 @@
 import type { Env } from '../../kube/meta/env.ts';
+import type { Fanout } from '../../kube/store/fanout.ts';
 import { StoreError } from '../../kube/store/store.ts';
-import type { Restore } from './restores.ts';
+import type { Maintenance } from './maintenance.ts';
+import type { Outbox } from './outbox.ts';
+import { lastRestore, type Restore } from './restores.ts';
 import { load, type State } from './state.ts';
 import { beginRestore, type RestoreRules, type RestoreTarget, restoreSlice, targetRevision } from './travel.ts';
 
-/** What a restore needs of the store that it is made in. */
-export interface RestorerOptions {
-  state: State;
-  env: Pick<Env, 'after'>;
-  rules: RestoreRules;
+/** What a restore takes of the object that the store lives in. */
+export interface RestorerHost {
+  env: Pick<Env, 'now' | 'after'>;
+  /** Resolves when everything written so far is durable. */
   sync(): Promise<void>;
-  /** It has begun: an alarm has to see to its end, should this life of the object not come to it. */
-  begun(): void;
-  /** In the step after its last slice: whoever watches or follows is to begin anew. */
-  done(r: Restore): void;
+  /** What a restore has to know of rows. */
+  restoring?: RestoreRules;
+  /** Revisions jumped over what was watched: sockets are to be closed. */
+  jumped?(): void;
+}
+/** And of the store. */
+export interface RestorerParts {
+  state: State;
+  maintenance: Maintenance;
+  outbox: Outbox;
+  fanout: Fanout;
+  pushPolicy(): Promise<void>;
 }
 
 /** Rows without claims and times to live. */
-export const PLAIN_ROWS: RestoreRules = { claims: () => [], ttlMs: () => undefined };
+const PLAIN_ROWS: RestoreRules = { claims: () => [], ttlMs: () => undefined };
 
 /** Runs restores, a slice at a time, with everybody else's turn between. */
 export class Restorer {
-  readonly #o: RestorerOptions;
+  readonly #host: RestorerHost;
+  readonly #parts: RestorerParts;
   #running: Promise<void> | null = null;
 
-  constructor(o: RestorerOptions) {
-    this.#o = o;
+  constructor(host: RestorerHost, parts: RestorerParts) {
+    this.#host = host;
+    this.#parts = parts;
     // A former life of the object began one. Who opens the store must have its hands on it first.
-    if (o.state.restoring) o.env.after(0, () => void this.run().catch(() => {}));
+    if (parts.state.restoring) host.env.after(0, () => void this.run().catch(() => {}));
   }
 
-  /** Begins one; run() does the work. Null when one is under way. Throws StoreError 'compacted' or 'future'. */
-  begin(target: RestoreTarget, by: string): Restore | null {
-    const { state } = this.#o;
+  /**
+   * Brings everything back as it stood at a revision or time, but for what travel.ts keeps: begins and answers at once. Null when a restore is under way
+   * already. Until its end writes are refused as 'overloaded' and reads answer as of the beginning. Throws StoreError 'compacted' or 'future'.
+   */
+  async restore(target: RestoreTarget, by: string): Promise<Restore | null> {
+    const { state, maintenance } = this.#parts;
     if (state.restoring) return null;
     const r = beginRestore(state, targetRevision(state, target), by);
-    this.#o.begun();
+    maintenance.restoreLater();
+    await this.#host.sync();
+    // What fails is tried again by the alarm.
+    void this.run().catch(() => {});
     return r;
   }
 
-  /** Brings the restore under way, if any, to its end. What fails is tried again by the alarm. */
+  /** The last restore, done or under way. */
+  last(): Restore | null {
+    return lastRestore(this.#parts.state.sql);
+  }
+
+  /** Brings the restore under way, if any, to its end. */
   run(): Promise<void> {
     this.#running ??= this.#run().finally(() => {
       this.#running = null;
@@ -48,13 +71,26 @@ export class Restorer {
   }
 
   async #run(): Promise<void> {
-    const { state, env, rules, sync } = this.#o;
+    const { state } = this.#parts;
+    const { env, restoring = PLAIN_ROWS } = this.#host;
     while (state.restoring) {
-      const r = this.#slice(state, rules);
-      if (r.phase === 'done') this.#o.done(r);
-      await sync();
+      const r = this.#slice(state, restoring);
+      if (r.phase === 'done') this.#jump(r);
+      await this.#host.sync();
       await new Promise<void>((next) => env.after(0, next));
     }
+  }
+
+  /** In the step after the last slice: watches end, loops read everything anew, siblings hear of the policy. */
+  #jump(r: Restore): void {
+    const { maintenance, outbox, fanout } = this.#parts;
+    maintenance.restored();
+    if (r.after === r.before) return;
+    outbox.reload();
+    maintenance.wakeAgain(outbox.nextWakeMs());
+    for (const watcher of [...fanout.watchers()]) watcher.restart?.();
+    this.#host.jumped?.();
+    void this.#parts.pushPolicy().catch(() => {});
   }
 
   #slice(state: State, rules: RestoreRules): Restore {

@@ -1,4 +1,3 @@
-import type { Env } from '../../kube/meta/env.ts';
 import { Fanout } from '../../kube/store/fanout.ts';
 import type { Interest } from '../../kube/store/interest.ts';
 import { checkSize } from '../../kube/store/limits.ts';
@@ -39,23 +38,18 @@ import { Maintenance } from './maintenance.ts';
 import { type Changes, changesOf, Outbox } from './outbox.ts';
 import { checkAssume } from './policy.ts';
 import { related } from './related.ts';
-import { checkNotRestoring, PLAIN_ROWS, Restorer } from './restorer.ts';
-import { lastRestore, type Restore } from './restores.ts';
+import { checkNotRestoring, Restorer, type RestorerHost } from './restorer.ts';
 import { type Begin, type Begun, endRound, startRound } from './rounds.ts';
 import { counter, rowsAt, rowsIn } from './rows.ts';
 import { getMeta, setMeta } from './schema.ts';
 import type { Sql } from './sql.ts';
 import { type Changed, known, load, openState, type State } from './state.ts';
 import { selectiveTerm } from './terms.ts';
-import type { RestoreRules, RestoreTarget } from './travel.ts';
 import { versionsOf } from './versions.ts';
 
 /** What the store takes of the object that it lives in. */
-export interface SqliteOptions {
+export interface SqliteOptions extends RestorerHost {
   sql: Sql;
-  env: Pick<Env, 'now' | 'after'>;
-  /** Resolves when everything written so far is durable. */
-  sync(): Promise<void>;
   /** Sets the object's one alarm; alarm() is to be called then. */
   schedule(atMs: number): void;
   /** The base layers of this release, by hash. */
@@ -66,10 +60,6 @@ export interface SqliteOptions {
   travelMs?: number;
   /** True in a sibling: the main object pushes the policy revision here. */
   sibling?: boolean;
-  /** What a restore has to know of rows. */
-  restoring?: RestoreRules;
-  /** Revisions jumped over what was watched: sockets are to be closed. */
-  jumped?(): void;
   /** Tells the siblings a new policy revision; the commit that moved it is acknowledged after. */
   policyMoved?(policy: Revision): Promise<void>;
   /** Tells a loop that there is work. May fail: an alarm repeats it until the loop says cleared(). */
@@ -108,10 +98,10 @@ export class SqliteStore implements Store {
   readonly fanout = new Fanout();
   readonly source: WatchSource;
   readonly state: State;
+  readonly restorer: Restorer;
   readonly #o: SqliteOptions;
   readonly #outbox: Outbox;
   readonly #maintenance: Maintenance;
-  readonly #restorer: Restorer;
   #queue: Waiting[] = [];
   #draining = false;
   #progressPending = false;
@@ -126,13 +116,12 @@ export class SqliteStore implements Store {
     this.#pushed = o.sibling ? Number(getMeta(o.sql, 'pushed') ?? 0) : null;
     this.#outbox = new Outbox(this.state);
     this.#maintenance = new Maintenance(this.state, o.schedule, o.travelMs ?? TRAVEL_MS);
-    this.#restorer = new Restorer({
+    this.restorer = new Restorer(o, {
       state: this.state,
-      env: o.env,
-      rules: o.restoring ?? PLAIN_ROWS,
-      sync: o.sync,
-      begun: () => this.#maintenance.restoreLater(),
-      done: (r) => this.#jumped(r),
+      maintenance: this.#maintenance,
+      outbox: this.#outbox,
+      fanout: this.fanout,
+      pushPolicy: () => this.#pushPolicy(),
     });
     this.source = {
       fanout: this.fanout,
@@ -244,22 +233,6 @@ export class SqliteStore implements Store {
     await this.#o.sync();
   }
 
-  /**
-   * Brings everything back as it stood at a revision or time, but for what travel.ts keeps: begins and answers at once. Null when a restore is under way
-   * already. Until its end writes are refused as 'overloaded' and reads answer as of the beginning. Throws StoreError 'compacted' or 'future'.
-   */
-  async restore(target: RestoreTarget, by: string): Promise<Restore | null> {
-    const begun = this.#restorer.begin(target, by);
-    await this.#o.sync();
-    if (begun) void this.#restorer.run().catch(() => {});
-    return begun;
-  }
-
-  /** The last restore, done or under way. */
-  async restored(): Promise<Restore | null> {
-    return lastRestore(this.#o.sql);
-  }
-
   /** Sets what a loop is woken for; '*' is everything. */
   async register(loop: string, interests: readonly (Interest | string)[]): Promise<void> {
     this.#outbox.register(loop, interests);
@@ -301,7 +274,7 @@ export class SqliteStore implements Store {
 
   /** To be called when the alarm fires: expiries, compaction, scrubbing, wake-ups that got lost. */
   async alarm(): Promise<void> {
-    await this.#restorer.run();
+    await this.restorer.run();
     const changed: Changed = { changes: [] };
     const before = this.state.policy;
     const due = this.#maintenance.run(changed, () => this.#mark(changed));
@@ -394,17 +367,6 @@ export class SqliteStore implements Store {
       this.#progressPending = false;
       for (const watcher of this.fanout.watchers()) watcher.deliver([], this.state.revision);
     });
-  }
-
-  /** After a restore: watches end, loops read everything anew, siblings hear of the policy. */
-  #jumped(r: Restore): void {
-    this.#maintenance.restored();
-    if (r.after === r.before) return;
-    this.#outbox.reload();
-    this.#maintenance.wakeAgain(this.#outbox.nextWakeMs());
-    for (const watcher of [...this.fanout.watchers()]) watcher.restart?.();
-    this.#o.jumped?.();
-    void this.#pushPolicy().catch(() => {});
   }
 
   /** Answers those who moved the policy revision, once the siblings know of it; other commits don't wait for that. */
