@@ -15,6 +15,8 @@ export interface Bindings {
   RELAYS: DurableObjectNamespace<Relay>;
   PUBLIC_URL: string;
   OPERATOR_TOKEN_SHA256: string;
+  /** MiB of each of the caches in rowcaches.ts; '' = what suits a hosted isolate. */
+  ROW_CACHE_MIB: string;
   /** What each cluster may use, as JSON of SomeLimits (tenant/limits.ts); '' = what is there by default. */
   LIMITS: string;
 }

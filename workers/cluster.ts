@@ -7,11 +7,11 @@ import { baseLayer as bundledLayer } from '../kube/store/base/base.ts';
 import { BASE_CREATED as LAYER_CREATED } from '../kube/store/base/object.ts';
 import { parseKey } from '../kube/store/key.ts';
 import { placement, storeName } from '../kube/store/placement.ts';
-import { RowCache } from '../kube/store/rowcache.ts';
 import type { Store } from '../kube/store/store.ts';
 import { type Bindings, tunnelName } from './bindings.ts';
 import { onDrain } from './drain.ts';
 import { world } from './env.ts';
+import { knownRows } from './rowcaches.ts';
 import { BASE_CREATED, BASE_UID, type BaseLayer } from './tenant/base.ts';
 import { DEFAULT_LIMITS, LIMITS_KEY, type Limits, limitsWith } from './tenant/limits.ts';
 import { RemoteStore, type StoreStub } from './tenant/remote.ts';
@@ -95,10 +95,6 @@ export interface Around {
   waitUntil(p: Promise<unknown>): void;
 }
 
-/** Bodies of rows that updates may start from, of all clusters of the isolate. */
-const ROWS_UNITS = 8 * 1024 * 1024;
-const rows = new RowCache(ROWS_UNITS);
-
 /** The context of one request to a cluster. Makes no call; the View fills at the first store call. */
 export function clusterContext(b: Bindings, around: Around, id: string, url: string, pathAt?: number): ClusterContext {
   const view = viewOf(id);
@@ -107,7 +103,7 @@ export function clusterContext(b: Bindings, around: Around, id: string, url: str
     id,
     env: world,
     view,
-    rows: rows.of(id),
+    rows: knownRows.of(id),
     url,
     pathAt,
     store(resource, namespace) {

@@ -1,3 +1,4 @@
+import { env } from 'cloudflare:workers';
 import { Hono } from 'hono';
 import { chain } from '../api/admission/index.ts';
 import type { ClusterContext, User } from '../api/attributes.ts';
@@ -26,6 +27,7 @@ import { makeLoop } from './loops/object.ts';
 import { copyMaker, createMaker, wakeLoop } from './maker.ts';
 import { loopPlatform } from './platform.ts';
 import { restoreRules } from './restoring.ts';
+import { sizeRowCaches } from './rowcaches.ts';
 import { makeTenantStore } from './tenant/object.ts';
 
 export { Directory } from './accounts/directory.ts';
@@ -34,6 +36,8 @@ export { NodeTunnel } from './tunnel/node.ts';
 export { Relay } from './tunnel/relay.ts';
 
 // The composition root: api and workers meet here and nowhere else.
+
+sizeRowCaches((env as Bindings).ROW_CACHE_MIB);
 
 const api = createApi({
   kinds,

@@ -6,12 +6,12 @@ import type { Entry, Key } from './store.ts';
  */
 export class RowCache {
   readonly #rows = new Map<string, Entry>();
-  readonly #unitsMax: number;
   #units = 0;
+  /** UTF-16 units of bodies, keys included, that it holds at most. */
+  unitsMax: number;
 
-  /** `unitsMax`: UTF-16 units of bodies, keys included, that it holds. */
   constructor(unitsMax: number) {
-    this.#unitsMax = unitsMax;
+    this.unitsMax = unitsMax;
   }
 
   /** The rows of one store: `scope` is a name that no other store has. */
@@ -36,11 +36,11 @@ export class RowCache {
     const units = unitsOf(key, row);
     this.#drop(key);
     // One body must not push out all others.
-    if (units > this.#unitsMax / 16) return;
+    if (units > this.unitsMax / 16) return;
     this.#rows.set(key, row);
     this.#units += units;
     for (const [oldest] of this.#rows) {
-      if (this.#units <= this.#unitsMax) return;
+      if (this.#units <= this.unitsMax) return;
       this.#drop(oldest);
     }
   }

@@ -1,7 +1,8 @@
 import type { Env } from '../../kube/meta/env.ts';
 import type { Change } from '../../kube/store/fanout.ts';
-import { RowCache, type Rows } from '../../kube/store/rowcache.ts';
+import type { Rows } from '../../kube/store/rowcache.ts';
 import { type Entry, type Key, MAX_VALUE_BYTES, type Revision, StoreError } from '../../kube/store/store.ts';
+import { recentRows } from '../rowcaches.ts';
 import { Base, type BaseLayer } from './base.ts';
 import type { Held } from './leases.ts';
 import { DEFAULT_LIMITS, type Limits } from './limits.ts';
@@ -12,9 +13,6 @@ import { createMeta, getMeta, hasMeta, migrate, setMeta } from './schema.ts';
 import { cell, type Sql } from './sql.ts';
 import { Usage } from './usage.ts';
 
-/** Bodies of rows that commits compare with, of all stores of the process. */
-const RECENT_UNITS = 8 * 1024 * 1024;
-const recent = new RowCache(RECENT_UNITS);
 /** No two openings share rows: what another life of an object saw may never have become durable. */
 let openings = 0;
 
@@ -148,7 +146,7 @@ export function openState(
     hasTtl: false,
     pastBytes: 0,
     longest: 0,
-    recent: recent.of(''),
+    recent: recentRows.of(''),
     lent: new Map(),
     requests: new Requests(sql),
     claimers: new Set(),
@@ -163,7 +161,7 @@ const EMPTY: BaseLayer = { hash: '', rows: [] };
 
 /** Reads the memory of the tables again: at the start, after a transaction that failed, after rows were written past apply(). */
 export function load(s: State): void {
-  s.recent = recent.of(String(++openings));
+  s.recent = recentRows.of(String(++openings));
   s.requests = new Requests(s.sql);
   s.usage.load();
   s.claimers = new Set(s.sql.all(CLAIMERS).map((r) => String(r[0])));

@@ -46,6 +46,8 @@ export function selectiveTerm(select: Selection | undefined): string | null {
 
 const INSERT = 'INSERT OR IGNORE INTO facts (term, key) VALUES (?, ?)';
 const DELETE = 'DELETE FROM facts WHERE term = ? AND key = ?';
+/** More terms than this are one call into SQLite, which costs as much as some rows. */
+const FEW = 3;
 const INSERT_ALL = 'INSERT OR IGNORE INTO facts (term, key) SELECT value, ?1 FROM json_each(?2)';
 const DELETE_ALL = 'DELETE FROM facts WHERE term IN (SELECT value FROM json_each(?2)) AND key = ?1';
 
@@ -55,9 +57,8 @@ export function indexFacts(sql: Sql, key: Key, prev: Facts | undefined, next: Fa
   const is = next ? termsOf(next) : [];
   const gone = was.filter((term) => !is.includes(term));
   const come = is.filter((term) => !was.includes(term));
-  // One call into SQLite for all: each costs as much as three rows.
-  if (gone.length > 1) sql.run(DELETE_ALL, key, JSON.stringify(gone));
-  else if (gone[0] !== undefined) sql.run(DELETE, gone[0], key);
-  if (come.length > 1) sql.run(INSERT_ALL, key, JSON.stringify(come));
-  else if (come[0] !== undefined) sql.run(INSERT, come[0], key);
+  if (gone.length > FEW) sql.run(DELETE_ALL, key, JSON.stringify(gone));
+  else for (const term of gone) sql.run(DELETE, term, key);
+  if (come.length > FEW) sql.run(INSERT_ALL, key, JSON.stringify(come));
+  else for (const term of come) sql.run(INSERT, term, key);
 }
