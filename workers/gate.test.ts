@@ -86,3 +86,21 @@ test('no more wait than there is room for, and none of them for ever', async () 
   await pass(5_000);
   assert.deepEqual(new Set(await Promise.all(waiting)), new Set([null]));
 });
+
+test('a clock that is set back by hours stops nobody', async () => {
+  const { env, pass } = world();
+  const gate = new Gate(env);
+  const enter = (cluster: string) => {
+    const seat = gate.enter(cluster, 10);
+    if (seated(seat)) gate.leave(cluster, seat);
+    return seated(seat);
+  };
+  for (const cluster of ['a', 'b']) assert.ok(enter(cluster));
+  await pass(-5 * 3_600_000);
+  for (let i = 0; i < 10; i++) {
+    assert.ok(enter('a'), `request ${i}`);
+    await pass(100);
+  }
+  await pass(2_000);
+  assert.ok(Array.from({ length: 16 }, () => gate.enter('a', 10)).every(seated), 'alone again, it has every seat');
+});

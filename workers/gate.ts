@@ -49,8 +49,8 @@ export class Gate {
     const flow = this.#flow(cluster, now);
     const began = flow.beganMs;
     flow.beganMs = now;
-    if (now - this.#activeMs > ACTIVE_MS / 4 || now - began > ACTIVE_MS) this.#divide(now);
-    flow.tokens = Math.min(rate * BURST_SECONDS, flow.tokens + ((now - flow.tokensMs) * rate) / 1000);
+    if (passed(now, this.#activeMs) > ACTIVE_MS / 4 || passed(now, began) > ACTIVE_MS) this.#divide(now);
+    flow.tokens = Math.min(rate * BURST_SECONDS, flow.tokens + (passed(now, flow.tokensMs) * rate) / 1000);
     flow.tokensMs = now;
     if (flow.tokens < 1 || flow.waiting.length >= WAITING_MAX) return this.#refuse(flow);
     flow.tokens--;
@@ -69,7 +69,7 @@ export class Gate {
   #hasSeat(flow: Flow, now: number): boolean {
     if (flow.seats.size < this.#share) return true;
     let taken = 0;
-    for (const s of flow.seats) if (now - s.since < SEAT_MS_MAX) taken++;
+    for (const s of flow.seats) if (passed(now, s.since) < SEAT_MS_MAX) taken++;
     return taken < this.#share;
   }
 
@@ -102,7 +102,7 @@ export class Gate {
   #divide(now: number): void {
     this.#activeMs = now;
     let active = 0;
-    for (const f of this.#flows.values()) if (now - f.beganMs <= ACTIVE_MS || f.waiting.length > 0) active++;
+    for (const f of this.#flows.values()) if (passed(now, f.beganMs) <= ACTIVE_MS || f.waiting.length > 0) active++;
     this.#share = active <= 1 ? Number.POSITIVE_INFINITY : Math.max(SEATS_MIN, Math.floor(SEATS / active));
   }
 
@@ -124,9 +124,12 @@ export class Gate {
 
   #forget(now: number): void {
     for (const [id, f] of this.#flows)
-      if (f.waiting.length === 0 && f.seats.size === 0 && now - f.beganMs > ACTIVE_MS) this.#flows.delete(id);
+      if (f.waiting.length === 0 && f.seats.size === 0 && passed(now, f.beganMs) > ACTIVE_MS) this.#flows.delete(id);
   }
 }
+
+/** Time since then. The clock may have been set back: then it is over, or a rate would be refused for as long as the clock went back. */
+const passed = (now: number, thenMs: number): number => (now < thenMs ? Number.POSITIVE_INFINITY : now - thenMs);
 
 function sit(flow: Flow, now: number): Seat {
   const seat = { since: now };

@@ -172,6 +172,12 @@ it('a sibling knows a new policy revision before its writer is answered', async 
   assert.equal((await events.commit([putPod('e3')], { assume: { policy: second, exist } })).ok, true);
 });
 
+it('an empty sibling has a revision: 0 would mean any to a client that watches from there', async () => {
+  const id = await newCluster();
+  const events = new RemoteStore(() => stubOf(`${id}/events`), world);
+  assert.equal((await events.info()).revision, 1);
+});
+
 it('a loop is woken once per mark, again while it is not cleared, and reads what changed', async () => {
   const id = await newCluster();
   const stub = stubOf(id);
