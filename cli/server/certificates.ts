@@ -1,5 +1,5 @@
 import 'reflect-metadata';
-import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { join } from 'node:path';
 import * as x509 from '@peculiar/x509';
@@ -57,6 +57,22 @@ export async function localTls(dir: string, hosts: readonly string[]): Promise<T
     certificatePem: readFileSync(join(dir, 'server.crt'), 'utf8'),
     keyPem: readFileSync(join(dir, 'server.key'), 'utf8'),
   };
+}
+
+/** Puts a given CA into `dir`; what another one issued goes. */
+export function adoptCa(dir: string, ca: { caPem: string; caKeyPem: string }): void {
+  mkdirSync(dir, { recursive: true, mode: 0o700 });
+  const path = join(dir, 'ca.crt');
+  if (existsSync(path) && readFileSync(path, 'utf8') === ca.caPem) return;
+  rmSync(join(dir, 'hosts'), { force: true });
+  writeAtomic(join(dir, 'ca.key'), ca.caKeyPem);
+  writeAtomic(path, ca.caPem);
+}
+
+/** Makes a CA in `dir` unless it has one. */
+export async function makeCa(dir: string): Promise<void> {
+  mkdirSync(dir, { recursive: true, mode: 0o700 });
+  await authority(dir);
 }
 
 async function authority(dir: string): Promise<{ certificate: x509.X509Certificate; key: CryptoKey }> {

@@ -27,6 +27,26 @@ export interface ServerConfig {
   /** Folder of the objects' databases. */
   data: string;
   vars: Readonly<Record<string, string>>;
+  /** Path of the control socket (workers/drain.ts), which the supervisor alone opens; none without one. */
+  control?: string;
+  /** Set for one instance of several. */
+  cluster?: ClusterPart;
+}
+
+/** What workerd's own cluster mode needs (ClusterConfig in workerd.capnp). The bucket's credentials are in the environment, never here. */
+export interface ClusterPart {
+  /** `s3://bucket/prefix` */
+  bucket: string;
+  endpoint?: string | undefined;
+  region?: string | undefined;
+  credentialsFile?: string | undefined;
+  /** `host:port` where other instances reach this one. */
+  address: string;
+  advertise?: string | undefined;
+  key: string;
+  stopMs: number;
+  unsafePublicAddress: boolean;
+  timeDivisor: number;
 }
 
 /** A machine has more memory than a hosted isolate: room for some 10,000 pods. */
@@ -35,7 +55,23 @@ const ROW_CACHE_MIB = '64';
 // Cap'n Proto text strings escape as C strings do; JSON's escapes are a subset but for \u, which PEM and paths don't hold.
 const text = (s: string) => JSON.stringify(s);
 
-/** The capnp text config of one workerd process (design, section 10): same classes, keys and variables as wrangler.toml says. */
+function clusterOf(c: ClusterPart | undefined): string {
+  if (c === undefined) return '';
+  const options = { aws_endpoint: c.endpoint, aws_region: c.region, aws_credentials_file: c.credentialsFile };
+  const given = Object.entries(options).flatMap(([k, x]) => (x === undefined ? [] : [text(`${k}=${x}`)]));
+  return `
+  cluster = (bucket = ${text(c.bucket)}, bucketOptions = [${given.join(', ')}],
+    address = ${text(c.address)}, ${c.advertise === undefined ? '' : `advertise = ${text(c.advertise)}, `}key = ${text(c.key)},
+    stopTimeoutMs = ${c.stopMs}, unsafePublicAddress = ${c.unsafePublicAddress}, unsafeTimeDivisor = ${c.timeDivisor}),`;
+}
+
+const controlOf = (path: string | undefined): string =>
+  path === undefined
+    ? ''
+    : `,
+    (name = "control", address = ${text(`unix:${path}`)}, http = (), service = (name = "main", entrypoint = "control"))`;
+
+/** The capnp text config of one workerd process, alone or one of several (design, section 10): same classes, keys and variables as wrangler.toml says. */
 export function capnp(c: ServerConfig): string {
   const { wrangler } = c;
   const classes = [...new Set(wrangler.durable_objects.bindings.map((b) => b.class_name))];
@@ -48,7 +84,7 @@ const config :Workerd.Config = (
     (name = "internet", network = (allow = ["public", "private", "local"], tlsOptions = (trustBrowserCas = true))),
   ],
   sockets = [(name = "https", address = ${text(c.address)}, service = "main",
-    https = (tlsOptions = (keypair = (privateKey = ${text(c.tls.keyPem)}, certificateChain = ${text(c.tls.certificatePem)}))))],
+    https = (tlsOptions = (keypair = (privateKey = ${text(c.tls.keyPem)}, certificateChain = ${text(c.tls.certificatePem)}))))${controlOf(c.control)}],${clusterOf(c.cluster)}
 );
 const worker :Workerd.Worker = (
   modules = [(name = "main.js", esModule = embed ${text(c.bundle)})],
