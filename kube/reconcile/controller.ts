@@ -72,6 +72,10 @@ export interface View {
   list(resource: string, namespace?: string): Iterable<Row>;
   /** Rows of a resource whose controller owner is that uid. Indexed. */
   owned(resource: string, ownerUid: string): Row[];
+  /** Keys of a resource's rows that came, changed or went since this controller asked last; undefined: all of them may have. */
+  moved(resource: string): ReadonlySet<Key> | undefined;
+  /** What the controller makes of the rows once and keeps up with moved(). May be empty each time: nothing may be kept here that isn't found again. */
+  memory: Map<string, unknown>;
   /** Result of an effect that this key asked for, by the effect's id; gone after the next plan without it. */
   results: ReadonlyMap<string, EffectResult>;
   /** What a creation or deletion of this key's last plan was refused with; undefined once a plan went through. */

@@ -112,6 +112,34 @@ const rowCases: Case[] = [
     },
   },
   {
+    name: 'namespaces are those that hold rows of a resource, each once',
+    run(p) {
+      for (const key of ['pods/b/x', 'pods/a/z', 'pods/a/y', 'pods/a-b/x', 'configmaps/c/x', 'nodes/n'])
+        p.put(row(key));
+      assert.deepEqual(p.namespaces('pods').sort(), ['a', 'a-b', 'b']);
+      assert.deepEqual([...p.namespaces('nodes'), ...p.namespaces('secrets')], []);
+      p.remove('pods/b/x');
+      assert.deepEqual(p.namespaces('pods').sort(), ['a', 'a-b']);
+    },
+  },
+  {
+    name: 'what moved since one asked is told, or that it is not known',
+    run(p) {
+      p.put(row('pods/a/x'));
+      assert.equal(p.moved('me', 'pods'), undefined, 'all of it is new');
+      p.put(row('pods/a/y'));
+      p.put(row('nodes/n'));
+      p.remove('pods/a/x');
+      const moved = p.moved('me', 'pods');
+      if (moved) assert.deepEqual([...moved].sort(), ['pods/a/x', 'pods/a/y']);
+      const again = p.moved('me', 'pods');
+      if (again) assert.deepEqual([...again], []);
+      p.moved('me', 'pods');
+      p.reset();
+      assert.equal(p.moved('me', 'pods'), undefined);
+    },
+  },
+  {
     name: 'a reset forgets rows and cursor and leaves the queue',
     run(p) {
       p.put(row('pods/a/x'));
@@ -237,9 +265,13 @@ const stateCases: Case[] = [
           p.settle(p.take(1, 1)[0] as QueueItem);
           p.setResults('c', 'pods/a/x', new Map());
           p.setCursor(8);
+          p.setMeta('m', 'after');
           throw new Error('in the middle');
         });
+      p.setMeta('m', 'before');
+      p.moved('me', 'pods');
       assert.throws(act, /in the middle/);
+      assert.equal(p.meta('m'), 'before');
       assert.deepEqual(keysOf(p.list('pods')), ['pods/a/x']);
       assert.equal(p.cursor(), 3);
       assert.equal(p.take(1, 9).length, 1);
@@ -268,11 +300,39 @@ const stateCases: Case[] = [
       p.enqueue({ controller: 'c', key: 'pods/a/x', due: 5, hold: 11, attempts: 2 });
       p.take(5, 1);
       p.setResults('c', 'pods/a/x', new Map([['b', failed]]));
+      p.setMeta('name', 'value');
+      p.persist();
       const q = reopen();
       assert.equal(q.cursor(), 12);
+      assert.equal(q.meta('name'), 'value');
       assert.deepEqual(q.owned('pods', 'set'), [row('pods/a/x', { owner: 'set', labels: { a: 'b' }, revision: 4 })]);
       assert.deepEqual(q.take(5, 9), [{ controller: 'c', key: 'pods/a/x', due: 5, hold: 11, attempts: 2 }]);
       assert.deepEqual(q.results('c', 'pods/a/x').get('b'), failed);
+    },
+  },
+  {
+    name: 'what was not kept is lost whole: rows, cursor and queue are of one time',
+    durable: true,
+    run(p, reopen) {
+      p.put(row('pods/a/x'));
+      p.put(row('pods/a/y'));
+      p.setCursor(12);
+      p.enqueue({ controller: 'c', key: 'pods/a/x', due: 5 });
+      p.persist();
+      p.put(row('pods/a/x', { revision: 13 }));
+      p.remove('pods/a/y');
+      p.setCursor(13);
+      for (const item of p.take(5, 9)) p.settle(item);
+      const q = reopen();
+      assert.deepEqual([...q.list('pods')], [row('pods/a/x'), row('pods/a/y')]);
+      assert.equal(q.cursor(), 12);
+      assert.equal(q.take(5, 9).length, 1);
+      q.reset();
+      q.put(row('pods/a/z'));
+      q.persist();
+      const r = reopen();
+      assert.deepEqual(keysOf(r.list('pods')), ['pods/a/z']);
+      assert.equal(r.cursor(), 0);
     },
   },
 ];

@@ -16,7 +16,7 @@ export interface QueueItem {
 
 /**
  * What a loop keeps between wake-ups: rows, queue, cursor, effect results. MemoryProjection is the model; workers/loops/projection.ts keeps
- * the same in the loop object's SQLite. Both pass projectionSuite(). Synchronous: it is the loop's own memory.
+ * the same in the loop object's memory and SQLite. Both pass projectionSuite(). Synchronous: it is the loop's own memory.
  */
 export interface Projection {
   /** Everything up to this revision of the store is in the rows; 0 = nothing read yet. */
@@ -48,13 +48,17 @@ export interface Projection {
   /** What the loop keeps of itself, by name. */
   meta(name: string): string | undefined;
   setMeta(name: string, value: string): void;
-  /** Runs f so that a crash, or an error that it throws, leaves all of its changes or none. */
+  /** Runs f so that an error that it throws leaves all of its changes or none. */
   transaction<T>(f: () => T): T;
+  /** Keeps everything: a crash leaves what the last persist() kept, all of one time. To be called before the loop says that it has seen a revision. */
+  persist(): void;
+  /** Keys of a resource's rows that came, changed or went since `who` asked last in this life; undefined: it hasn't, or the rows are others. */
+  moved(who: string, resource: string): ReadonlySet<Key> | undefined;
 }
 
 const id = (controller: string, key: Key) => `${controller}\0${key}`;
 
-/** The model of a Projection: nothing outlives the process. */
+/** The model of a Projection: nothing outlives the process, and everything may have moved. */
 export class MemoryProjection implements Projection {
   #cursor = 0;
   #rows = new Map<Key, Row>();
@@ -136,6 +140,8 @@ export class MemoryProjection implements Projection {
   setMeta(name: string, value: string): void {
     this.#meta.set(name, value);
   }
+  persist(): void {}
+  moved(): undefined {}
   transaction<T>(f: () => T): T {
     const before = [
       this.#cursor,

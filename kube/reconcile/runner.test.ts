@@ -6,8 +6,9 @@ import { failure, forbidden } from '../meta/status.ts';
 import type { Key } from '../store/store.ts';
 import type { Controller, Plan, View, Write } from './controller.ts';
 import { MemoryProjection } from './projection.ts';
-import { createRunner, suffix } from './runner.ts';
+import { createRunner } from './runner.ts';
 import { kindOf, object, TestCluster } from './testing/cluster.ts';
+import { suffix } from './view.ts';
 
 const BUDGET = { writes: 100, ms: 60_000 };
 const NOTHING: Plan = { writes: [] };

@@ -1,8 +1,4 @@
-import { parseJson } from '../codec/json.ts';
-import type { Kind } from '../kinds/kind.ts';
 import type { Env } from '../meta/env.ts';
-import { equalJson, type JsonObject } from '../meta/json.ts';
-import { apiVersionOf, type KubeObject } from '../meta/object.ts';
 import type { Status } from '../meta/status.ts';
 import { type Interest, Interests, matches } from '../store/interest.ts';
 import { parseKey } from '../store/key.ts';
@@ -10,6 +6,8 @@ import type { Entry, Key, Revision } from '../store/store.ts';
 import type { Controller, Effect, EffectResult, Note, Plan, Row, View, Write } from './controller.ts';
 import { type Beside, besideOf, interestsOf, resourceOf } from './interests.ts';
 import type { Projection, QueueItem } from './projection.ts';
+import { objectOf, projectionsOf, rowOf, sameRow } from './row.ts';
+import { FAILURE, viewOf } from './view.ts';
 
 /** Changed rows of some interests after a revision, in revision order; each key once, at its newest state. Null: gone, or of no more interest. */
 export interface Changes {
@@ -47,9 +45,6 @@ const TAKE_LIMIT = 64;
 /** Upstream's rate limiter of controllers: 5 ms doubling up to 1,000 s. */
 const BACKOFF_MS = 5;
 const BACKOFF_MS_MAX = 1_000_000;
-
-/** Key of the last refusal among a key's effect results. */
-const FAILURE = '!failure';
 
 /** How much one wake-up may do before it gives way; the rest comes at the next. */
 export interface Budget {
@@ -91,8 +86,14 @@ export function createRunner(
   const projections = projectionsOf(controllers);
   const byName = new Map(controllers.map((c) => [c.name, c]));
 
+  const memories = new Map<string, Map<string, unknown>>();
+  function memoryOf(controller: string): Map<string, unknown> {
+    const known = memories.get(controller) ?? new Map<string, unknown>();
+    memories.set(controller, known);
+    return known;
+  }
   const view = (controller: string, key: Key, attempts: number, now: number): View =>
-    viewOf(projection, controller, key, attempts, now);
+    viewOf(projection, memoryOf(controller), controller, key, attempts, now);
 
   /** Enqueues what a changed row concerns; `row` is the new state with its entry, or the last one of an object that is gone. */
   function dirty(row: Row, now: number, entry: Entry | null): void {
@@ -341,12 +342,6 @@ const backoff = (failures: number) => Math.min(BACKOFF_MS * 2 ** failures, BACKO
 const isRoot = (c: Controller, key: Key, entry: Entry | null): boolean =>
   c.roots === undefined || (entry !== null && matches({ resource: '', ...c.roots }, key, entry.facts));
 
-const sameRow = (a: Row, b: Row): boolean =>
-  a.uid === b.uid &&
-  a.owner === b.owner &&
-  equalJson(a.labels as JsonObject, b.labels as JsonObject) &&
-  equalJson(a.data, b.data);
-
 const symmetricDifference = (a: readonly string[], b: readonly string[]): string[] => [
   ...a.filter((x) => !b.includes(x)),
   ...b.filter((x) => !a.includes(x)),
@@ -358,79 +353,4 @@ function attempt<T>(f: () => T): T | Error {
   } catch (error) {
     return error instanceof Error ? error : new Error(String(error));
   }
-}
-
-function viewOf(projection: Projection, controller: string, key: Key, attempts: number, now: number): View {
-  let calls = 0;
-  const results = projection.results(controller, key);
-  const last = results.get(FAILURE);
-  return {
-    revision: projection.cursor(),
-    now,
-    get: (k) => projection.get(k),
-    list: (resource, namespace) => projection.list(resource, namespace),
-    owned: (resource, uid) => projection.owned(resource, uid),
-    results,
-    failure: last && !last.ok ? last.error : undefined,
-    suffix: (n) => suffix(`${key}/${projection.get(key)?.uid ?? ''}/${projection.cursor()}/${attempts}/${calls++}`, n),
-  };
-}
-
-/** Upstream's alphabet of generated names: no vowels, so no words (apimachinery pkg/util/rand). */
-const ALPHABET = 'bcdfghjklmnpqrstvwxz2456789';
-
-/** n characters that depend on the seed alone (FNV-1a, then xorshift): a plan computed twice names the same things. */
-export function suffix(seed: string, n: number): string {
-  let h = 0x811c9dc5;
-  for (let i = 0; i < seed.length; i++) h = Math.imul(h ^ seed.charCodeAt(i), 0x01000193);
-  let out = '';
-  for (let i = 0; i < n; i++) {
-    h ^= h << 13;
-    h ^= h >>> 17;
-    h ^= h << 5;
-    out += ALPHABET[(h >>> 0) % ALPHABET.length];
-  }
-  return out;
-}
-
-/** What the projection keeps of a stored object: all that any controller of the loop asks for. */
-function rowOf(entry: Entry, projections: readonly ((o: KubeObject) => JsonObject)[] | undefined): Row {
-  const object = parseJson(entry.value) as KubeObject;
-  return {
-    key: entry.key,
-    revision: entry.revision,
-    uid: entry.facts.uid,
-    labels: entry.facts.labels ?? {},
-    owner: object.metadata.ownerReferences?.find((r) => r.controller === true)?.uid ?? '',
-    data: projections === undefined ? object : Object.assign({}, ...projections.map((p) => p(object))),
-  };
-}
-
-/** By resource the projections of the controllers that look at it; none where one of them needs objects whole. */
-function projectionsOf(controllers: readonly Controller[]): Map<string, ((o: KubeObject) => JsonObject)[]> {
-  const found = new Map<string, ((o: KubeObject) => JsonObject)[]>();
-  const whole = new Set<string>();
-  for (const c of controllers) {
-    for (const k of [c.for, ...(c.owns ?? []), ...(c.watches ?? []).map((w) => w.kind)]) {
-      const resource = resourceOf(k);
-      const project = c.project?.[resource];
-      if (project === undefined) whole.add(resource);
-      else if (!found.get(resource)?.includes(project)) found.set(resource, [...(found.get(resource) ?? []), project]);
-    }
-  }
-  for (const resource of whole) found.delete(resource);
-  return found;
-}
-
-/** The object that a row keeps whole, with kind, apiVersion and resourceVersion as a client would see it. */
-export function objectOf(row: Row | undefined, kind: Kind): KubeObject | undefined {
-  if (row === undefined) return undefined;
-  const stored = kind.served[0];
-  const { metadata, ...rest } = row.data as unknown as KubeObject;
-  return {
-    apiVersion: stored ? apiVersionOf(stored) : 'v1',
-    kind: kind.kind,
-    metadata: { ...metadata, resourceVersion: String(row.revision) },
-    ...rest,
-  };
 }

@@ -28,6 +28,9 @@ const STANDBY_MS = LEASE_MS + 1_000;
 const BUSY_SHARE = 10;
 const BUSY_MS_MAX = 50;
 
+/** A busy loop writes its projection this often: what a process that ends has to do again. */
+const PERSIST_MS = 1_000;
+
 /** A loop that fails waits this long, doubling, so that a standby can take its place. */
 const FAILED_MS = 1_000;
 const FAILED_MS_MAX = 60_000;
@@ -81,7 +84,8 @@ export function makeLoop<B>(platform: (bindings: B) => LoopPlatform) {
 
     /** There is work. Returns at once (with a poke: once it is kept); that the work gets done is the store's mark's business. */
     async wake(name: LoopName, poke?: Poke): Promise<void> {
-      this.#remember('name', JSON.stringify(name));
+      this.#projection.setMeta('name', JSON.stringify(name));
+      if (this.#running === undefined) this.#projection.persist();
       if (poke) {
         // The round under way settles what it took; a poke in its middle would be settled with it.
         while (this.#running) await this.#running;
@@ -90,6 +94,7 @@ export function makeLoop<B>(platform: (bindings: B) => LoopPlatform) {
           this.#projection.setResults(poke.controller, poke.key, new Map());
           this.#projection.enqueue({ ...poke, due: this.#platform.env.now() });
         });
+        this.#projection.persist();
       }
       this.#start(name);
     }
@@ -143,6 +148,7 @@ export function makeLoop<B>(platform: (bindings: B) => LoopPlatform) {
     }
 
     async #work(name: LoopName): Promise<void> {
+      const { env } = this.#platform;
       this.#life ??= this.#begin(name);
       const life = this.#life;
       if (life === undefined) return;
@@ -161,13 +167,13 @@ export function makeLoop<B>(platform: (bindings: B) => LoopPlatform) {
         this.#again = true;
         return;
       }
-      if (outcome.again === 0) {
-        this.#again = true;
-        return;
-      }
+      if (outcome.again === 0) this.#again = true;
+      // Woken meanwhile: the mark would only be set again. What is in memory alone is done again if this process ends.
+      if (this.#again && env.now() - life.persistedMs < PERSIST_MS) return;
       // The alarm first: with the mark gone, it alone remembers what waits in the queue.
       if (outcome.again !== undefined) await this.#alarmIn(outcome.again);
-      // Woken meanwhile: the mark would only be set again.
+      this.#projection.persist();
+      life.persistedMs = env.now();
       if (this.#again) return;
       if (!(await store.endRound(name.loop, lease, holder, outcome.revision))) this.#again = true;
     }
@@ -187,6 +193,7 @@ export function makeLoop<B>(platform: (bindings: B) => LoopPlatform) {
       const former = this.#projection.meta('holder');
       // Before it holds anything: the next life must know what to give back.
       this.#projection.setMeta('holder', holder);
+      this.#projection.persist();
       return newLife(name.loop, leaseOf(name), holder, former, controllers, this.#projection, store(name.cluster), env);
     }
 
@@ -218,11 +225,6 @@ export function makeLoop<B>(platform: (bindings: B) => LoopPlatform) {
       if (!marked && this.#projection.nextDue() === undefined) return;
       const left = grant.expiresMs - this.#platform.env.now() + STANDBY_AFTER_MS;
       await this.#alarmIn(Math.min(Math.max(left, STANDBY_AFTER_MS), STANDBY_MS));
-    }
-
-    /** Writes only what is new: each wake-up says the same. */
-    #remember(what: string, value: string): void {
-      if (this.#projection.meta(what) !== value) this.#projection.setMeta(what, value);
     }
 
     #newProjection(): SqlProjection {
@@ -261,6 +263,8 @@ interface Life {
   lease: Grant | undefined;
   /** Writes under the lease. */
   client: Client | undefined;
+  /** When the projection was last written. */
+  persistedMs: number;
   /** What came with the lease. */
   first: { after: Revision; changes: Begun['changes'] & {} } | undefined;
 }
@@ -275,7 +279,15 @@ function newLife(
   store: LoopStore,
   env: Env,
 ): Life {
-  const life: Omit<Life, 'runner'> = { holder, former, store, lease: undefined, client: undefined, first: undefined };
+  const life: Omit<Life, 'runner'> = {
+    holder,
+    former,
+    store,
+    lease: undefined,
+    client: undefined,
+    persistedMs: env.now(),
+    first: undefined,
+  };
   const source = sourceOf(loop, store, (after) => {
     const { first } = life;
     life.first = undefined;

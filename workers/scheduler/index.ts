@@ -1,65 +1,23 @@
 import { kindByStorage } from '../../kube/kinds/index.ts';
-import type { JsonObject } from '../../kube/meta/json.ts';
-import type { KubeObject } from '../../kube/meta/object.ts';
 import type { FieldRequirement } from '../../kube/meta/selectors.ts';
 import { formatTime, timeToMillis } from '../../kube/meta/time.ts';
 import type { Controller, Plan, Row, View, Write } from '../../kube/reconcile/controller.ts';
 import { keyOf, parseKey } from '../../kube/store/key.ts';
 import type { Key } from '../../kube/store/store.ts';
 import { needKind } from '../controllers/kind.ts';
-import type { NodeInfo, Pod, Snapshot, Taint } from './framework.ts';
-import { place } from './place.ts';
+import { type Cluster, clusterOf, over, podOf, type Room, SCHEDULER, waits } from './cluster.ts';
+import type { Pod } from './framework.ts';
 import { plugins } from './plugins/index.ts';
 import { isPreempted, PREEMPTION_REASON, type Preemption, priorityOf, statusOf } from './preemption.ts';
 import { projectNode, projectPod } from './project.ts';
-import { amounts } from './resources.ts';
 import { schedule } from './schedule.ts';
 
-const NAME = 'default-scheduler';
 const pods = needKind(kindByStorage, 'pods');
 const nodes = needKind(kindByStorage, 'nodes');
 
 const UNBOUND: FieldRequirement[] = [{ field: 'spec.nodeName', op: '=', value: '' }];
 const BOUND: FieldRequirement[] = [{ field: 'spec.nodeName', op: '!=', value: '' }];
 const ACTIVE: FieldRequirement[] = ['Succeeded', 'Failed'].map((value) => ({ field: 'status.phase', op: '!=', value }));
-
-const podOf = (row: Row) => row.data as unknown as Pod;
-const over = (pod: Pod) =>
-  ['Succeeded', 'Failed'].includes(String((pod.status as JsonObject | undefined)?.phase ?? ''));
-const waits = (pod: Pod) =>
-  !pod.spec.nodeName &&
-  !over(pod) &&
-  pod.metadata.deletionTimestamp === undefined &&
-  (pod.spec.schedulerName ?? NAME) === NAME;
-
-/** Nodes with what is placed on them, made once a round. */
-export function snapshot(view: View): Snapshot & { byName: Map<string, NodeInfo> } {
-  const byName = new Map<string, NodeInfo>();
-  for (const row of view.list('nodes')) {
-    const node = row.data as unknown as KubeObject & {
-      spec?: { unschedulable?: boolean; taints?: Taint[] };
-      status?: { allocatable?: Record<string, string> };
-    };
-    byName.set(parseKey(row.key).name, {
-      name: parseKey(row.key).name,
-      labels: row.labels,
-      taints: node.spec?.taints ?? [],
-      unschedulable: node.spec?.unschedulable ?? false,
-      allocatable: amounts(node.status?.allocatable),
-      requested: {},
-      nonZero: {},
-      pods: 0,
-      ports: new Set(),
-      placed: [],
-    });
-  }
-  for (const row of view.list('pods')) {
-    const pod = podOf(row);
-    const node = pod.spec.nodeName ? byName.get(pod.spec.nodeName) : undefined;
-    if (node && !over(pod)) place(node, pod);
-  }
-  return { nodes: [...byName.values()], byName };
-}
 
 /** A text's place in [0, 1): ties among nodes fall by it, the same each time a plan is made again. */
 function tieOf(text: string): number {
@@ -79,10 +37,13 @@ export const scheduler: Controller = {
     { apiGroups: ['', 'events.k8s.io'], resources: ['events'], verbs: ['create', 'patch', 'update'] },
   ],
   for: pods,
-  roots: { fields: [...UNBOUND, { field: 'spec.schedulerName', op: '=', value: NAME }, ...ACTIVE] },
+  roots: { fields: [...UNBOUND, { field: 'spec.schedulerName', op: '=', value: SCHEDULER }, ...ACTIVE] },
   watches: [
-    // A node that came or changed, and a pod that left its node or has ended on it, may make room for every pod that waits.
-    { kind: nodes, map: (_, view) => waiting(view) },
+    // A node that came or changed, and a pod that left its node or has ended on it, may make room for pods that wait.
+    {
+      kind: nodes,
+      map: (row, view) => (view.get(row.key) ? clusterOf(view).hopeful('node', view, row) : promised(row, view)),
+    },
     {
       kind: pods,
       // What takes room. Its status moves often, and means nothing to the scheduler.
@@ -92,35 +53,36 @@ export const scheduler: Controller = {
         wakes: 'end',
       },
       map: (row, view) =>
-        podOf(row).spec.nodeName && (over(podOf(row)) || view.get(row.key) === undefined) ? waiting(view) : [],
+        podOf(row).spec.nodeName && (over(podOf(row)) || view.get(row.key) === undefined)
+          ? clusterOf(view).hopeful('pod-deleted', view)
+          : [],
     },
   ],
   project: { pods: projectPod, nodes: projectNode },
   reconcile: () => ({ writes: [] }),
   reconcileAll(keys, view) {
     const plans = new Map<Key, Plan>();
-    const due = keys.flatMap((key) => {
-      const row = view.get(key);
-      return row && waits(podOf(row)) ? [{ key, row, pod: podOf(row) }] : [];
-    });
+    const due = waitingOf(keys, view);
     if (due.length === 0) return plans;
-    const snap = snapshot(view);
+    const cluster = clusterOf(view);
+    const snap = cluster.room();
     const now = new Set(due.map((d) => d.key));
-    const order = [...due, ...nominated(view).filter((d) => !now.has(d.key))].sort(byTurn);
+    const order = [...due, ...nominated(cluster, view).filter((d) => !now.has(d.key))].sort(byTurn);
     for (const { key, row, pod } of order) {
       if ((pod.spec.schedulingGates ?? []).length > 0) continue;
       // Not due, but the room that was made for it is its own.
       if (!now.has(key)) {
-        hold(snap, pod, statusOf(pod).nominatedNodeName);
+        hold(cluster, snap, pod, statusOf(pod).nominatedNodeName);
         continue;
       }
       const decision = schedule(pod, snap, plugins, tieOf(row.uid));
       if ('node' in decision) {
-        place(decision.node, pod);
+        cluster.assume(decision.node, pod);
         plans.set(key, bind(key, row, decision.node.name));
       } else {
+        cluster.blame(key, decision.plugins);
         plans.set(key, refuse(key, row, pod, decision.message, decision.preemption, view.now));
-        hold(snap, pod, nominationOf(pod, decision.preemption));
+        hold(cluster, snap, pod, nominationOf(pod, decision.preemption));
       }
     }
     return plans;
@@ -137,25 +99,33 @@ const byTurn = (a: Waiting, b: Waiting) =>
   priorityOf(b.pod) - priorityOf(a.pod) ||
   timeToMillis(a.pod.metadata.creationTimestamp) - timeToMillis(b.pod.metadata.creationTimestamp);
 
+const waitingOf = (keys: Iterable<Key>, view: View): Waiting[] =>
+  [...keys].flatMap((key) => {
+    const row = view.get(key);
+    return row && waits(podOf(row)) ? [{ key, row, pod: podOf(row) }] : [];
+  });
+
 /** Pods that wait for victims to leave. */
-function nominated(view: View): Waiting[] {
-  return [...view.list('pods')]
-    .map((row) => ({ key: row.key, row, pod: podOf(row) }))
-    .filter(({ pod }) => statusOf(pod).nominatedNodeName && waits(pod));
+const nominated = (cluster: Cluster, view: View): Waiting[] => waitingOf(cluster.nominated, view);
+
+/** Pods for which room was made on a node that is gone. */
+function promised(node: Row, view: View): Key[] {
+  const { name } = parseKey(node.key);
+  return nominated(clusterOf(view), view)
+    .filter(({ pod }) => statusOf(pod).nominatedNodeName === name)
+    .map(({ key }) => key);
 }
+
 /** Less important pods don't take the room that was made for this one. */
-function hold(snap: ReturnType<typeof snapshot>, pod: Pod, node: string | undefined): void {
-  const info = node ? snap.byName.get(node) : undefined;
-  if (info) place(info, pod);
+function hold(cluster: Cluster, room: Room, pod: Pod, node: string | undefined): void {
+  const info = node ? room.byName.get(node) : undefined;
+  if (info) cluster.assume(info, pod);
 }
+
 /** What status.nominatedNodeName becomes. */
 function nominationOf(pod: Pod, p: Preemption | undefined): string | undefined {
   if (p && 'node' in p) return p.node.name;
   return p === undefined || p.keepsNomination ? statusOf(pod).nominatedNodeName : undefined;
-}
-
-function waiting(view: View): Key[] {
-  return [...view.list('pods')].filter((row) => waits(podOf(row))).map((row) => row.key);
 }
 
 function bind(key: Key, row: Row, node: string): Plan {
@@ -225,7 +195,7 @@ function eviction(victim: Pod, now: number): Write[] {
     type: 'DisruptionTarget',
     status: 'True',
     reason: PREEMPTION_REASON,
-    message: `${NAME}: preempting to accommodate a higher priority pod`,
+    message: `${SCHEDULER}: preempting to accommodate a higher priority pod`,
     lastProbeTime: null,
     lastTransitionTime: formatTime(now),
     ...(victim.metadata.generation ? { observedGeneration: victim.metadata.generation } : {}),

@@ -2,7 +2,7 @@ import type { JsonObject } from '../../../kube/meta/json.ts';
 import { groupResource, type KubeObject } from '../../../kube/meta/object.ts';
 import type { Controller, EffectResult, Plan, View, Write } from '../../../kube/reconcile/controller.ts';
 import { MemoryProjection } from '../../../kube/reconcile/projection.ts';
-import { suffix } from '../../../kube/reconcile/runner.ts';
+import { suffix } from '../../../kube/reconcile/view.ts';
 import type { Key } from '../../../kube/store/store.ts';
 
 /** When tests plan: a full second, as Kubernetes' times are. */
@@ -53,6 +53,8 @@ export function viewOf(
     get: (key) => rows.get(key),
     list: (resource, namespace) => rows.list(resource, namespace),
     owned: (resource, uid) => rows.owned(resource, uid),
+    moved: () => undefined,
+    memory: new Map(),
     results: new Map(Object.entries(more.results ?? {})),
     failure: more.failure,
     suffix: (n) => suffix(`${more.key ?? ''}/${calls++}`, n),

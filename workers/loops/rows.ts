@@ -1,0 +1,133 @@
+import { parseJson } from '../../kube/codec/json.ts';
+import type { JsonObject } from '../../kube/meta/json.ts';
+import type { Row } from '../../kube/reconcile/controller.ts';
+import { parseKey } from '../../kube/store/key.ts';
+import type { Key } from '../../kube/store/store.ts';
+
+/** A row as SQLite has it: parsed when somebody looks at it. */
+export interface StoredRow {
+  key: Key;
+  revision: number;
+  uid: string;
+  labels: string;
+  owner: string;
+  data: string;
+}
+/** A row in memory, before or after it was parsed. */
+type Held = Row | StoredRow;
+
+interface Table {
+  rows: Map<Key, Held>;
+  /** In byte order. */
+  keys: Key[];
+  owners: Map<string, Set<Key>>;
+}
+
+/** The rows of a loop's projection in memory, with their indexes. Rows are never changed in place: who keeps one may compare it by identity. */
+export class RowMemory {
+  readonly #tables = new Map<string, Table>();
+  readonly #uids = new Map<string, Key>();
+
+  /** The row as it is held, to be put back. */
+  held(key: Key): Held | undefined {
+    return this.#table(key)?.rows.get(key);
+  }
+  get(key: Key): Row | undefined {
+    const table = this.#table(key);
+    return table && parsed(table, key);
+  }
+  byUid(uid: string): Row | undefined {
+    const key = this.#uids.get(uid);
+    return key === undefined ? undefined : this.get(key);
+  }
+  list(resource: string, namespace = ''): Row[] {
+    const table = this.#tables.get(resource);
+    if (table === undefined) return [];
+    const { keys } = table;
+    const part = namespace === '' ? keys : keys.slice(...range(keys, `${resource}/${namespace}`));
+    return part.flatMap((key) => parsed(table, key) ?? []);
+  }
+  namespaces(resource: string): string[] {
+    const keys = this.#tables.get(resource)?.keys ?? [];
+    const found: string[] = [];
+    // From namespace to namespace: few, however many rows they hold.
+    for (let at = 0; at < keys.length; ) {
+      const { namespace } = parseKey(keys[at] ?? '');
+      if (namespace === '') break;
+      found.push(namespace);
+      at = indexIn(keys, `${resource}/${namespace}0`);
+    }
+    return found;
+  }
+  owned(resource: string, owner: string): Row[] {
+    const table = this.#tables.get(resource);
+    if (table === undefined || owner === '') return [];
+    return [...(table.owners.get(owner) ?? [])].sort().flatMap((key) => parsed(table, key) ?? []);
+  }
+
+  put(row: Held): void {
+    const { key } = row;
+    const resource = key.slice(0, key.indexOf('/'));
+    const table = this.#tables.get(resource) ?? { rows: new Map(), keys: [], owners: new Map() };
+    this.#tables.set(resource, table);
+    const old = table.rows.get(key);
+    if (old) this.#forget(table, old);
+    else if (key > (table.keys.at(-1) ?? '')) table.keys.push(key);
+    else table.keys.splice(indexIn(table.keys, key), 0, key);
+    table.rows.set(key, row);
+    if (row.uid !== '') this.#uids.set(row.uid, key);
+    if (row.owner === '') return;
+    const owned = table.owners.get(row.owner);
+    if (owned) owned.add(key);
+    else table.owners.set(row.owner, new Set([key]));
+  }
+  remove(key: Key): void {
+    const table = this.#table(key);
+    const old = table?.rows.get(key);
+    if (!table || !old) return;
+    this.#forget(table, old);
+    table.rows.delete(key);
+    table.keys.splice(indexIn(table.keys, key), 1);
+  }
+  *all(): Iterable<Held> {
+    for (const { rows } of this.#tables.values()) yield* rows.values();
+  }
+
+  #table(key: Key): Table | undefined {
+    return this.#tables.get(key.slice(0, key.indexOf('/')));
+  }
+  #forget(table: Table, { key, uid, owner }: Held): void {
+    if (this.#uids.get(uid) === key) this.#uids.delete(uid);
+    const owned = table.owners.get(owner);
+    owned?.delete(key);
+    if (owned?.size === 0) table.owners.delete(owner);
+  }
+}
+
+const isStored = (row: Held): row is StoredRow => typeof row.data === 'string';
+
+function parsed(table: Table, key: Key): Row | undefined {
+  const row = table.rows.get(key);
+  if (row === undefined || !isStored(row)) return row;
+  const { revision, uid, owner } = row;
+  const labels = JSON.parse(row.labels) as Record<string, string>;
+  const full: Row = { key, revision, uid, labels, owner, data: parseJson(row.data) as JsonObject };
+  table.rows.set(key, full);
+  return full;
+}
+
+/** Where a key is, or would be. */
+function indexIn(keys: readonly Key[], key: Key): number {
+  let [low, high] = [0, keys.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((keys[middle] ?? '') < key) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+/** The keys below a prefix: '0' is the byte after '/'. */
+const range = (keys: readonly Key[], prefix: string): [number, number] => [
+  indexIn(keys, `${prefix}/`),
+  indexIn(keys, `${prefix}0`),
+];
