@@ -68,7 +68,7 @@ export class RowMemory {
   put(row: Held): void {
     const { key } = row;
     const resource = key.slice(0, key.indexOf('/'));
-    const table = this.#tables.get(resource) ?? { rows: new Map(), keys: [], owners: new Map() };
+    const table: Table = this.#tables.get(resource) ?? { rows: new Map(), keys: [], owners: new Map() };
     this.#tables.set(resource, table);
     const old = table.rows.get(key);
     if (old) this.#forget(table, old);
