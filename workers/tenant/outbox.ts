@@ -3,9 +3,9 @@ import type { Change } from '../../kube/store/fanout.ts';
 import { coarse, type Interest, Interests } from '../../kube/store/interest.ts';
 import { type Entry, type Key, PAGE_BYTES, type Revision } from '../../kube/store/store.ts';
 import { resumableAfter } from './history.ts';
-import { getRow } from './rows.ts';
+import { getRow, HEAD_COLUMNS, headFrom } from './rows.ts';
 import { getMeta, setMeta } from './schema.ts';
-import { cell } from './sql.ts';
+import { kept } from './sql.ts';
 import type { State } from './state.ts';
 
 /** What changed for a loop since its cursor, newest state of each key. */
@@ -64,7 +64,7 @@ export class Outbox {
     const rows = () => sql.all('SELECT resource FROM interest WHERE loop = ?', loop).map(([i]) => String(i));
     const text = String(getMeta(sql, interestsMeta(loop)) ?? JSON.stringify(rows()));
     this.#registered.set(loop, text);
-    for (const i of JSON.parse(text) as (Interest | string)[]) this.#loops.add(i, loop);
+    for (const i of kept<(Interest | string)[]>(text, 'an interest')) this.#loops.add(i, loop);
     // What came before isn't known any more.
     this.#idle.delete(loop);
     this.#newest.set(loop, this.#state.revision);
@@ -183,9 +183,11 @@ export function changesOf(
   const before = new Map<Key, Facts | null>();
   let to = Math.min(after + CHANGES_STEP, s.revision);
   let bytes = 0;
-  for (const [revision, k, prev, facts] of s.sql.all(WINDOW, after, to) as [number, Key, number, string | null][]) {
+  for (const row of s.sql.all(WINDOW, after, to)) {
+    const k = String(row[0]);
     if (rows.has(k) || !wanted.mayWant(k)) continue;
-    const next = facts === null ? null : (JSON.parse(facts) as Facts);
+    const { revision, prev, value, parsed } = headFrom(row);
+    const next = value === null ? null : parsed;
     const was = before.has(k) ? (before.get(k) ?? null) : factsAt(s, prev);
     before.set(k, next);
     let told = was === undefined;
@@ -205,17 +207,15 @@ export function changesOf(
   return { revision: to, whole: false, more: to < s.revision, rows: [...rows.values()] };
 }
 
-const WINDOW = `SELECT revision, key, prev, CASE WHEN value IS NULL THEN NULL ELSE facts END FROM history
-  WHERE revision > ? AND revision <= ? ORDER BY revision`;
+const WINDOW = `SELECT ${HEAD_COLUMNS} FROM history h WHERE h.revision > ? AND h.revision <= ? ORDER BY h.revision`;
+const ONE = `SELECT ${HEAD_COLUMNS} FROM history h WHERE h.revision = ?`;
 
 /** The facts of a version; null for none (a deletion, or nothing before), undefined where it's forgotten. */
 function factsAt(s: State, revision: Revision): Facts | null | undefined {
   if (revision === 0) return null;
   if (revision <= s.base.size) return s.base.at(revision)?.facts;
-  const facts = cell(
-    s.sql,
-    'SELECT CASE WHEN value IS NULL THEN NULL ELSE facts END FROM history WHERE revision = ?',
-    revision,
-  );
-  return facts === undefined ? undefined : facts === null ? null : (JSON.parse(String(facts)) as Facts);
+  const [row] = s.sql.all(ONE, revision);
+  if (!row) return undefined;
+  const head = headFrom(row);
+  return head.value === null ? null : head.parsed;
 }

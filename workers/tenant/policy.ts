@@ -93,9 +93,9 @@ function ownSince(s: State, known: Revision): Stale['changes'] {
 }
 
 /** A policy text whose checksum doesn't match may be one that a release before wrote over ours: it then is the row's own. */
-export function checkPolicy(s: State, { key, policy }: { key: Key; policy: string | null }): void {
+export function checkPolicy(s: State, { key, policy, uid }: Stale['changes'][number]): void {
   const row = getRow(s, key);
-  if ((row?.facts.policy ?? null) !== policy)
+  if ((row?.facts.policy ?? null) !== policy || (row !== null && row.facts.uid !== uid))
     throw corruptRow(key, row?.revision ?? null, 'its policy is not that of the row');
 }
 

@@ -1,5 +1,5 @@
 import { type Commit, REQUEST_MEMORY_MS } from '../../kube/store/store.ts';
-import { cell, type Sql } from './sql.ts';
+import { cell, kept, type Sql } from './sql.ts';
 
 type Won = Commit & { ok: true };
 
@@ -81,9 +81,9 @@ export class Requests {
       afterMs,
       `["${id}",`,
     );
-    if (typeof group === 'string') return (JSON.parse(group) as [string, Answer][]).find(([x]) => x === id)?.[1];
+    if (typeof group === 'string') return kept<[string, Answer][]>(group, 'an answer').find(([x]) => x === id)?.[1];
     // Of the release before.
     const answer = cell(this.#sql, 'SELECT answer FROM requests WHERE id = ? AND at > ?', id, afterMs);
-    return typeof answer === 'string' ? (JSON.parse(answer) as Won) : undefined;
+    return typeof answer === 'string' ? kept<Won>(answer, 'an answer') : undefined;
   }
 }

@@ -1,6 +1,6 @@
 import type { Key, Revision } from '../../kube/store/store.ts';
 import { getMeta, setMeta } from './schema.ts';
-import type { Sql } from './sql.ts';
+import { kept, type Sql } from './sql.ts';
 
 /** A restore under way or done, as the tables keep it. */
 export interface Restore {
@@ -26,7 +26,7 @@ export interface Restore {
 /** The last restore, or the one under way; null: there was none. */
 export function lastRestore(sql: Sql): Restore | null {
   const text = getMeta(sql, 'restore');
-  return typeof text === 'string' ? (JSON.parse(text) as Restore) : null;
+  return typeof text === 'string' ? kept<Restore>(text, 'a restore') : null;
 }
 
 export const saveRestore = (sql: Sql, r: Restore): void => setMeta(sql, 'restore', JSON.stringify(r));

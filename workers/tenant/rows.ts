@@ -49,11 +49,31 @@ type Columns = [
   head: number | null,
 ];
 
+const HEAD_REST = `h.created, CASE WHEN h.value IS NULL THEN NULL ELSE '' END, h.version, h.schema, h.enc, h.facts, h.prev, h.at,
+  h.by, NULL, h.head`;
+/** The columns of headFrom(), of the alias `h`: all but the body. */
+export const HEAD_COLUMNS = `h.key, h.revision, ${HEAD_REST}`;
+
+/** A row of HEAD_COLUMNS, its facts looked at by their checksum; `value` is '' or null. Throws StoreError 'corrupt'. */
+export function headFrom(row: readonly Cell[]): Summed & { parsed: Facts } {
+  const head = summedOf(row);
+  return { ...head, parsed: factsFrom(head) };
+}
+
+/** Facts of a release before have no checksum. */
+function factsFrom({ key, revision, facts }: Summed): Facts {
+  try {
+    return JSON.parse(facts) as Facts;
+  } catch {
+    throw corruptRow(key, revision, 'its facts cannot be read');
+  }
+}
+
 /** A row of COLUMNS; throws StoreError 'corrupt'. */
 export const entryOf = (row: readonly Cell[]): Entry => entryFrom(summedOf(row));
 /** The entry of a row whose checksum has been looked at. */
 export function entryFrom(row: Summed): Entry {
-  const { key, revision, created, value, version, schema, enc, facts } = row;
+  const { key, revision, created, value, version, schema, enc } = row;
   const entry: Entry = {
     key,
     revision,
@@ -61,7 +81,7 @@ export function entryFrom(row: Summed): Entry {
     value: value ?? '',
     version,
     schema,
-    facts: JSON.parse(facts) as Facts,
+    facts: factsFrom(row),
   };
   if (enc !== null) entry.enc = enc;
   return entry;
@@ -126,40 +146,60 @@ export function rowsIn(l: Layers, range: Range, term: string | null): Iterable<E
 }
 
 function* standing(l: Layers, range: Range): Iterable<Entry> {
+  let first = '';
   let last = '';
   for (const row of l.sql.each(RANGE, range.from, range.to)) {
     const entry = entryOf(row);
     if (entry.key <= last) throw corruptRow(entry.key, entry.revision, 'it is out of order');
+    first ||= entry.key;
     last = entry.key;
     yield entry;
   }
-  if (range.to !== `${range.from}\0`) checkFence(l.sql, range);
+  if (range.to !== `${range.from}\0`) checkFence(l.sql, range, first, last);
   else if (last === '') stands(l, range.from);
 }
 
-// What stands before and after a range, with the key that its row has.
+// What the index has before the first row and after the last one, with the key that the row itself has.
 const FENCE = `SELECT * FROM (SELECT c.key, c.revision, h.key FROM current c LEFT JOIN history h ON h.revision = c.revision
     WHERE c.key >= ?2 ORDER BY c.key LIMIT 1)
   UNION ALL SELECT * FROM (SELECT c.key, c.revision, h.key FROM current c LEFT JOIN history h ON h.revision = c.revision
     WHERE c.key < ?1 ORDER BY c.key DESC LIMIT 1)`;
 
 /**
- * After a range has been read: a damaged key of `current` can hide rows by ending the range early or letting it begin late. It then stands beside the
- * range, and isn't the key of its row.
+ * After a range has been read, from a first key to a last ('' = none was found): a damaged key of `current` can end the range early or let it begin late.
+ * It then stands beside what was read, and isn't the key of its row.
  */
-export function checkFence(sql: Sql, range: Range): void {
-  for (const [key, revision, own] of sql.all(FENCE, range.from, range.to)) {
+export function checkFence(sql: Sql, range: Range, first: Key, last: Key): void {
+  for (const [key, revision, own] of sql.all(FENCE, first || range.from, last ? `${last}\0` : range.from)) {
     if (key !== own || (String(key) >= range.from && String(key) < range.to))
       throw corruptRow(String(own ?? key), Number(revision), 'it is out of order');
   }
 }
 
 function* selected(l: Layers, range: Range, term: string): Iterable<Entry> {
+  let first = '';
+  let last = '';
   for (const row of l.sql.each(BY_TERM, term, range.from, range.to)) {
     const entry = entryOf(row);
-    if (!hasTerm(entry.facts, term)) throw corruptRow(entry.key, entry.revision, 'its index does not match');
+    checkTerm(entry, entry.facts, term);
+    first ||= entry.key;
+    last = entry.key;
     yield entry;
   }
+  for (const [found, ...row] of l.sql.all(TERM_FENCE, term, first || range.from, last ? `${last}\0` : range.from)) {
+    const head = headFrom(row);
+    checkTerm(head, head.parsed, String(found));
+  }
+}
+
+// As FENCE, for the index of facts.
+const TERM_FENCE = `SELECT f.term, f.key, c.revision, ${HEAD_REST} FROM (
+    SELECT * FROM (SELECT term, key FROM facts WHERE (term, key) >= (?1, ?3) ORDER BY term, key LIMIT 1)
+    UNION ALL SELECT * FROM (SELECT term, key FROM facts WHERE (term, key) < (?1, ?2) ORDER BY term DESC, key DESC LIMIT 1)) f
+  LEFT JOIN current c ON c.key = f.key LEFT JOIN history h ON h.revision = c.revision`;
+
+function checkTerm({ key, revision }: { key: Key; revision: Revision }, facts: Facts, term: string): void {
+  if (!hasTerm(facts, term)) throw corruptRow(key, revision, 'the index of its facts does not match');
 }
 
 /** What stood in a range at a past revision, in key order. */

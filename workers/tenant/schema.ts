@@ -1,3 +1,4 @@
+import { StoreError } from '../../kube/store/store.ts';
 import { cell, type Sql } from './sql.ts';
 
 /**
@@ -58,6 +59,8 @@ export const SCHEMA_VERSION = MIGRATIONS.length;
 export function migrate(sql: Sql): number {
   const at = Number(cell(sql, `SELECT value FROM meta WHERE name = 'schema'`) ?? 0);
   if (at >= SCHEMA_VERSION) return at;
+  if (at === 0 && cell(sql, `SELECT 1 FROM sqlite_master WHERE name = 'history'`) === 1)
+    throw new StoreError('corrupt', `the store's own row "schema" cannot be read`);
   sql.transaction(() => {
     for (const step of MIGRATIONS.slice(at)) for (const statement of step) sql.run(statement);
     setMeta(sql, 'schema', SCHEMA_VERSION);

@@ -84,7 +84,7 @@ export function told(query: () => Iterable<Cell[]>): Iterable<Cell[]> {
 
 /** SQLite's words for a file that it can't read: torn, overwritten, cut, on a disk that fails. */
 const DAMAGE =
-  /SQLITE_CORRUPT|SQLITE_NOTADB|SQLITE_IOERR|SQLITE_CANTOPEN|database disk image is malformed|malformed database schema|file is not a database|disk I\/O error/;
+  /SQLITE_CORRUPT|SQLITE_NOTADB|SQLITE_IOERR|SQLITE_CANTOPEN|no such (?:table|column|index)|has no column named|database disk image is malformed|malformed database schema|file is not a database|disk I\/O error/;
 
 /** The error that a caller gets for one of SQLite: StoreError 'corrupt' where the file is damaged. */
 export function sqlError(e: unknown): unknown {
@@ -95,6 +95,15 @@ export function sqlError(e: unknown): unknown {
 /** The StoreError for the text of an error of SQLite's about a damaged file; null for any other. */
 export function damage(text: string): StoreError | null {
   return DAMAGE.test(text) ? new StoreError('corrupt', `the database file is damaged: ${text}`) : null;
+}
+
+/** A JSON text of ours that stands in the tables without a checksum. Throws StoreError 'corrupt' where it is none. */
+export function kept<T>(text: string, what: string): T {
+  try {
+    return JSON.parse(text) as T;
+  } catch {
+    throw new StoreError('corrupt', `${what} cannot be read`);
+  }
 }
 
 /** The first cell of the first row. */

@@ -11,6 +11,7 @@ import { lastRestore, type Restore } from './restores.ts';
 import { getRow, type Layers } from './rows.ts';
 import { createMeta, getMeta, hasMeta, migrate, setMeta } from './schema.ts';
 import { cell, type Sql } from './sql.ts';
+import { checkTrees } from './trees.ts';
 import { Usage } from './usage.ts';
 
 /** No two openings share rows: what another life of an object saw may never have become durable. */
@@ -100,7 +101,16 @@ export function deleteCluster(sql: Sql): void {
   });
 }
 
-const clusterRow = (sql: Sql): ClusterRow => JSON.parse(String(getMeta(sql, 'cluster') ?? '{}')) as ClusterRow;
+function clusterRow(sql: Sql): ClusterRow {
+  const text = String(getMeta(sql, 'cluster'));
+  try {
+    const row = JSON.parse(text) as ClusterRow;
+    if (['live', 'importing', 'deleted'].includes(row.state)) return row;
+  } catch {
+    // Said below.
+  }
+  throw new StoreError('corrupt', `the cluster's own row cannot be read: ${text}`);
+}
 
 /** When the cluster began: its base rows. */
 export const createdMs = (sql: Sql): number => clusterRow(sql).createdMs;
@@ -130,6 +140,7 @@ export function openState(
   if (!rows) throw new StoreError('corrupt', `this release does not have the base layer ${row.base}`);
   const base = new Base(rows, row.uidPrefix, new Date(row.createdMs).toISOString().replace(/\.[0-9]+Z$/, 'Z'));
   const schema = migrate(sql);
+  checkTrees(sql);
   const state: State = {
     sql,
     env,
@@ -165,7 +176,12 @@ export function load(s: State): void {
   s.requests = new Requests(s.sql);
   s.usage.load();
   s.claimers = new Set(s.sql.all(CLAIMERS).map((r) => String(r[0])));
-  const number = (name: string) => Number(getMeta(s.sql, name) ?? 0);
+  const number = (name: string) => {
+    const n = Number(getMeta(s.sql, name) ?? 0);
+    if (!Number.isSafeInteger(n) || n < 0)
+      throw new StoreError('corrupt', `the store's own row "${name}" cannot be read`);
+    return n;
+  };
   const newest = (query: string) => Number(cell(s.sql, query) ?? 0);
   s.lent.clear();
   s.overlaid = new Set(s.sql.all('SELECT key FROM overlaid').map((r) => String(r[0])));
@@ -179,7 +195,7 @@ export function load(s: State): void {
   s.restoring = restore !== null && restore.phase !== 'done' ? restore : null;
   if (s.restoring) s.revision = s.restoring.before;
   s.policy = Math.max(s.base.policy, s.policyFloor, number('policy'), newest('SELECT MAX(revision) FROM policy'));
-  s.pastBytes = number('past_bytes');
+  s.pastBytes = Math.max(0, Number(getMeta(s.sql, 'past_bytes')) || 0);
   const none = s.revision === s.base.size;
   s.longest = Number(getMeta(s.sql, 'longest') ?? (none ? 0 : MAX_VALUE_BYTES));
   s.hasTtl = cell(s.sql, 'SELECT 1 FROM ttl LIMIT 1') === 1;
