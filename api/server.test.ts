@@ -83,6 +83,17 @@ test('an overloaded store is 429 with Retry-After, and nothing is tried again', 
   assert.deepEqual([code, body.reason, headers.get('retry-after'), commits], [429, 'TooManyRequests', '1', 1]);
 });
 
+test('a store without room on its disk is 507 with Retry-After, and nothing is tried again', async () => {
+  const b = await bench();
+  let commits = 0;
+  b.store.commit = async () => {
+    commits++;
+    throw new StoreError('full', 'the disk has no room');
+  };
+  const { code, body, headers } = await b.ask('POST', CONFIGMAPS, cm('one'));
+  assert.deepEqual([code, body.reason, headers.get('retry-after'), commits], [507, undefined, '5', 1]);
+});
+
 test('an update that changes nothing writes nothing', async () => {
   const b = await bench();
   const { body } = await b.ask('POST', CONFIGMAPS, cm('one'), { 'user-agent': 'x' });

@@ -314,6 +314,8 @@ export type StoreErrorCode =
   | 'too-large'
   /** Too much is queued, or the cluster is being restored; try again later. Never retried inside. */
   | 'overloaded'
+  /** The disk has no room: nothing was written; 507, come back. */
+  | 'full'
   /** The reply was lost and repeating it didn't settle what happened: 504. */
   | 'unknown-outcome'
   /** The store could not be reached for as long as a takeover lasts: 503, come back. */

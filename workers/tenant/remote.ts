@@ -67,8 +67,19 @@ export class RemoteStore implements Store {
 
   async commit(ops: Op[], o: CommitOptions = {}): Promise<Commit | Stale> {
     const options = { ...o, request: o.request ?? this.#env.uuid() };
+    // A call that got lost may have taken effect: a refusal of the next says nothing of it.
+    let open = false;
+    const failed = (e: unknown): never => {
+      const known = storeErrorOf(e);
+      if (!known && !open && isFull(e)) throw new StoreError('full', 'the disk has no room', FULL_SECONDS);
+      if (known && open && REFUSALS.has(known.code)) throw new StoreError('unknown-outcome', known.message);
+      open ||= !known;
+      throw e;
+    };
     try {
-      return await this.#call((stub, repeat) => stub.commit(ops, repeat ? { ...options, repeat } : options));
+      return await this.#call((stub, repeat) =>
+        stub.commit(ops, repeat ? { ...options, repeat } : options).catch(failed),
+      );
     } catch (e) {
       if (e instanceof StoreError) throw e;
       throw new StoreError('unknown-outcome', `the write was sent, its answer was lost: ${textOf(e)}`);
@@ -115,6 +126,13 @@ export class RemoteStore implements Store {
     }
   }
 }
+
+/** What refuses a call before anything is written. */
+const REFUSALS: ReadonlySet<string> = new Set(['overloaded', 'full']);
+/** A full disk isn't emptied at once. */
+const FULL_SECONDS = 5;
+/** SQLite's own text of a transaction that found no room and was rolled back; the object has been reset by then. */
+const isFull = (e: unknown): boolean => textOf(e).includes('SQLITE_FULL');
 
 /** The stores of one cluster by part: what every caller gets its stores from, with placement(). */
 export function clusterStores(

@@ -35,6 +35,7 @@ const STATUS: Readonly<Record<StoreErrorCode, number>> = {
   future: 400,
   'too-large': 413,
   overloaded: 429,
+  full: 507,
   'unknown-outcome': 504,
   unavailable: 503,
   'no-cluster': 404,

@@ -1,6 +1,7 @@
 import { env } from 'cloudflare:workers';
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
+import { StoreError } from '../../../kube/store/store.ts';
 import { storeSuite } from '../../../kube/store/suite.ts';
 import { get, JOIN, podKey, pods, put, putPod, Tap, throwsCode, won } from '../../../kube/store/suite-kit.ts';
 import { world } from '../../../workers/env.ts';
@@ -170,6 +171,24 @@ it('a sibling knows a new policy revision before its writer is answered', async 
   // Its namespace lives in the main object: the sibling leaves that to the policy revision.
   const exist = [{ key: 'namespaces/default', uid: 'u' }];
   assert.equal((await events.commit([putPod('e3')], { assume: { policy: second, exist } })).ok, true);
+});
+
+it('a write that finds the disk full is refused at once; after a lost call its outcome is open', async () => {
+  const lost = new Error('Network connection lost.');
+  const full = new Error('database or disk is full: SQLITE_FULL');
+  const busy = new StoreError('overloaded', 'too many writes are waiting');
+  const cases: [failures: Error[], code: string, calls: number][] = [
+    [[full], 'full', 1],
+    [[lost, full, full, full], 'unknown-outcome', 4],
+    [[busy], 'overloaded', 1],
+    [[lost, busy], 'unknown-outcome', 2],
+  ];
+  for (const [failures, code, calls] of cases) {
+    let n = 0;
+    const stub = { commit: () => Promise.reject(failures[n++]) } as unknown as StoreStub;
+    await throwsCode(code as 'full', () => new RemoteStore(() => stub, world).commit([putPod('a')]));
+    assert.equal(n, calls, code);
+  }
 });
 
 it('an empty sibling has a revision: 0 would mean any to a client that watches from there', async () => {
