@@ -17,7 +17,7 @@ export interface Done {
   stops: number;
   jumps: number;
   spells: number;
-  /** Of the spells, those in which a write was refused for want of room. */
+  /** Of the spells, those in which a write was refused for want of room (507). */
   felt: number;
 }
 
