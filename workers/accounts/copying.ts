@@ -13,11 +13,11 @@ import {
 import type { Bindings } from '../bindings.ts';
 import { world } from '../env.ts';
 import type { ArchivePage } from '../tenant/archive.ts';
+import { type Forking, forkedRow } from '../tenant/forking.ts';
 import type { Import } from '../tenant/importing.ts';
 import { storeErrorOf } from '../tenant/remote.ts';
 import type { RestoreTarget } from '../tenant/travel.ts';
 import { type ClusterRow, newId } from './directory.ts';
-import { type Forking, forkedRow } from './forking.ts';
 import { directoryOf, RESOURCE } from './tenancy.ts';
 
 /** What a copy of a cluster needs of those who make clusters. */
@@ -72,7 +72,8 @@ export async function forkCluster(
   async function* batches(): AsyncIterable<Uint8Array> {
     yield rowLines(rows);
     yield (await source.archiveBase(head.revision)).lines;
-    for await (const page of pagesOf(source, head.revision)) yield forkedLines(page.lines, forking);
+    for await (const page of pagesOf(source, head.revision))
+      yield page.same ? page.lines : forkedLines(page.lines, forking);
   }
   const spec = { ...head.spec, uidPrefix };
   const row = await copy(b, maker, id, wanted, { spec, newest: head.newest, again: false }, head.counters, batches());

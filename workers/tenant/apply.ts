@@ -104,7 +104,7 @@ function write(
 const INSERT = `INSERT INTO history (revision, key, prev, created, at, value, version, schema, enc, facts, by, sum, head)
   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
 /** Writes a version of a row with its checksums. */
-function insert(sql: Sql, r: Summed): void {
+export function insert(sql: Sql, r: Summed): void {
   sql.run(
     INSERT,
     r.revision,

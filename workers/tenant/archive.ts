@@ -2,10 +2,11 @@ import { formatTime } from '../../kube/meta/time.ts';
 import { type Key, type Revision, StoreError } from '../../kube/store/store.ts';
 import { type ArchiveRow, BLOCK_BYTES, rowLines } from '../../kube/wire/archive.ts';
 import { corruptRow } from './checksum.ts';
+import { concernsFork } from './forking.ts';
 import { unchangedSince } from './history.ts';
 import { COLUMNS, summedOf } from './rows.ts';
 import { cell } from './sql.ts';
-import type { ClusterSpec, State } from './state.ts';
+import { type ClusterSpec, clusterSpec, type State } from './state.ts';
 import { type RestoreTarget, targetRevision } from './travel.ts';
 import { writtenMs } from './versions.ts';
 
@@ -26,6 +27,8 @@ export interface ArchiveHead {
 export interface ArchivePage {
   rows: number;
   lines: Uint8Array;
+  /** A fork has all of them as they are. */
+  same: boolean;
   /** The key to go on after; absent at the end. */
   next?: Key;
 }
@@ -60,7 +63,7 @@ export function archiveBase(s: State, at: Revision): ArchivePage {
     if (own === undefined) rows.push({ key, version, schema, base: true, facts: JSON.stringify(facts), value });
     else if (own.value === null) rows.push(rowOf(s, own));
   }
-  return { rows: rows.length, lines: rowLines(rows) };
+  return { rows: rows.length, lines: rowLines(rows), same: false };
 }
 
 const NEWEST_AT = `SELECT ${COLUMNS} FROM history h WHERE h.key = ? AND h.revision <= ? ORDER BY h.revision DESC LIMIT 1`;
@@ -109,7 +112,9 @@ export function archivePage(s: State, at: Revision, after: Key): ArchivePage {
     units += row.value.length + row.facts.length;
     rows.push(rowOf(s, row));
   }
-  const page: ArchivePage = { rows: rows.length, lines: rowLines(rows) };
+  const { uidPrefix } = clusterSpec(s.sql);
+  const same = !rows.some((row) => concernsFork(row.key, row.facts, uidPrefix));
+  const page: ArchivePage = { rows: rows.length, lines: rowLines(rows), same };
   return more ? { ...page, next: last } : page;
 }
 

@@ -1,15 +1,17 @@
 import { parseJson } from '../../kube/codec/json.ts';
-import { kindByStorage } from '../../kube/kinds/index.ts';
+import { kindByStorage, kinds } from '../../kube/kinds/index.ts';
 import type { Facts } from '../../kube/meta/facts.ts';
-import type { KubeObject } from '../../kube/meta/object.ts';
+import { groupResource, type KubeObject } from '../../kube/meta/object.ts';
 import { parseKey } from '../../kube/store/key.ts';
 import type { ClaimOp, Key, Op, PutOp, Revision } from '../../kube/store/store.ts';
 import { type ArchiveRow, rowsOf } from '../../kube/wire/archive.ts';
-import { writeRow } from './apply.ts';
+import { insert, writeRow } from './apply.ts';
 import { forget } from './history.ts';
+import { policyChanged } from './policy.ts';
 import { reserve } from './reservations.ts';
 import { setMeta } from './schema.ts';
 import type { ClusterSpec, State } from './state.ts';
+import { termsOf } from './terms.ts';
 import { nextExpiry, type Timer } from './timers.ts';
 
 /** A cluster to be made of rows that come in batches. */
@@ -36,32 +38,73 @@ export function firstRevision(newest: Revision, nowMs: number): Revision {
 }
 const REVISIONS_PER_MS = 10;
 
-/** Writes a batch of rows (rowLines()) into a cluster in the making: one step. Each gets a revision of its own. */
+/** Writes a batch of rows (rowLines()) into a cluster in the making: one step. Each gets a revision of its own. Fails for a row that comes twice. */
 export function importRows(s: State, lines: Uint8Array): number {
   const now = s.env.now();
   const rows = rowsOf(lines);
   s.sql.transaction(() => {
-    for (const row of rows) importRow(s, row, now);
-    // No row may remind of the revisions that its first ones had.
+    const standing: [Key, Revision][] = [];
+    const terms: [string, Key][] = [];
+    for (const row of rows) {
+      const below = s.base.get(row.key);
+      // Who has the layer has its rows.
+      if (below) {
+        if (!row.base) writeRow(s, putOf(row), below, { now, by: row.by ?? null }, { changes: [] });
+      } else if (row.value !== null) {
+        const facts = insertRow(s, row, row.value, now);
+        standing.push([row.key, s.revision]);
+        for (const term of termsOf(facts)) terms.push([term, row.key]);
+      }
+    }
+    // In two calls instead of several for each row.
+    s.sql.run(STAND_ALL, JSON.stringify(standing));
+    s.sql.run(TERM_ALL, JSON.stringify(terms));
+    // No later step may give a revision that a row of these had.
     setMeta(s.sql, 'revision', s.revision);
   });
   return rows.length;
 }
+const STAND_ALL = 'INSERT INTO current (key, revision) SELECT value ->> 0, value ->> 1 FROM json_each(?)';
+const TERM_ALL = 'INSERT OR IGNORE INTO facts (term, key) SELECT value ->> 0, value ->> 1 FROM json_each(?)';
 
-function importRow(s: State, row: ArchiveRow, now: number): void {
-  const { key, value, version, schema, enc, ttlMs, by } = row;
-  const below = s.base.get(key);
-  // Who has the layer has its rows.
-  if (row.base && below) return;
-  const op: PutOp = { key, expect: undefined, value: null };
-  if (value !== null) {
-    op.value = enc === undefined ? { text: value, version, schema } : { text: value, version, schema, enc };
-    op.facts = JSON.parse(row.facts) as Facts;
-    if (ttlMs !== undefined) op.ttlMs = ttlMs;
+/** A row that nothing was in place of, but for `current` and its index; its facts. */
+function insertRow(s: State, row: ArchiveRow, value: string, now: number): Facts {
+  const { key, version, schema, enc, by, facts: text } = row;
+  const facts = JSON.parse(text) as Facts;
+  const revision = ++s.revision;
+  insert(s.sql, {
+    revision,
+    key,
+    prev: 0,
+    created: revision,
+    at: now,
+    value,
+    version,
+    schema,
+    enc: enc ?? null,
+    facts: text,
+    by: by ?? null,
+  });
+  if (value.length > s.longest) {
+    s.longest = Math.ceil(value.length * 1.25);
+    setMeta(s.sql, 'longest', s.longest);
   }
-  writeRow(s, op, s.overlaid.has(key) ? null : (below ?? null), { now, by: by ?? null }, { changes: [] });
-  if (value !== null) reserve(s.sql, claimsOf(key, value));
+  if (facts.policy !== undefined) policyChanged(s, key, revision, undefined, facts);
+  if (row.ttlMs !== undefined) s.sql.run('INSERT INTO ttl (key, at) VALUES (?, ?)', key, now + row.ttlMs);
+  if (CLAIMERS.has(key.slice(0, key.indexOf('/')))) reserve(s.sql, claimsOf(key, value));
+  return facts;
 }
+
+/** What stands in place of a row of the base layer. */
+function putOf({ key, value, version, schema, facts }: ArchiveRow): PutOp {
+  if (value === null) return { key, expect: undefined, value: null };
+  return { key, expect: undefined, value: { text: value, version, schema }, facts: JSON.parse(facts) as Facts };
+}
+
+/** Resources whose objects hold something of a pool. */
+const CLAIMERS: ReadonlySet<string> = new Set(
+  kinds.flatMap((k) => (k.claims && k.served[0] ? [groupResource(k.served[0].group, k.plural)] : [])),
+);
 
 /** What an object holds of the pools, from its text: the same claims as when it was written. */
 function claimsOf(key: Key, text: string): Op[] {

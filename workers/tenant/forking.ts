@@ -6,6 +6,7 @@ import type { Facts } from '../../kube/meta/facts.ts';
 import type { Json, JsonObject } from '../../kube/meta/json.ts';
 import type { KubeObject } from '../../kube/meta/object.ts';
 import { parseKey } from '../../kube/store/key.ts';
+import type { Key } from '../../kube/store/store.ts';
 import type { ArchiveRow } from '../../kube/wire/archive.ts';
 
 /** What makes a fork another cluster. */
@@ -59,19 +60,24 @@ const MADE: ReadonlySet<string> = new Set([
   'endpointslicemirroring-controller.k8s.io',
 ]);
 
+/** False for a row that a fork has as it is: nothing of it has to be looked at. `uidPrefix`: of the cluster that is forked. */
+export function concernsFork(key: Key, facts: string, uidPrefix: string): boolean {
+  const resource = key.slice(0, key.indexOf('/'));
+  const ruled = RULES[resource] !== undefined && (resource !== 'configmaps' || key.endsWith(ROOT_CA));
+  return ruled || (uidPrefix !== '' && facts.includes(uidPrefix));
+}
+const ROOT_CA = '/kube-root-ca.crt';
+
 /** A row of a cluster as its fork has it; null: the fork doesn't have it. Only what a rule is about is parsed. */
 export function forkedRow(row: ArchiveRow, f: Forking): ArchiveRow | null {
   // What the cluster has deleted of its base layer is no object of the fork either.
-  if (row.value === null) return row;
-  const { resource, name } = parseKey(row.key);
-  const owned = f.uidPrefix.from !== '' && row.facts.includes(f.uidPrefix.from);
+  if (row.value === null || !concernsFork(row.key, row.facts, f.uidPrefix.from)) return row;
+  const { resource } = parseKey(row.key);
   const rule = RULES[resource];
   if (rule === gone) return null;
-  const concerned = rule !== undefined && (resource !== 'configmaps' || name === 'kube-root-ca.crt');
-  if (!concerned && !owned) return row;
-  if (resource === 'pods' && isUnconcerned(row) && !owned) return row;
+  if (resource === 'pods' && waits(row) && !row.facts.includes(f.uidPrefix.from)) return row;
   const object = parseJson(row.value) as unknown as KubeObject;
-  const next = concerned ? rule(object, f) : object;
+  const next = rule ? rule(object, f) : object;
   if (next === undefined) return null;
   const owners = ownersOf(next, f);
   if (next === object && owners === undefined) return row;
@@ -85,7 +91,7 @@ export function forkedRow(row: ArchiveRow, f: Forking): ArchiveRow | null {
 }
 
 /** A pod that waits for a node, and that no node and no deletion has to do with: most pods of a cluster without nodes. */
-function isUnconcerned(row: ArchiveRow): boolean {
+function waits(row: ArchiveRow): boolean {
   const facts = JSON.parse(row.facts) as Facts;
   return facts.node === undefined && !facts.terminating && facts.owners === undefined;
 }
