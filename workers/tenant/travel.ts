@@ -1,5 +1,3 @@
-import { parseJson, printJson } from '../../kube/codec/json.ts';
-import { isObject } from '../../kube/meta/json.ts';
 import { isPut } from '../../kube/store/limits.ts';
 import type { ClaimOp, Entry, Key, PutOp, Revision } from '../../kube/store/store.ts';
 import { StoreError } from '../../kube/store/store.ts';
@@ -37,10 +35,10 @@ const KEPT: ReadonlySet<string> = new Set([
   'nodes',
   'csinodes.storage.k8s.io',
 ]);
-/** Of one slice, some 5 ms: revisions looked at, rows compared (each may be written), and the bodies of what was written in UTF-16 units. */
+/** Of one slice, some 5 ms: revisions looked at, rows compared (each may be written), and their bodies in UTF-16 units. */
 const SLICE_REVISIONS = 250;
-const SLICE_ROWS = 40;
-const SLICE_UNITS = 512 * 1024;
+const SLICE_ROWS = 32;
+const SLICE_UNITS = 192 * 1024;
 /** Names of lost objects that are told; the rest is a number. */
 const LOST_MAX = 20;
 
@@ -128,17 +126,18 @@ function copyRows(s: State, r: Restore, rules: RestoreRules): void {
 const newestOf = (s: State, key: Key, until: Revision): Revision =>
   Number(cell(s.sql, 'SELECT MAX(revision) FROM history WHERE key = ? AND revision <= ?', key, until));
 
-/** Writes what stood at a key; the length of its body. */
+/** Writes what stood at a key; the length of the bodies that were read for it. */
 function copyRow(s: State, r: Restore, rules: RestoreRules, key: Key): number {
   const then = stoodAt(s, key, r.to)?.entry ?? null;
   const now = stoodAt(s, key, r.before)?.entry ?? null;
-  if (then === null ? now === null : now !== null && sameBody(then, now)) return 0;
+  if (then === null ? now === null : now !== null && sameBody(then, now)) return unitsOf(then, now);
   if (then !== null && isScrubbed(then)) {
     r.lostCount++;
     if (r.lost.length < LOST_MAX) r.lost.push(key);
-    return 0;
+    return unitsOf(then, now);
   }
-  const op = then === null ? { key, expect: undefined, value: null } : putOf(then, lastBody(s, key, r.before), rules);
+  const op =
+    then === null ? { key, expect: undefined, value: null } : putOf(then, now ?? lastBody(s, key, r.before), rules);
   // The new revisions come after all others, but nobody sees them before the end.
   const { revision } = s;
   s.revision = r.after;
@@ -150,8 +149,10 @@ function copyRow(s: State, r: Restore, rules: RestoreRules, key: Key): number {
   r.changed++;
   releaseOf(s.sql, key);
   if (key.startsWith('secrets/')) keepBody(s, key, r, op.value === null);
-  return op.value?.text.length ?? 0;
+  return unitsOf(then, now);
 }
+
+const unitsOf = (...rows: (Entry | null)[]): number => rows.reduce((n, e) => n + (e?.value.length ?? 0), 0);
 
 const sameBody = (a: Entry, b: Entry): boolean =>
   a.value === b.value && a.version === b.version && a.schema === b.schema && a.enc === b.enc;
@@ -171,7 +172,7 @@ function keepBody(s: State, key: Key, r: Restore, deleted: boolean): void {
 
 function putOf(then: Entry, last: Entry | null, rules: RestoreRules): PutOp {
   const { key, version, schema, enc, facts } = then;
-  const text = last ? raised(then.value, last.value) : then.value;
+  const text = last ? raised(then, last) : then.value;
   const op: PutOp = {
     key,
     expect: undefined,
@@ -186,13 +187,20 @@ function putOf(then: Entry, last: Entry | null, rules: RestoreRules): PutOp {
  * The body with a generation after the last one of the same object, if that had come further: who has seen that one must not take the old spec, whose
  * observedGeneration is older still, for one it has dealt with.
  */
-function raised(then: string, last: string): string {
-  const [a, b] = [parseJson(then), parseJson(last)];
-  if (!isObject(a) || !isObject(b) || !isObject(a.metadata) || !isObject(b.metadata)) return then;
-  const [was, is] = [a.metadata.generation, b.metadata.generation];
-  if (a.metadata.uid !== b.metadata.uid || typeof was !== 'number' || typeof is !== 'number' || is <= was) return then;
-  a.metadata.generation = is + 1;
-  return printJson(a);
+function raised(then: Entry, last: Entry): string {
+  if (then.facts.uid !== last.facts.uid) return then.value;
+  const [was, is] = [generationOf(then.value), generationOf(last.value)];
+  if (was === null || is === null || is.value <= was.value) return then.value;
+  return `${then.value.slice(0, was.from)}${is.value + 1}${then.value.slice(was.to)}`;
+}
+
+/** metadata.generation comes after nothing but names and the uid (api/row.ts), which need no escapes. */
+const GENERATION = /^\{"metadata":\{(?:"[A-Za-z]+":"[^"\\]*",)*"generation":([0-9]+)[,}]/;
+function generationOf(text: string): { value: number; from: number; to: number } | null {
+  const found = GENERATION.exec(text);
+  if (!found?.[1]) return null;
+  const to = found[0].length - 1;
+  return { value: Number(found[1]), from: to - found[1].length, to };
 }
 
 /** Once all that was claimed since is free again. */
