@@ -14,11 +14,22 @@ export interface Findings {
   unknown: number;
   /** Of those, writes that were seen to have taken effect. */
   settled: number;
+  /** Reads of the past and watches that were told, rightly, that history doesn't reach back so far. */
+  expired: number;
 }
 
 /** Checks a whole history: revisions, lists, watches, and each object's operations. */
 export function checkHistory(h: History): Findings {
-  const f: Findings = { wrong: [], operations: h.ops.length, keys: 0, events: 0, lists: 0, unknown: 0, settled: 0 };
+  const f: Findings = {
+    wrong: [],
+    operations: h.ops.length,
+    keys: 0,
+    events: 0,
+    lists: 0,
+    unknown: 0,
+    settled: 0,
+    expired: 0,
+  };
   const clusters = new Set([...h.ops, ...h.watches].map((o) => o.cluster));
   for (const cluster of clusters) for (const kind of KINDS) checkKind(h, cluster, kind, f);
   return f;
@@ -33,6 +44,8 @@ function checkKind(h: History, cluster: number, kind: Kind, f: Findings): void {
   f.events += log.events.length;
   for (const text of log.wrong) say(text);
   for (const o of ops) if (o.told.is === 'wrong') say(`${describe(o)}: ${o.told.why}`);
+  f.expired += ops.filter((o) => o.told.is === 'expired').length;
+  for (const w of watches) f.expired += w.entries.filter((e) => e.is === 'expired').length;
   const seen = observations(ops, log);
   const newest = newestBy(ops, h, cluster, kind);
   for (const text of checkRevisions(ops, log, newest)) say(text);

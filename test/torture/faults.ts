@@ -1,4 +1,5 @@
 import type { Random } from '../fuzz/random.ts';
+import type { Caller } from './client.ts';
 import type { System } from './system.ts';
 import type { Scene } from './workload.ts';
 
@@ -26,9 +27,11 @@ const HOUR_S = 3600;
 const JUMPS_S = [360, HOUR_S, 5 * HOUR_S, 25 * HOUR_S, 25 * HOUR_S, -90, -HOUR_S, -5 * HOUR_S];
 /** A spell ends when so many writes got no room, or after this time. */
 const REFUSALS_WANTED = 40;
-const SPELL_MS = 6_000;
+const SPELL_MS = 8_000;
 /** From room made to the first write that goes through again. */
 const RECOVERY_MS = 60_000;
+/** Of one body. */
+const LARGE = 300_000;
 /** A killed server is killed again within this time of its next start. */
 const HASTY_MS = 400;
 
@@ -40,10 +43,10 @@ export function planFaults(random: Random, ops: number, kills: number): Fault[] 
   };
   const spells = Math.max(1, Math.round(kills / 20));
   const jumps = Math.max(2, Math.round(kills / 5));
-  // A hasty kill is two, and each second spell and third jump has one of its own.
+  // A hasty kill is two, each second spell has one of its own and each third jump two.
   const inSpells = Math.floor(spells / 2);
   const inJumps = Math.floor(jumps / 3);
-  const left = Math.max(0, kills - inSpells - inJumps);
+  const left = Math.max(0, kills - inSpells - 2 * inJumps);
   const hasty = Math.floor(left / 6);
   spread(left - 2 * hasty, (at) => ({ at, do: 'kill' }));
   spread(hasty, (at) => ({ at, do: 'hasty' }));
@@ -82,7 +85,12 @@ export async function runFaults(
       done.jumps++;
       system.clock.jump(fault.seconds);
       await sleep(random.next() * 1500);
-      if (fault.kill) await kill(system, done);
+      if (fault.kill) {
+        // What has become due starts with the server, compaction too: it is killed in the midst of that.
+        await kill(system, done);
+        await sleep(random.next() * HASTY_MS);
+        await kill(system, done);
+      }
     } else wrong.push(...(await fullDisk(system, scene, fault.kill, done)));
   }
   return wrong;
@@ -99,6 +107,7 @@ async function fullDisk(system: System, scene: Scene, withKill: boolean, done: D
   const begun = Date.now();
   const isOver = () => scene.over() || Date.now() - begun > SPELL_MS || scene.counts.refused - before > REFUSALS_WANTED;
   const crashes = system.server.crashes.length;
+  for (const c of system.clusters) void stuff(c.direct, isOver);
   for (let killed = !withKill; !isOver(); ) {
     // What a checkpoint gives back is taken too.
     await system.disk.fill();
@@ -119,6 +128,16 @@ async function fullDisk(system: System, scene: Scene, withKill: boolean, done: D
     await sleep(20);
   }
   return [];
+}
+
+/** Large bodies, until one finds no room: else the room that SQLite keeps in its log lasts the clients' small ones for long. */
+async function stuff(call: Caller, isOver: () => boolean): Promise<void> {
+  const path = '/api/v1/namespaces/default/configmaps';
+  while (!isOver()) {
+    const body = { metadata: { generateName: 'large-' }, data: { large: 'x'.repeat(LARGE) } };
+    const reply = await call({ method: 'POST', path, body });
+    if ('lost' in reply || reply.status !== 201) await sleep(300);
+  }
 }
 
 const sleep = (ms: number) => new Promise((next) => setTimeout(next, ms));

@@ -85,7 +85,7 @@ function report(f: Findings): number {
   for (const text of f.wrong.slice(0, SHOWN)) console.log(`WRONG ${text}`);
   if (f.wrong.length > SHOWN) console.log(`and ${f.wrong.length - SHOWN} more`);
   console.log(
-    `${f.operations} operations on ${f.keys} objects, ${f.events} revisions, ${f.lists} lists; ${f.unknown} outcomes unknown, ${f.settled} of them seen to have taken effect`,
+    `${f.operations} operations on ${f.keys} objects, ${f.events} revisions, ${f.lists} lists; ${f.unknown} outcomes unknown, ${f.settled} of them seen to have taken effect; ${f.expired} reads and watches of compacted history`,
   );
   console.log(f.wrong.length === 0 ? 'linearizable, nothing lost: 1 passed, 0 failed' : '0 passed, 1 failed');
   return f.wrong.length === 0 ? 0 : 1;

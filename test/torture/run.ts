@@ -45,8 +45,8 @@ const SCOPES: readonly { scope: Scope; streams?: number; lags?: boolean }[] = [
   { scope: { ns: 't-0', name: 'x1' } },
   { scope: { ns: '' }, lags: true },
 ];
-/** A lagging watcher stays away for so many operations at most: more than the replay window holds. */
-const AWAY_OPS = 45_000;
+/** A lagging watcher stays away for this part of the run at most: in a long one longer than the replay window. */
+const AWAY_SHARE = 0.6;
 const SETTLE_MS = 60_000;
 const PROGRESS_EVERY_MS = 5_000;
 
@@ -168,7 +168,7 @@ class Play {
               scope,
               random,
               ...(streams === undefined ? {} : { streams }),
-              ...(lags ? { awayMs: () => this.#away(random.below(AWAY_OPS)) } : {}),
+              ...(lags ? { awayMs: () => this.#away(AWAY_SHARE * this.#o.ops * random.next()) } : {}),
               tick: this.scene.tick,
               ready: this.scene.ready,
               over: () => this.#watchesOver,

@@ -27,6 +27,9 @@ const NAMES = 20;
 const SWEPT_NAMES = 6;
 /** Revisions remembered for reads of the past. */
 const REVISIONS_MAX = 400;
+/** Of those, the first that are never replaced: they leave history some day. */
+const REVISIONS_KEPT = 100;
+const MAIN_SHARE = 0.75;
 /** After an answer without effect: the server is down or full. */
 const PAUSE_MS = 60;
 
@@ -36,10 +39,10 @@ type One = Exclude<Asked, { do: 'list' }>;
 type Answered = Exclude<Reply, { lost: string }>;
 /** Verbs and how often. */
 const MIX: readonly [Asked['do'] | 'page' | 'past', number][] = [
-  ['get', 26],
+  ['get', 16],
   ['create', 14],
-  ['update', 22],
-  ['patch', 14],
+  ['update', 26],
+  ['patch', 18],
   ['delete', 12],
   ['list', 5],
   ['page', 3],
@@ -50,9 +53,11 @@ const VERBS = MIX.flatMap(([verb, weight]) => Array<typeof verb>(weight).fill(ve
 
 /** One client: an operation after the other until the run is over. */
 export async function client(scene: Scene, targets: readonly Target[], random: Random, name: string): Promise<void> {
+  const [first = random.pick(targets)] = targets;
   for (let n = 0; !scene.over(); n++) {
     await scene.ready();
-    const target = random.pick(targets);
+    // Most of it in one cluster, so that its history outgrows the replay window and is compacted.
+    const target = random.chance(MAIN_SHARE) ? first : random.pick(targets);
     const kind = random.pick(KINDS);
     const id = `${name}-${n}`;
     const ask = choose(target, kind, random);
@@ -188,7 +193,7 @@ function learn(t: Target, kind: Kind, ask: Asked, id: string, told: Told): void 
   const note = (rev: number) => {
     const known = t.revisions[kind];
     if (known.length < REVISIONS_MAX) known.push(rev);
-    else known[rev % REVISIONS_MAX] = rev;
+    else known[REVISIONS_KEPT + (rev % (REVISIONS_MAX - REVISIONS_KEPT))] = rev;
   };
   const set = (key: string, seen: Seen | null) => t.known.set(`${kind}/${key}`, seen);
   if (told.is === 'list') {
