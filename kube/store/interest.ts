@@ -93,6 +93,18 @@ export class Interests<T> {
     for (const { interest } of this.#of(key)) if (matches(interest, key, facts)) return true;
     return false;
   }
+  /** Whether a change is news for anybody. `before` is asked for what the row was (undefined: not known) only where that decides. */
+  tells(key: Key, next: Facts | null, before: () => Facts | null | undefined): boolean {
+    let prev: Facts | null | undefined;
+    let asked = false;
+    for (const { interest } of this.#of(key)) {
+      if (next !== null && interest.of === undefined && matches(interest, key, next)) return true;
+      if (!asked) prev = before();
+      asked = true;
+      if (prev === undefined || newsOf(interest, key, prev, next) !== 'none') return true;
+    }
+    return false;
+  }
   /** Calls `tell` for each interest that a change is news for. */
   news(key: Key, prev: Facts | null, next: Facts | null, tell: (who: T, wakes: boolean) => void): void {
     for (const { interest, who } of this.#of(key)) {

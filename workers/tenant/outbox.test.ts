@@ -20,7 +20,7 @@ function world() {
   const { all } = sql;
   sql.all = (query, ...args) => {
     const rows = all(query, ...args);
-    if (/FROM history\s+WHERE revision >/.test(query)) looked += rows.length;
+    if (/FROM history.*revision > \?/s.test(query)) looked += rows.length;
     return rows;
   };
   const woken: string[] = [];

@@ -36,8 +36,8 @@ export class Outbox {
   readonly #idle = new Map<string, { from: Revision; to: Revision }>();
   /** The newest revision that a loop should look at, whether it woke it or not. */
   readonly #newest = new Map<string, Revision>();
-  /** What each loop registered, as one text. */
-  readonly #registered = new Map<string, string>();
+  /** What each loop registered: as one text, and to be asked. */
+  readonly #registered = new Map<string, { text: string; wanted: Interests<string> }>();
 
   /** Of each marked loop: wake-ups sent, and when the next is due if it hasn't cleared its mark by then. */
   readonly #sent = new Map<string, { wakes: number; againMs: number }>();
@@ -63,8 +63,9 @@ export class Outbox {
     const { sql } = this.#state;
     const rows = () => sql.all('SELECT resource FROM interest WHERE loop = ?', loop).map(([i]) => String(i));
     const text = String(getMeta(sql, interestsMeta(loop)) ?? JSON.stringify(rows()));
-    this.#registered.set(loop, text);
-    for (const i of kept<(Interest | string)[]>(text, 'an interest')) this.#loops.add(i, loop);
+    const interests = kept<(Interest | string)[]>(text, 'an interest');
+    this.#registered.set(loop, { text, wanted: new Interests(interests.map((i) => [i, loop])) });
+    for (const i of interests) this.#loops.add(i, loop);
     // What came before isn't known any more.
     this.#idle.delete(loop);
     this.#newest.set(loop, this.#state.revision);
@@ -86,9 +87,10 @@ export class Outbox {
     this.#load(loop);
   }
 
-  /** Whether a loop has registered these very interests, as one text. */
-  isRegistered(loop: string, interests: string): boolean {
-    return this.#registered.get(loop) === interests;
+  /** What a loop has registered, if it is this text. */
+  registered(loop: string, interests: string): Interests<string> | undefined {
+    const known = this.#registered.get(loop);
+    return known?.text === interests ? known.wanted : undefined;
   }
 
   /** Marks, in the commit's transaction, the loops that these changes are for; those that weren't marked before. */
@@ -167,17 +169,11 @@ const CHANGES_ROWS = 400;
 /** Revisions that one page of changes looks at: some 5 ms, since the facts of each are parsed. */
 const CHANGES_STEP = 1_000;
 
-/** Rows of some interests (empty = all) that changed after a revision; each key once, as it is now, null where it's gone or of no more interest. */
-export function changesOf(
-  s: State,
-  interests: readonly (Interest | string)[],
-  after: Revision,
-  limit = CHANGES_ROWS,
-): Changes {
+/** Rows of some interests that changed after a revision; each key once, as it is now, null where it's gone or of no more interest. */
+export function changesOf(s: State, wanted: Interests<unknown>, after: Revision, limit = CHANGES_ROWS): Changes {
   if (after < resumableAfter(s) || after < s.base.size || after > s.revision) {
     return { revision: s.revision, whole: true, more: false, rows: [] };
   }
-  const wanted = new Interests((interests.length === 0 ? ['*'] : interests).map((i) => [i, true] as const));
   const rows = new Map<Key, Changes['rows'][number]>();
   /** The facts of each key's version before, where it was looked at. */
   const before = new Map<Key, Facts | null>();
@@ -188,13 +184,8 @@ export function changesOf(
     if (rows.has(k) || !wanted.mayWant(k)) continue;
     const { revision, prev, value, parsed } = headFrom(row);
     const next = value === null ? null : parsed;
-    const was = before.has(k) ? (before.get(k) ?? null) : factsAt(s, prev);
+    const told = wanted.tells(k, next, () => (before.has(k) ? (before.get(k) ?? null) : factsAt(s, prev)));
     before.set(k, next);
-    let told = was === undefined;
-    if (was !== undefined)
-      wanted.news(k, was, next, () => {
-        told = true;
-      });
     if (!told) continue;
     const entry = getRow(s, k);
     const shown = entry && wanted.wants(k, entry.facts) ? entry : null;

@@ -30,13 +30,9 @@ export interface Begun {
 export function startRound(s: State, outbox: Outbox, o: Begin): Begun {
   if (o.former !== undefined) release(s, o.lease, o.former);
   const grant = lend(s, o.lease, o.holder, o.ttlMs);
-  const begun: Begun = {
-    grant,
-    marked: outbox.isMarked(o.loop),
-    registered: outbox.isRegistered(o.loop, o.interests),
-  };
-  if (grant.held && begun.registered && o.after > 0)
-    begun.changes = changesOf(s, JSON.parse(o.interests) as never, outbox.from(o.loop, o.after));
+  const wanted = outbox.registered(o.loop, o.interests);
+  const begun: Begun = { grant, marked: outbox.isMarked(o.loop), registered: wanted !== undefined };
+  if (grant.held && wanted && o.after > 0) begun.changes = changesOf(s, wanted, outbox.from(o.loop, o.after));
   return begun;
 }
 

@@ -1,5 +1,5 @@
 import { Fanout } from '../../kube/store/fanout.ts';
-import type { Interest } from '../../kube/store/interest.ts';
+import { type Interest, Interests } from '../../kube/store/interest.ts';
 import { checkSize } from '../../kube/store/limits.ts';
 import { cutPage } from '../../kube/store/page.ts';
 import { selectionTest } from '../../kube/store/select.ts';
@@ -249,7 +249,8 @@ export class SqliteStore implements Store {
   /** Rows of some interests (none: all) that changed after a cursor, paged. */
   changes(interests: readonly (Interest | string)[], after: Revision): Changes {
     checkNotRestoring(this.state);
-    return changesOf(this.state, interests, after);
+    const all = interests.length === 0 ? ['*'] : interests;
+    return changesOf(this.state, new Interests(all.map((i) => [i, true])), after);
   }
 
   /** A loop's lease and what changed for it, in one step without a flush. */
