@@ -1,17 +1,18 @@
 import { joinBytes, lengthFrame } from '../kube/codec/framing.ts';
 import { printJson } from '../kube/codec/json.ts';
 import { contentTypeOf, PROTOBUF_TYPE } from '../kube/codec/negotiate.ts';
-import { encodeWatchEvent, encodeObject as protoObject } from '../kube/codec/protobuf.ts';
+import { encodeWatchEvent, encodeObject as protoObject, transcodeEvents } from '../kube/codec/protobuf.ts';
 import { toPartial, toTable } from '../kube/codec/table.ts';
 import type { JsonObject } from '../kube/meta/json.ts';
 import type { KubeObject } from '../kube/meta/object.ts';
 import type { Status } from '../kube/meta/status.ts';
 import type { Struct } from '../kube/schema/schema.ts';
+import { spliceItem } from '../kube/store/splice.ts';
 import type { Batch, EventJoin, Revision, WatchEvent } from '../kube/store/store.ts';
 import type { Call } from './call.ts';
 import { tableOptions } from './encode.ts';
 import type { Resource } from './parts.ts';
-import { isCurrent, objectOf, spliced, transcoded } from './row.ts';
+import { isCurrent, objectOf, spliced } from './row.ts';
 
 /** Frames of a watch stream in the form that the client asked for. */
 export interface EventEncoder {
@@ -120,13 +121,14 @@ function protoEvents(call: Call, resource: Resource, transform: Transform): Even
     type: contentTypeOf(call.out, true),
     ...(transform ? {} : { join: { kind: resource.ref.kind, apiVersion, schema, as: 'protobuf' as const } }),
     events: (events) =>
-      joinBytes(
-        events.map((e) =>
-          transform || !isCurrent(resource, e)
-            ? one(e.type, objectOf(resource, e))
-            : lengthFrame(encodeWatchEvent(e.type, transcoded(resource, e))),
-        ),
-      ),
+      transform || !events.every((e) => isCurrent(resource, e))
+        ? joinBytes(events.map((e) => one(e.type, objectOf(resource, e))))
+        : transcodeEvents(
+            resource.struct,
+            apiVersion,
+            resource.ref.kind,
+            events.map((e) => ({ type: e.type, text: spliceItem(e.value, e.revision) })),
+          ),
     bookmark: (revision, end) => one('BOOKMARK', bookmarkObject(resource, revision, end)),
     error: (s) => (status ? frame('ERROR', status, s) : new Uint8Array()),
   };

@@ -35,6 +35,22 @@ test('a protobuf client creates, reads and lists', async () => {
   assert.deepEqual([listed.kind, items.map((i) => i.metadata.name)], ['PodList', ['x']]);
 });
 
+test('a list in protobuf that is longer than what is kept of it comes whole', async () => {
+  const b = await bench();
+  const path = '/api/v1/namespaces/default/configmaps';
+  const names = Array.from({ length: 20 }, (_, i) => `c${String(i).padStart(2, '0')}`);
+  for (const name of names) await b.ask('POST', path, { metadata: { name }, data: { k: name.repeat(300_000) } });
+  const list = await b.open('GET', path, { accept: PROTOBUF });
+  const { raw } = decodeEnvelope(new Uint8Array(await list.arrayBuffer()));
+  type ConfigMap = { metadata: JsonObject; data: { k: string } };
+  const { items } = decodeProto(struct('io.k8s.api.core.v1.ConfigMapList'), raw) as unknown as { items: ConfigMap[] };
+  const mine = items.filter((i) => names.includes(String(i.metadata.name)));
+  assert.deepEqual(
+    mine.map((i) => [i.metadata.name, i.data.k === String(i.metadata.name).repeat(300_000)]),
+    names.map((name) => [name, true]),
+  );
+});
+
 test('a protobuf watch is frames of events around whole objects', async () => {
   const b = await bench();
   await b.ask('POST', PODS, pod('x'));

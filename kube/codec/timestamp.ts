@@ -42,35 +42,30 @@ export function parseTime(s: string): Timestamp | null {
   return { seconds, nanos: m[1] === undefined ? 0 : Number(m[1].slice(0, 9).padEnd(9, '0')) };
 }
 
-/** Where the digits of `2026-11-21T09:15:00Z` stand, by pairs, and what stands between them. */
-const PAIRS = [0, 2, 5, 8, 11, 14, 17];
-const BETWEEN: readonly [number, number][] = [
-  [4, 45],
-  [7, 45],
-  [10, 84],
-  [13, 58],
-  [16, 58],
-  [19, 90],
-];
-const fields = new Int32Array(PAIRS.length);
+/** Two digits; NaN for anything else. */
+function pairIn(b: Uint8Array, at: number): number {
+  const tens = (b[at] as number) - 48;
+  const ones = (b[at + 1] as number) - 48;
+  return tens < 0 || tens > 9 || ones < 0 || ones > 9 ? Number.NaN : tens * 10 + ones;
+}
 
-/** Seconds of a time in bytes, in the form in which times are stored; NaN for any other form, which parseTime reads. */
+const DASH = 45;
+const COLON = 58;
+/** Seconds of a time in bytes, in the form in which times are stored (`2026-11-21T09:15:00Z`); NaN for any other form, which parseTime reads. */
 export function canonicalSeconds(b: Uint8Array, from: number, to: number): number {
-  if (to - from !== 20) return Number.NaN;
-  for (const [i, c] of BETWEEN) if (b[from + i] !== c) return Number.NaN;
-  for (let i = 0; i < PAIRS.length; i++) {
-    const at = from + (PAIRS[i] as number);
-    const tens = (b[at] as number) - 48;
-    const ones = (b[at + 1] as number) - 48;
-    if (tens < 0 || tens > 9 || ones < 0 || ones > 9) return Number.NaN;
-    fields[i] = tens * 10 + ones;
-  }
-  const at = (i: number) => fields[i] as number;
-  const month = at(2);
-  const day = at(3);
-  const common = month >= 1 && month <= 12 && day >= 1 && day <= (month === 2 ? 28 : 30);
-  if (!common || at(4) > 23 || at(5) > 59 || at(6) > 59 || at(0) === 0) return Number.NaN;
-  return daysOf(at(0) * 100 + at(1), month, day) * DAY + at(4) * 3600 + at(5) * 60 + at(6);
+  if (to - from !== 20 || b[from + 4] !== DASH || b[from + 7] !== DASH || b[from + 10] !== 84) return Number.NaN;
+  if (b[from + 13] !== COLON || b[from + 16] !== COLON || b[from + 19] !== 90) return Number.NaN;
+  const century = pairIn(b, from);
+  const year = century * 100 + pairIn(b, from + 2);
+  const month = pairIn(b, from + 5);
+  const day = pairIn(b, from + 8);
+  const hour = pairIn(b, from + 11);
+  const minute = pairIn(b, from + 14);
+  const second = pairIn(b, from + 17);
+  // Days that only some months have are left to parseTime.
+  const common = century > 0 && month >= 1 && month <= 12 && day >= 1 && day <= (month === 2 ? 28 : 30);
+  if (!common || !(hour <= 23 && minute <= 59 && second <= 59)) return Number.NaN;
+  return daysOf(year, month, day) * DAY + hour * 3600 + minute * 60 + second;
 }
 
 const pad2: string[] = Array.from({ length: 100 }, (_, i) => String(i).padStart(2, '0'));
