@@ -3,6 +3,7 @@ import type { Env } from '../kube/meta/env.ts';
 import type { JsonObject } from '../kube/meta/json.ts';
 import type { KubeObject } from '../kube/meta/object.ts';
 import type { FieldRequirement } from '../kube/meta/selectors.ts';
+import type { PageCache } from '../kube/store/pagecache.ts';
 import type { Rows } from '../kube/store/rowcache.ts';
 import type { Assume, Fence, Key, Revision, Stale, Store } from '../kube/store/store.ts';
 import type { OidcIssuer } from './authn/oidc.ts';
@@ -103,6 +104,8 @@ export interface ClusterContext {
   view: PolicyView;
   /** Rows of the cluster as this process last saw them: where updates and deletions start. Absent: they read first. */
   rows?: Rows;
+  /** Pages of lists as this process last saw them; the store confirms each before it is served. */
+  pages?: PageCache;
   /** Signing keys, issuer, CA; absent parts mean that what needs them is refused. */
   keys: ClusterKeys;
   /** `https://host[/clusters/<id>]`, without a slash at the end. */

@@ -11,7 +11,7 @@ import type { Store } from '../kube/store/store.ts';
 import { type Bindings, tunnelName } from './bindings.ts';
 import { onDrain } from './drain.ts';
 import { world } from './env.ts';
-import { knownRows } from './rowcaches.ts';
+import { knownPages, knownRows } from './rowcaches.ts';
 import { BASE_CREATED, BASE_UID, type BaseLayer } from './tenant/base.ts';
 import { DEFAULT_LIMITS, LIMITS_KEY, type Limits, limitsWith } from './tenant/limits.ts';
 import { RemoteStore, type StoreStub } from './tenant/remote.ts';
@@ -104,6 +104,7 @@ export function clusterContext(b: Bindings, around: Around, id: string, url: str
     env: world,
     view,
     rows: knownRows.of(id),
+    pages: knownPages,
     url,
     pathAt,
     store(resource, namespace) {

@@ -6,6 +6,7 @@ import { encodeItem, transcodeItems } from '../../kube/codec/protobuf.ts';
 import type { JsonObject } from '../../kube/meta/json.ts';
 import type { KubeObject } from '../../kube/meta/object.ts';
 import { badRequest } from '../../kube/meta/status.ts';
+import type { KnownPage } from '../../kube/store/pagecache.ts';
 import { spliceItem } from '../../kube/store/splice.ts';
 import type { Entry, Page, ReadOptions, Revision, Store } from '../../kube/store/store.ts';
 import { type Call, read, readOn, storeOf, storeStatus } from '../call.ts';
@@ -34,6 +35,8 @@ interface Cursor {
   /** Rows still wanted; 0 = all. */
   left: number;
   continued: boolean;
+  /** Bytes of its pages so far. */
+  bytes: number;
 }
 
 /** GET of a collection: one store call per page; pages of current rows go out as the bytes that the store joined. */
@@ -59,6 +62,7 @@ function cursorOf(call: Call, resource: Resource, selected: Selected, o: ListOpt
     after: undefined,
     left: Math.max(0, o.limit ?? 0),
     continued: false,
+    bytes: 0,
   };
   if (o.continue) {
     const token = decodeContinue(o.continue);
@@ -85,7 +89,10 @@ function cursorOf(call: Call, resource: Resource, selected: Selected, o: ListOpt
 type Form = 'text' | 'lines' | 'entries';
 
 async function nextPage(call: Call, resource: Resource, c: Cursor, form: Form): Promise<Page> {
+  const name = pageName(call, resource, c, form);
+  const known = name === undefined ? undefined : call.cluster.pages?.get(name);
   const o: ReadOptions = {};
+  if (known) o.known = { revision: known.revision, next: known.page.next };
   if (c.at !== undefined) o.at = c.at;
   if (c.after !== undefined) o.after = c.after;
   if (c.left > 0) o.limit = c.left;
@@ -97,11 +104,34 @@ async function nextPage(call: Call, resource: Resource, c: Cursor, form: Form): 
     const isFirst = !call.confirmed;
     const page = await (isFirst ? read(call, c.store, c.selected.range, o) : readOn(c.store, c.selected.range, o));
     c.at = page.revision;
-    return page;
+    if (known && page.same) return again(known, page);
+    const ready = form === 'lines' ? protoPage(call, resource, page) : page;
+    keepPage(call, c, name, page, ready);
+    return ready;
   } catch (e) {
     throw c.continued ? expiredToken(e, c) : futureRead(e, c);
   }
 }
+/** Where a page is kept that the store joins; undefined where it won't. */
+function pageName(call: Call, resource: Resource, c: Cursor, form: Form): string | undefined {
+  if (form === 'entries' || resource.custom || c.selected.select || !call.cluster.pages) return undefined;
+  const { from, to } = c.selected.range;
+  return [call.cluster.id, form, resource.apiVersion, resource.hash, from, to, c.after ?? '', c.left].join('\n');
+}
+/** The page that the store has confirmed; `left` and with it `remaining` may be others than when it was read. */
+function again(known: KnownPage, { revision, remaining }: Page): Page {
+  known.revision = revision;
+  const { remaining: _, ...page } = known.page;
+  return remaining === undefined ? { ...page, revision } : { ...page, revision, remaining };
+}
+function keepPage(call: Call, c: Cursor, name: string | undefined, read: Page, ready: Page): void {
+  const { pages } = call.cluster;
+  if (!pages || name === undefined || read.items === undefined) return;
+  c.bytes += sizeOf(ready.items ?? []);
+  if (c.bytes <= pages.listBytesMax) pages.put(name, ready);
+  else pages.drop(name);
+}
+
 function expiredToken(e: unknown, c: Cursor): unknown {
   const status = storeStatus(e);
   return status?.reason === 'Expired' ? continueExpired(relative(c, c.after ?? c.selected.range.from)) : (status ?? e);
@@ -223,7 +253,7 @@ async function protoParts(
   let before = { ...cursor };
   let page = first;
   for (;;) {
-    const items = protoItems(call, resource, page);
+    const items = page.items ?? [];
     size += sizeOf(items);
     if (size > KEPT_BYTES) rest ??= before;
     if (rest === undefined) for (const i of items) kept.push(i);
@@ -245,7 +275,7 @@ async function* protoSequence(
   for (let next = o.kept.shift(); next; next = o.kept.shift()) yield next;
   for (let page: Page | undefined; o.rest && !(page && isDone(o.rest, page)); ) {
     page = await nextPage(call, resource, o.rest, 'lines');
-    const items = protoItems(call, resource, page);
+    const items = page.items ?? [];
     size += sizeOf(items);
     yield* items;
   }
@@ -256,11 +286,13 @@ async function* protoSequence(
 
 /** Rows that lists have encoded; the store, the kind and its version are in the name of a shelf. */
 const encodedItems = new ItemCache();
-function protoItems(call: Call, resource: Resource, page: Page): Uint8Array[] {
-  if (page.items === undefined) return page.entries.map((e) => encodeItem(resource.struct, objectOf(resource, e)));
-  if (page.count === 0) return [];
+/** The page with its items in protobuf. */
+function protoPage(call: Call, resource: Resource, page: Page): Page {
+  if (page.items === undefined)
+    return { ...page, items: page.entries.map((e) => encodeItem(resource.struct, objectOf(resource, e))) };
+  if (page.count === 0) return page;
   const shelf = encodedItems.shelf(`${call.cluster.id} ${resource.key} ${resource.apiVersion}`);
-  return transcodeItems(resource.struct, page.items, { cache: encodedItems, shelf });
+  return { ...page, items: transcodeItems(resource.struct, page.items, { cache: encodedItems, shelf }) };
 }
 const sizeOf = (parts: readonly Uint8Array[]): number => parts.reduce((n, p) => n + p.length, 0);
 

@@ -75,8 +75,24 @@ export class MemoryStore implements Store {
     const at = o.at ?? this.#revision;
     this.#checkPast(at);
     const from = o.after !== undefined && o.after >= range.from ? `${o.after}\0` : range.from;
+    const rest = { from, to: range.to };
     const test = selectionTest(o.select);
-    return cutPage(this.#rowsAt({ from, to: range.to }, at), at, test, o);
+    if (o.known && o.join && test === null && !o.factsOnly && this.#isSame(rest, at, o.known)) {
+      const page: Page = { ok: true, revision: at, entries: [], count: 0, same: true };
+      const { next } = o.known;
+      if (next === undefined || !o.limit) return page;
+      return { ...page, remaining: [...this.#rowsAt({ from: `${next}\0`, to: range.to }, at)].length };
+    }
+    return cutPage(this.#rowsAt(rest, at), at, test, o);
+  }
+
+  /** Nothing of the page that the caller knows has changed, and rows follow it if any did. */
+  #isSame(range: Range, at: Revision, { revision, next }: NonNullable<ReadOptions['known']>): boolean {
+    if (revision > at || revision < this.#compacted) return false;
+    const to = next === undefined ? range.to : `${next}\0`;
+    const changed = this.#history.some((h) => h.revision > revision && h.key >= range.from && h.key < to);
+    if (changed || next === undefined) return !changed;
+    return !this.#rowsAt({ from: to, to: range.to }, at)[Symbol.iterator]().next().done;
   }
 
   async commit(ops: Op[], o: CommitOptions = {}): Promise<Commit | Stale> {

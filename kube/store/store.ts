@@ -214,6 +214,8 @@ export interface ReadOptions {
   join?: PageJoin;
   /** Bodies aren't needed: `value` is ''. */
   factsOnly?: boolean;
+  /** The caller has this page, joined, as of a revision; `next` as that page had it. The store may answer `same` instead of the page. */
+  known?: { revision: Revision; next: Key | undefined };
 }
 export interface Page {
   ok: true;
@@ -222,6 +224,8 @@ export interface Page {
   /** Set instead of `entries` when joined: UTF-8 of `{"metadata":{"resourceVersion":"7",...},...},{...}`, in parts as they come. */
   items?: Uint8Array[];
   count: number;
+  /** The page that the caller knows is the page that was asked for: only `revision` and `remaining` are set beside. */
+  same?: true;
   /** Last key of the page when more follow. */
   next?: Key;
   /** Rows that follow in the range; absent with a selector (as upstream) or when there are none. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { rangeOf } from './key.ts';
-import { PAGE_BYTES } from './store.ts';
+import { PAGE_BYTES, type ReadOptions } from './store.ts';
 import {
   type Case,
   deletePod,
@@ -247,6 +247,59 @@ export const readCases: Case[] = [
         const p = await page(store, pods(), { join: SCHEMA });
         assert.deepEqual([p.items, names(p)], [undefined, ['a', 'b']]);
       }
+    },
+  },
+  {
+    name: 'a page that the reader knows is not sent again as long as nothing of it has changed',
+    async run({ store }) {
+      for (const name of ['a', 'b', 'c', 'd']) await put(store, name);
+      const first = await page(store, pods(), { join: SCHEMA, limit: 2 });
+      const again = (o: ReadOptions = {}) =>
+        page(store, pods(), {
+          join: SCHEMA,
+          limit: 2,
+          known: { revision: first.revision, next: first.next },
+          ...o,
+        });
+      const same = await again();
+      assert.deepEqual([same.same, same.revision, same.remaining], [true, first.revision, 2]);
+      assert.equal((await again({ at: first.revision })).same, true);
+      // Beside and behind the page.
+      const r = await put(store, 'x', { namespace: 'other' });
+      await remove(store, 'd');
+      const later = await again();
+      assert.deepEqual([later.same, later.revision, later.remaining], [true, r + 1, 2]);
+      const selected = await again({ select: { labels: [{ key: 'no', op: 'Exists', values: [] }] } });
+      assert.deepEqual([selected.same, selected.count], [undefined, 0]);
+      await put(store, 'b', { mark: 2 });
+      const changed = await again();
+      assert.deepEqual([changed.same, changed.count, changed.next], [undefined, 2, podKey('b')]);
+    },
+  },
+  {
+    name: 'a page that the reader knows is sent anew after a row came, went or was the last that followed',
+    async run({ store }) {
+      for (const name of ['b', 'd', 'f']) await put(store, name);
+      const limited = { join: SCHEMA, limit: 2 };
+      const p = await page(store, pods(), limited);
+      const known = { revision: p.revision, next: p.next };
+      const end = await page(store, pods(), { join: SCHEMA });
+      const whole = { revision: end.revision, next: end.next };
+      await put(store, 'g');
+      assert.equal((await page(store, pods(), { join: SCHEMA, known: whole })).count, 4, 'one came behind the last');
+      await remove(store, 'g');
+      await remove(store, 'f');
+      const last = await page(store, pods(), { ...limited, known });
+      assert.deepEqual([last.same, last.count, last.next], [undefined, 2, undefined], 'none follow any more');
+      const now = { revision: last.revision, next: undefined };
+      await put(store, 'c');
+      assert.equal((await page(store, pods(), { join: SCHEMA, known: now })).count, 3, 'one came between');
+      await remove(store, 'b');
+      const { revision } = await page(store, pods(), { join: SCHEMA });
+      assert.equal((await page(store, pods(), { join: SCHEMA, known: now })).count, 2, 'one went');
+      await put(store, 'e');
+      await store.compact(revision + 1);
+      assert.equal((await page(store, pods(), { join: SCHEMA, known: now })).count, 3, 'history has gone');
     },
   },
   {

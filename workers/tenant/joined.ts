@@ -1,5 +1,6 @@
-import { PAGE_BYTES, type Page, type PageJoin, type Range, type Revision } from '../../kube/store/store.ts';
+import { type Key, PAGE_BYTES, type Page, type PageJoin, type Range, type Revision } from '../../kube/store/store.ts';
 import { bodySum, corruptRow, LENGTH, PREFIX } from './checksum.ts';
+import { unchangedSince } from './history.ts';
 import { checkFence, counter } from './rows.ts';
 import { cell } from './sql.ts';
 import type { State } from './state.ts';
@@ -25,6 +26,27 @@ const KEY = 'SELECT key FROM history WHERE revision = ?';
 const FIRST = 'SELECT revision FROM current WHERE key >= ? AND key < ? ORDER BY key LIMIT 1';
 
 const utf8 = new TextEncoder();
+
+/** The answer to a reader who has the page already, joined at a revision; null when something of it may have changed. */
+export function sameJoined(
+  s: State,
+  range: Range,
+  at: Revision,
+  known: { revision: Revision; next: Key | undefined },
+  limit: number,
+): Page | null {
+  const { revision, next } = known;
+  // A deletion that compaction has swept left no trace.
+  if (revision > at || revision < s.compacted || revision < s.base.size) return null;
+  const to = next === undefined ? range.to : `${next}\0`;
+  if (!unchangedSince(s, { from: range.from, to }, revision)) return null;
+  const page: Page = { ok: true, revision: at, entries: [], count: 0, same: true };
+  if (next === undefined) return page;
+  // Of what follows it matters whether there is any.
+  if (cell(s.sql, FIRST, to, range.to) === undefined) return null;
+  if (limit > 0) page.remaining = counter(s, range, null)?.(next) ?? 0;
+  return page;
+}
 
 /** No page holds more rows than this: of the smallest bodies, PAGE_BYTES. */
 const ROWS_MAX = 50_000;

@@ -31,7 +31,7 @@ import { PROGRESS_MS, TRAVEL_MS } from '../../kube/store/window.ts';
 import { apply } from './apply.ts';
 import type { BaseLayer } from './base.ts';
 import { forget, replay, resumableAfter, sweep, unchangedSince } from './history.ts';
-import { joinedPage } from './joined.ts';
+import { joinedPage, sameJoined } from './joined.ts';
 import { grant, release } from './leases.ts';
 import type { Limits } from './limits.ts';
 import { Maintenance } from './maintenance.ts';
@@ -151,6 +151,8 @@ export class SqliteStore implements Store {
     // While a restore is under way, what stands is in history alone.
     const standing = s.restoring === null && (at === s.revision || unchangedSince(s, rest, at));
     if (standing && o.join && test === null && !o.factsOnly) {
+      const same = o.known && sameJoined(s, rest, at, o.known, o.limit ?? 0);
+      if (same) return same;
       const joined = joinedPage(s, rest, at, o.join, o.limit ?? 0);
       if (joined) return joined;
     }

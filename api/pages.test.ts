@@ -1,0 +1,93 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { PageCache } from '../kube/store/pagecache.ts';
+import type { Page } from '../kube/store/store.ts';
+import type { ClusterContext } from './attributes.ts';
+import { ADMIN, bench } from './testing.ts';
+
+// Lists whose pages the process has seen before.
+
+const MAPS = '/api/v1/namespaces/default/configmaps';
+const PROTOBUF = 'application/vnd.kubernetes.protobuf';
+
+async function setUp(bytes = 1 << 20) {
+  const b = await bench();
+  const sent: Page[] = [];
+  const store = new Proxy(b.store, {
+    get(target, name) {
+      const member: unknown = Reflect.get(target, name, target);
+      if (typeof member !== 'function') return member;
+      if (name !== 'read') return member.bind(target);
+      return async (...a: unknown[]) => {
+        const page = await member.apply(target, a);
+        sent.push(page);
+        return page;
+      };
+    },
+  });
+  const cluster: ClusterContext = { ...b.cluster, pages: new PageCache(bytes), store: () => store };
+  const list = async (query = '', accept = 'application/json') => {
+    sent.length = 0;
+    const request = new Request(`https://test.example${MAPS}${query}`, { headers: { accept } });
+    const r = await b.api.handle(request, cluster, { user: ADMIN });
+    const body = new Uint8Array(await r.arrayBuffer());
+    return { body, text: new TextDecoder().decode(body), same: sent.map((p) => p.same === true), code: r.status };
+  };
+  const names = (text: string) =>
+    (JSON.parse(text) as { items: { metadata: { name: string } }[] }).items.map((i) => i.metadata.name);
+  for (const name of ['a', 'b', 'c']) await b.ask('POST', MAPS, { metadata: { name }, data: { k: name } });
+  return { b, list, names };
+}
+
+test('a list that has not changed is sent from memory, with the revision of now', async () => {
+  const { b, list, names } = await setUp();
+  const first = await list();
+  await b.ask('POST', '/api/v1/namespaces/other/configmaps', { metadata: { name: 'beside' } });
+  const again = await list();
+  assert.deepEqual([first.same, again.same], [[false], [true]]);
+  assert.deepEqual(names(again.text), ['a', 'b', 'c']);
+  const revision = (text: string) => Number(/"metadata":\{"resourceVersion":"(\d+)"\}\}\n$/.exec(text)?.[1]);
+  assert.equal(revision(again.text), revision(first.text) + 1);
+});
+
+test('what came, changed or went since is in the next list, in both forms', async () => {
+  const { b, list, names } = await setUp();
+  for (const accept of ['application/json', PROTOBUF]) {
+    await list('', accept);
+    await b.ask('POST', MAPS, { metadata: { name: 'd' } });
+    await b.ask('PATCH', `${MAPS}/b`, { data: { k: 'new' } }, { 'content-type': 'application/merge-patch+json' });
+    const grown = await list('', accept);
+    assert.equal(grown.text.includes('new'), true);
+    await b.ask('DELETE', `${MAPS}/d`);
+    const { same } = await list('', accept);
+    assert.deepEqual([grown.same, same], [[false], [false]]);
+    await b.ask('PATCH', `${MAPS}/b`, { data: { k: 'b' } }, { 'content-type': 'application/merge-patch+json' });
+  }
+  assert.deepEqual(names((await list()).text), ['a', 'b', 'c']);
+});
+
+test('the same bytes come from memory in protobuf', async () => {
+  const { list } = await setUp();
+  const first = await list('', PROTOBUF);
+  const again = await list('', PROTOBUF);
+  assert.deepEqual([first.same, again.same], [[false], [true]]);
+  assert.deepEqual(again.body, first.body);
+});
+
+test('pages with a limit continue as they did, and tell how many remain now', async () => {
+  const { b, list, names } = await setUp();
+  await list('?limit=2');
+  await b.ask('POST', MAPS, { metadata: { name: 'z' } });
+  const page = await list('?limit=2');
+  assert.deepEqual(page.same, [true]);
+  const { metadata } = JSON.parse(page.text) as { metadata: { continue: string; remainingItemCount: number } };
+  assert.equal(metadata.remainingItemCount, 2);
+  const rest = await list(`?limit=2&continue=${metadata.continue}`);
+  assert.deepEqual(names(rest.text), ['c', 'z']);
+});
+
+test('a list that would take more than half of the memory is not kept', async () => {
+  const { list } = await setUp(400);
+  await list();
+  assert.deepEqual((await list()).same, [false]);
+});
