@@ -78,6 +78,14 @@ export const suites = (): readonly Suite[] => [
     commands: [unit(...glob('node-agent/runtime/*.test.ts', 'test/risks/*.test.ts'))],
   },
   {
+    name: 'torture',
+    about: 'a recorded history under kill -9, lost connections, clock jumps and a full disk, checked',
+    commands: [
+      unit(...glob('test/torture/*.test.ts')),
+      node('test/torture/main.ts', '--ops', '3000', '--kills', '4', '--seed', '1'),
+    ],
+  },
+  {
     name: 'e2e',
     about: 'kubectl against the whole system on this machine',
     commands: [unit('--test-concurrency=1', ...glob('test/e2e/*.test.ts'))],

@@ -79,7 +79,7 @@ export function linearize<S, O>(model: Model<S, O>, ops: readonly Timed<O>[], st
       continue;
     }
     // A return whose call has no place before it, or the end of what could be tried.
-    if (done.length >= best.length) {
+    if (done.length > best.length || stuck < 0) {
       best = done.map((d) => d.node.index);
       stuck = node?.index ?? stuck;
     }
