@@ -4,6 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { it } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { freePort } from '../ports.ts';
 import { findKubectl } from './system.ts';
@@ -59,6 +60,24 @@ const binding = inShop(
 const service = (name: string, clusterIP?: string) =>
   inShop('Service', name, { spec: { ports: [{ port: 80 }], ...(clusterIP === undefined ? {} : { clusterIP }) } });
 
+const replicaSet = (replicas: number) =>
+  inShop(
+    'ReplicaSet',
+    'web',
+    {
+      spec: {
+        replicas,
+        selector: { matchLabels: { app: 'web' } },
+        template: { metadata: { labels: { app: 'web' } }, spec: { containers: [{ name: 'c', image: 'x' }] } },
+      },
+    },
+    'apps/v1',
+  );
+const eventually = async (what: string, probe: () => Promise<boolean>, ms = 30_000) => {
+  for (const end = Date.now() + ms; !(await probe()); await delay(100))
+    if (Date.now() > end) assert.fail(`not after ${ms} ms: ${what}`);
+};
+
 it('a cluster goes back in time and forth again, and its objects tell their history', {
   timeout: 240_000,
 }, async (t) => {
@@ -81,13 +100,16 @@ it('a cluster goes back in time and forth again, and its objects tell their hist
     ).trim();
 
   await kubectl('create', 'namespace', 'shop');
-  await apply([settings('dark'), role(['get']), binding, service('web')]);
+  await apply([settings('dark'), role(['get']), binding, service('web'), replicaSet(2)]);
+  const generations = () => field('replicaset web', '.metadata.generation}{" "}{.status.observedGeneration');
+  await eventually('the controller has seen the ReplicaSet', async () => (await generations()) === '1 1');
   await kubectl('create', 'secret', 'generic', 'key', '-n', 'shop', '--from-literal=password=tiger');
   const ip = await field('service web', '.spec.clusterIP');
   const uid = await field('service web', '.metadata.uid');
   const then = await revision();
 
-  await apply([settings('light'), role(['get', 'delete'])]);
+  await apply([settings('light'), role(['get', 'delete']), replicaSet(0)]);
+  await eventually('the controller has seen the change', async () => (await generations()) === '2 2');
   await kubectl('delete', 'service', 'web', '-n', 'shop');
   await apply([service('thief', ip), inShop('ConfigMap', 'extra', {})]);
   await kubectl('patch', 'secret', 'key', '-n', 'shop', '-p', '{"data":{"password":"bGlvbg=="}}');
@@ -122,6 +144,7 @@ it('a cluster goes back in time and forth again, and its objects tell their hist
   assert.equal(await field('secret key', '.data.password'), 'dGlnZXI=');
   assert.match((await watching).stdout, /"type":"ERROR".*"code":410/);
   await assert.rejects(apply([service('thief', ip)]));
+  await eventually('controllers look at all of it anew', async () => (await generations()) === '3 3');
 
   const text = await coracle('history', 'default', 'cm/settings', '-n', 'shop');
   const lines = text.split('\n');

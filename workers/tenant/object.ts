@@ -338,7 +338,8 @@ export function makeTenantStore<E>(options: TenantOptions<E>) {
         sql: this.#sql,
         env: this.#world,
         sync: () => this.ctx.storage.sync(),
-        schedule: (at) => this.ctx.waitUntil(this.ctx.storage.setAlarm(at)),
+        // The platform refuses the time 0, which is due at once.
+        schedule: (at) => this.ctx.waitUntil(this.ctx.storage.setAlarm(Math.max(at, 1))),
         layer: (hash) => options.layer?.(hash),
         limits: options.limits?.(this.env) ?? DEFAULT_LIMITS,
         sibling: part !== 'main',
