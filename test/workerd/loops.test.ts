@@ -249,6 +249,38 @@ describe('loops in workerd', { concurrency: true }, () => {
     assert.equal((await get('second')).spec.nodeName, undefined);
   });
 
+  it("pods that are no one's here wake no loop and cost it no call", async () => {
+    const c = await newCluster('nobodys');
+    await ready(c);
+    const of = async () => {
+      const { counts, wakes } = await state();
+      const calls = Object.entries(counts).filter(([name]) => name.startsWith(`Loop ${c.id}/`));
+      return { calls, wakes: wakes.filter((w) => w.startsWith(`${c.id}/`)).length };
+    };
+    await until('the loops are done', async () => {
+      const now = JSON.stringify(await of());
+      await delay(500);
+      return now === JSON.stringify(await of());
+    });
+    const before = await of();
+    const spec = { schedulerName: 'none', containers: [{ name: 'c', image: 'i' }] };
+    for (let i = 0; i < 10; i++) {
+      const made = await c.ask(PODS, { method: 'POST', body: { metadata: { name: `p${i}` }, spec } });
+      assert.equal(made.status, 201, await made.text());
+      await (await c.ask(`${PODS}/p${i}`, { method: 'DELETE' })).text();
+    }
+    assert.deepEqual(await of(), before);
+    // One without a scheduler's name is ours: one wake-up, however few calls.
+    const ours = { metadata: { name: 'ours' }, spec: { ...spec, schedulerName: undefined } };
+    await (await c.ask(PODS, { method: 'POST', body: ours })).text();
+    await until('it is told that there is no node', async () => {
+      const { status } = (await (await c.ask(`${PODS}/ours`)).json()) as {
+        status: { conditions?: { message?: string }[] };
+      };
+      return status.conditions?.some((x) => x.message === 'no nodes available to schedule pods') ?? false;
+    });
+  });
+
   it('a workerd that is killed again and again while it makes pods has made exactly as many in the end', async (t) => {
     const w = await start();
     t.after(() => w.stop());
