@@ -122,6 +122,8 @@ export function clusterContext(b: Bindings, around: Around, id: string, url: str
       return view.compiled('keys', keysOf);
     },
     connect: (node, request) => connect(b, id, node, request),
+    // Native: half of the entries into the isolate for each frame of a watch.
+    pipe: () => new IdentityTransformStream(),
     waitUntil: (p) => around.waitUntil(p),
     onDrain,
   };

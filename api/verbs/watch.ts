@@ -80,12 +80,14 @@ class Feed {
   readonly #encode: EventEncoder;
   readonly #options: ListOptions;
   readonly #batches: (after: Revision) => AsyncIterable<Batch>;
-  #controller!: ReadableStreamDefaultController<Uint8Array>;
+  readonly #writer: WritableStreamDefaultWriter<Uint8Array>;
+  /** Bytes since the client was last known to have read all. */
+  #unread = 0;
+  #written: Promise<void> = Promise.resolve();
   #iterator: AsyncIterator<Batch> | undefined;
   /** Everything up to here has been sent. */
   #sent: Revision = 0;
   #timers: (() => void)[] = [];
-  #drained: (() => void) | undefined;
   #closed = false;
 
   constructor(
@@ -100,30 +102,25 @@ class Feed {
     this.#resource = resource;
     this.#encode = encode;
     this.#options = options;
-    this.stream = new ReadableStream<Uint8Array>(
-      {
-        start: (c) => {
-          this.#controller = c;
-        },
-        pull: () => this.#drained?.(),
-        cancel: () => this.#end(),
-      },
-      { highWaterMark: BUFFER_BYTES, size: (chunk) => chunk?.length ?? 0 },
-    );
+    const { readable, writable } = call.cluster.pipe?.() ?? new TransformStream<Uint8Array, Uint8Array>();
+    this.stream = readable;
+    this.#writer = writable.getWriter();
+    // The client has gone.
+    this.#writer.closed.catch(() => this.#end());
   }
 
   bookmark(revision: Revision, initialEventsEnd = false): void {
     // None before the watch knows where it is; the same one again says that it lives.
     if (this.#closed || (revision === 0 && !initialEventsEnd)) return;
-    this.#controller.enqueue(this.#encode.bookmark(revision, initialEventsEnd));
+    this.#write(this.#encode.bookmark(revision, initialEventsEnd));
   }
 
   /** The stream is one ERROR event. */
   fail(status: StatusError): void {
     if (this.#closed) return;
-    this.#controller.enqueue(this.#encode.error(status.status));
+    this.#write(this.#encode.error(status.status));
     this.#end();
-    this.#controller.close();
+    this.#close();
   }
 
   start(from: Revision, present: AsyncIterable<readonly WatchEvent[]> | undefined): void {
@@ -182,18 +179,17 @@ class Feed {
     }
   }
 
-  async #send(frame: Uint8Array): Promise<void> {
-    this.#controller.enqueue(frame);
-    if ((this.#controller.desiredSize ?? 1) <= 0) await this.#drain();
+  #write(frame: Uint8Array): void {
+    this.#unread += frame.length;
+    this.#written = this.#writer.write(frame).catch(ignore);
   }
 
-  #drain(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#drained = () => {
-        this.#drained = undefined;
-        resolve();
-      };
-    });
+  /** Writes, and waits for a reader that is too far behind. */
+  async #send(frame: Uint8Array): Promise<void> {
+    this.#write(frame);
+    if (this.#unread < BUFFER_BYTES) return;
+    await this.#written;
+    this.#unread = 0;
   }
 
   #broken(e: unknown): void {
@@ -210,18 +206,20 @@ class Feed {
   #timeout(): void {
     if (this.#closed) return;
     this.#end();
-    try {
-      this.#controller.close();
-    } catch {
-      // The client has gone between the check and the close.
-    }
+    this.#close();
+  }
+
+  #close(): void {
+    this.#writer.close().catch(ignore);
   }
 
   #end(): void {
     if (this.#closed) return;
     this.#closed = true;
     for (const cancel of this.#timers) cancel();
-    this.#drained?.();
     void this.#iterator?.return?.();
   }
 }
+
+/** Of a write to a client that has gone; `closed` tells of it. */
+const ignore = (): void => {};
