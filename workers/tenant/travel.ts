@@ -11,7 +11,7 @@ import { cell } from './sql.ts';
 import { createdMs, type State } from './state.ts';
 import { lastBody, stoodAt, writtenMs } from './versions.ts';
 
-// Bringing a whole cluster back to a past revision, in slices. docs/adr/0020-restore-writes-the-past-anew.md says why it is made so.
+// Bringing a whole cluster back to a past revision, in slices. docs/adr/0021-restore-writes-the-past-anew.md says why it is made so.
 
 /** What the store can't know of its rows. */
 export interface RestoreRules {
