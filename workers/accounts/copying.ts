@@ -116,7 +116,7 @@ export async function restoreArchive(
   wanted: Wanted,
   asFork: boolean,
 ): Promise<Copied> {
-  const parts = readArchive(archive);
+  const parts = readArchive(arriving(archive));
   const first = await parts.next().catch(refused(wanted.name));
   if (first.done || first.value.type !== 'header') throw badRequest('the archive has no header');
   const { header } = first.value;
@@ -140,6 +140,15 @@ export async function restoreArchive(
   return { row, adminToken: keys.adminToken };
 }
 const ID = /^a[a-z2-7]{13}$/;
+
+/** What a client sends; one that goes away leaves a cut archive. */
+async function* arriving(archive: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
+  try {
+    yield* archive;
+  } catch {
+    throw new ArchiveError('the archive broke off on its way');
+  }
+}
 
 /** Writes the batches into a cluster that nobody sees, makes it live, and gives it its name. Whatever goes wrong, nothing is left of it. */
 async function copy(

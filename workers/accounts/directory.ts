@@ -119,7 +119,7 @@ export class Directory extends DurableObject<Bindings> {
 
   /** Removes what was made so far. */
   async abandon(id: string): Promise<void> {
-    this.#sql.exec('UPDATE pending SET at = 0 WHERE id = ?', id);
+    this.#sql.exec('UPDATE pending SET at = ? WHERE id = ?', world.now(), id);
     await this.alarm();
   }
 
@@ -163,7 +163,7 @@ export class Directory extends DurableObject<Bindings> {
       'SELECT MIN(at) AS at FROM (SELECT MIN(at) AS at FROM pending UNION ALL SELECT MIN(at) FROM expiries)';
     const { at } = this.#sql.exec<{ at: number | null }>(first).one();
     if (at === null) await this.ctx.storage.deleteAlarm();
-    else await this.ctx.storage.setAlarm(at);
+    else await this.ctx.storage.setAlarm(Math.max(at, world.now()));
   }
 }
 

@@ -69,11 +69,29 @@ export interface Changed {
 
 /** Gives an empty object a cluster: one row. A cluster that is or was there is refused. */
 export function createCluster(sql: Sql, spec: ClusterSpec, state: 'live' | 'importing' = 'live'): void {
-  if (hasMeta(sql)) throw new StoreError('no-cluster', 'the object already holds a cluster, or did');
+  if (hasMeta(sql) && getMeta(sql, 'cluster') !== null)
+    throw new StoreError('no-cluster', 'the object already holds a cluster, or did');
   sql.transaction(() => {
     createMeta(sql);
     setMeta(sql, 'cluster', JSON.stringify({ ...spec, state } satisfies ClusterRow));
   });
+}
+
+/** Drops every table but `meta`. False where a reader that stopped early still holds one, until it is collected as garbage: then they are emptied. */
+function dropTables(sql: Sql): boolean {
+  const names = sql.all(
+    `SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%' AND name NOT LIKE '\\_cf%' ESCAPE '\\' AND name <> 'meta'`,
+  );
+  try {
+    sql.transaction(() => {
+      for (const [name] of names) sql.run(`DROP TABLE "${name}"`);
+    });
+    return true;
+  } catch (e) {
+    if (!String(e).includes('LOCKED')) throw e;
+    for (const [name] of names) sql.run(`DELETE FROM "${name}"`);
+    return false;
+  }
 }
 
 /** The last step of an import: from here on the cluster is there. */
@@ -83,7 +101,12 @@ export function makeLive(sql: Sql): void {
 
 /** Takes a tombstone away, for the cluster that was there to come back from its backup. */
 export function liftTombstone(sql: Sql): void {
-  if (hasMeta(sql) && clusterRow(sql).state === 'deleted') sql.run('DROP TABLE meta');
+  if (!hasMeta(sql) || clusterRow(sql).state !== 'deleted') return;
+  sql.transaction(() => {
+    // Tables that are still held are empty: the cluster that comes back takes them as they are.
+    if (dropTables(sql)) sql.run('DROP TABLE meta');
+    else sql.run(`DELETE FROM meta WHERE name <> 'schema'`);
+  });
 }
 
 /** Leaves a tombstone and nothing else. */
@@ -91,12 +114,10 @@ export function deleteCluster(sql: Sql): void {
   if (!hasMeta(sql)) throw new StoreError('no-cluster', 'the cluster does not exist');
   const row = clusterRow(sql);
   sql.transaction(() => {
-    for (const [name] of sql.all(
-      `SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%' AND name NOT LIKE '\\_cf%' ESCAPE '\\' AND name <> 'meta'`,
-    )) {
-      sql.run(`DROP TABLE "${name}"`);
-    }
+    const schema = getMeta(sql, 'schema');
+    const dropped = dropTables(sql);
     sql.run('DELETE FROM meta');
+    if (!dropped && schema !== null) setMeta(sql, 'schema', schema);
     setMeta(sql, 'cluster', JSON.stringify({ ...row, state: 'deleted' }));
   });
 }
