@@ -556,8 +556,8 @@ describe('a round', () => {
   });
 
   it('of a loop whose lease has gone to another writes nothing more and forgets nothing', async () => {
-    const w = world((key) => ({ writes: [create(key.slice(-1))] }));
-    for (const name of ['a', 'b', 'c']) await w.cluster.put(object('ConfigMap', name));
+    const w = world(() => ({ writes: ['a', 'b', 'c'].map((name) => create(name)) }));
+    await w.cluster.put(object('ConfigMap', 'x'));
     const first = await w.cluster.store.grant('loop', 'one', 1_000);
     w.cluster.fence = { lease: 'loop', epoch: first.epoch };
     w.cluster.refuse = (o) => {
@@ -574,8 +574,65 @@ describe('a round', () => {
     assert.deepEqual(await w.cluster.keys('pods'), ['pods/default/a']);
     assert.deepEqual(
       w.projection.take(w.cluster.clock.nowMs, 9).map((i) => i.key),
-      [named('b'), named('c')],
+      [named('x')],
     );
+  });
+
+  it('applies the plans of eight keys at the same time, each in its own order', async () => {
+    const w = world((key) => ({ writes: [1, 2].map((n) => create(`${key.slice(-2)}-${n}`)) }));
+    for (let i = 10; i < 30; i++) await w.cluster.put(object('ConfigMap', `k${i}`));
+    const { write } = w.cluster;
+    let [running, most] = [0, 0];
+    w.cluster.write = async (...a) => {
+      most = Math.max(most, ++running);
+      const done = await write.apply(w.cluster, a);
+      running--;
+      return done;
+    };
+    await w.round();
+    assert.equal(most, 8);
+    assert.equal((await w.cluster.keys('pods')).length, 40);
+    for (let i = 10; i < 30; i++)
+      assert.ok(
+        w.cluster.told.indexOf(`create pods/default/${i}-1`) < w.cluster.told.indexOf(`create pods/default/${i}-2`),
+      );
+  });
+
+  it('waits for no Event before its next write, but for all of them before it ends', async () => {
+    const note = { on: named('a'), reason: 'r', message: 'm', failed: 'f' };
+    const both = { writes: ['x', 'y'].map((n) => create(n, { note })) };
+    const w = world((_, __, view) => (view.get('pods/default/y') ? NOTHING : both), { owns: [pods] });
+    await w.cluster.put(object('ConfigMap', 'a'));
+    const held: (() => void)[] = [];
+    w.cluster.note = () => new Promise((done) => held.push(done));
+    let ended = false;
+    const round = w.round().then(() => {
+      ended = true;
+    });
+    while (held.length < 2) await new Promise((next) => setTimeout(next));
+    assert.deepEqual(w.cluster.told, ['create pods/default/x', 'create pods/default/y']);
+    assert.equal(ended, false);
+    while (!ended) {
+      for (const done of held.splice(0)) done();
+      await new Promise((next) => setTimeout(next));
+    }
+    await round;
+  });
+
+  it('goes on where an Event cannot be told', async () => {
+    const note = { on: named('a'), reason: 'r', message: 'm', failed: 'f' };
+    const w = world(
+      (_, __, view) => (view.get('pods/default/y') ? NOTHING : { writes: ['x', 'y'].map((n) => create(n, { note })) }),
+      {
+        owns: [pods],
+      },
+    );
+    await w.cluster.put(object('ConfigMap', 'a'));
+    w.cluster.note = async () => {
+      throw new Error('nobody listens');
+    };
+    assert.equal((await w.round()).again, undefined);
+    assert.deepEqual(await w.cluster.keys('pods'), ['pods/default/x', 'pods/default/y']);
   });
 });
 

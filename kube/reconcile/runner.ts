@@ -42,6 +42,10 @@ export type WriteResult =
 const CHANGES_LIMIT = 500;
 /** Keys taken from the queue between two looks at the store. */
 const TAKE_LIMIT = 64;
+/** Keys whose plans are applied at the same time, so that their commits share transactions; upstream's controllers have 5 workers, its scheduler binds beside. */
+const APPLY_AT_ONCE = 8;
+/** Events on their way at the same time. */
+const NOTES_AT_ONCE = 16;
 /** Upstream's rate limiter of controllers: 5 ms doubling up to 1,000 s. */
 const BACKOFF_MS = 5;
 const BACKOFF_MS_MAX = 1_000_000;
@@ -86,6 +90,8 @@ export function createRunner(
   const projections = projectionsOf(controllers);
   const byName = new Map(controllers.map((c) => [c.name, c]));
 
+  /** Events on their way. */
+  const telling = new Set<Promise<void>>();
   const memories = new Map<string, Map<string, unknown>>();
   function memoryOf(controller: string): Map<string, unknown> {
     const known = memories.get(controller) ?? new Map<string, unknown>();
@@ -222,7 +228,7 @@ export function createRunner(
         return 'done';
       }
     }
-    for (const note of plan.notes ?? []) await client.note(item.controller, note, projection.get(note.on));
+    for (const note of plan.notes ?? []) await later(item.controller, note);
     const results = new Map<string, EffectResult>();
     const known = projection.results(item.controller, item.key);
     for (const effect of plan.effects ?? [])
@@ -263,7 +269,20 @@ export function createRunner(
           reason: n.failed,
           message: `Error ${write.do === 'create' ? 'creating' : 'deleting'}: ${result.status.message ?? ''}`,
         };
-    await client.note(controller, note, projection.get(n.on));
+    await later(controller, note);
+  }
+
+  /** Events are best effort: nothing waits for one, but for many. */
+  async function later(controller: string, note: Note): Promise<void> {
+    if (telling.size >= NOTES_AT_ONCE) await Promise.race(telling);
+    const told: Promise<void> = client.note(controller, note, projection.get(note.on)).then(
+      () => void telling.delete(told),
+      (error: unknown) => {
+        telling.delete(told);
+        env.log('debug', 'reconcile.note.failed', { controller, key: note.on, message: String(error) });
+      },
+    );
+    telling.add(told);
   }
 
   function plansOf(items: QueueItem[], now: number): Map<QueueItem, Plan | Error> {
@@ -313,13 +332,22 @@ export function createRunner(
       await pull();
       const items = projection.take(env.now(), TAKE_LIMIT);
       if (items.length === 0) break;
-      for (const [item, p] of plansOf(items, env.now())) {
-        // What is left stays queued as it is.
-        if (deposed || (over() && spent.writes > 0)) break;
-        if (p instanceof Error) failed(item, p);
-        else deposed = (await apply(item, p, spent)) === 'deposed';
-      }
+      const plans = plansOf(items, env.now()).entries();
+      const broken: unknown[] = [];
+      const worker = async () => {
+        for (const [item, p] of plans) {
+          // What is left stays queued as it is.
+          if (deposed || broken.length > 0 || (over() && spent.writes > 0)) return;
+          if (p instanceof Error) failed(item, p);
+          else if ((await apply(item, p, spent)) === 'deposed') deposed = true;
+        }
+      };
+      const work = () => worker().catch((error: unknown) => void broken.push(error));
+      // Whatever breaks, nothing goes on once the round has ended.
+      await Promise.all(Array.from({ length: APPLY_AT_ONCE }, work));
+      if (broken.length > 0) throw broken[0];
     } while (!deposed && !over());
+    await Promise.all(telling);
     const next = projection.nextDue();
     return {
       revision: projection.cursor(),
