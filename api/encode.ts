@@ -1,6 +1,6 @@
 import { printJson, printPretty } from '../kube/codec/json.ts';
 import { type Accepted, JSON_TYPE, PROTOBUF_TYPE } from '../kube/codec/negotiate.ts';
-import { listEnvelope, encodeObject as protoObject } from '../kube/codec/protobuf.ts';
+import { encodeObject as protoObject } from '../kube/codec/protobuf.ts';
 import { includeObjectOf, toPartial, toPartialList, toTable, wrongPartial } from '../kube/codec/table.ts';
 import { printYaml } from '../kube/codec/yaml.ts';
 import type { JsonObject } from '../kube/meta/json.ts';
@@ -16,7 +16,8 @@ export interface Encoded {
   body: string | Uint8Array;
 }
 
-const META = 'io.k8s.apimachinery.pkg.apis.meta.v1';
+/** Where the kinds of every group are. */
+export const META = 'io.k8s.apimachinery.pkg.apis.meta.v1';
 
 /** A Status in the form asked for; JSON when that isn't known. */
 export function encodeStatus(status: Status, out: Accepted | undefined, schemas: Schemas): Encoded {
@@ -77,7 +78,7 @@ export function encodeList(
 export function tableOptions(call: Call): Parameters<typeof toTable>[2] & { now: number } {
   return {
     includeObject: includeObjectOf(call.query.get('includeObject')),
-    version: call.out.as ? version(call.out.as) : 'v1',
+    version: metaVersion(call),
     now: call.cluster.env.now(),
   };
 }
@@ -94,18 +95,8 @@ function plainList(call: Call, resource: Resource, metadata: JsonObject, items: 
   list.items = resource.custom ? [...items] : items.map(({ kind: _k, apiVersion: _a, ...item }) => item as JsonObject);
   return encodeText(list, out, pretty);
 }
-/** What stands before and behind the items of a list in protobuf that are `size` bytes. */
-export function protoListEnds(
-  call: Call,
-  resource: Resource,
-  metadata: JsonObject,
-  size: number,
-): [head: Uint8Array, tail: Uint8Array] {
-  const list = { kind: `${resource.ref.kind}List`, apiVersion: resource.apiVersion, metadata };
-  return listEnvelope(listStruct(resource, call.parts.schemas), list, size);
-}
 /** Every list has its metadata in field 1 and its items in field 2. */
-function listStruct(resource: Resource, schemas: Schemas): Struct {
+export function listStruct(resource: Resource, schemas: Schemas): Struct {
   const known = schemas.struct(`${resource.ref.struct}List`);
   if (known) return known;
   const meta = schemas.struct(`${META}.ListMeta`);
@@ -130,6 +121,8 @@ function encodeMeta(schemas: Schemas, object: JsonObject, name: string, out: Acc
   return struct ? { type: PROTOBUF_TYPE, body: protoObject(struct, object) } : encodeText(object, out, pretty);
 }
 
+/** The version of meta.k8s.io that was asked for. */
+export const metaVersion = (call: Call) => (call.out.as ? version(call.out.as) : 'v1');
 const version = (as: { version: string }) => (as.version === 'v1beta1' ? 'v1beta1' : 'v1');
 /** Go's name of the internal type. */
 const goType = (r: Resource, suffix: string) =>

@@ -1,20 +1,13 @@
 import { joinBytes } from '../../kube/codec/framing.ts';
-import { ItemCache } from '../../kube/codec/item-cache.ts';
-import { printJson } from '../../kube/codec/json.ts';
-import { JSON_TYPE, PROTOBUF_TYPE } from '../../kube/codec/negotiate.ts';
-import { encodeItem, transcodeItems } from '../../kube/codec/protobuf.ts';
 import type { JsonObject } from '../../kube/meta/json.ts';
-import type { KubeObject } from '../../kube/meta/object.ts';
 import { badRequest } from '../../kube/meta/status.ts';
 import type { KnownPage } from '../../kube/store/pagecache.ts';
-import { spliceItem } from '../../kube/store/splice.ts';
-import type { Entry, Page, ReadOptions, Revision, Store } from '../../kube/store/store.ts';
+import type { Page, ReadOptions, Revision, Store } from '../../kube/store/store.ts';
 import { type Call, read, readOn, storeOf, storeStatus } from '../call.ts';
-import { encodeList, protoListEnds } from '../encode.ts';
+import { type ListForm, listForm, type Pages, sizeOf } from '../list-forms.ts';
 import type { Resource } from '../parts.ts';
 import { type ListOptions, listOptions } from '../query.ts';
 import { respond } from '../respond.ts';
-import { isCurrent, objectOf, spliced } from '../row.ts';
 import {
   continueExpired,
   decodeContinue,
@@ -44,14 +37,29 @@ export async function list(call: Call, resource: Resource): Promise<Response> {
   const o = listOptions(call.query, false);
   const selected = selectionOf(call, resource, o);
   const cursor = cursorOf(call, resource, selected, o);
-  const plain = call.out.type === JSON_TYPE && call.out.as === null && !call.pretty;
-  const form: Form = plain ? 'text' : call.out.type === PROTOBUF_TYPE && call.out.as === null ? 'lines' : 'entries';
+  const form = listForm(call, resource);
   const first = await nextPage(call, resource, cursor, form);
   checkNewEnough(o, first.revision);
-  if (form === 'lines')
-    return respond(call, 200, await body(await protoParts(call, resource, cursor, first)), PROTOBUF_TYPE);
-  if (form === 'entries') return encoded(call, resource, cursor, first);
-  return respond(call, 200, await body(textParts(call, resource, cursor, first)), JSON_TYPE);
+  const parts = form.parts(pagesOf(call, resource, cursor, form, first));
+  return respond(call, 200, await body(parts), form.type);
+}
+
+/** The pages from where the cursor stands; `first` has been read from there already. */
+function pagesOf(call: Call, resource: Resource, cursor: Cursor, form: ListForm, first?: Page): Pages {
+  let read = first;
+  let last: Page | undefined;
+  let ended = false;
+  return {
+    async next() {
+      if (ended) return undefined;
+      last = read ?? (await nextPage(call, resource, cursor, form));
+      read = undefined;
+      ended = isDone(cursor, last);
+      return last;
+    },
+    metadata: () => metaOf(cursor, last as Page),
+    again: () => pagesOf(call, resource, { ...cursor }, form),
+  };
 }
 
 function cursorOf(call: Call, resource: Resource, selected: Selected, o: ListOptions): Cursor {
@@ -85,10 +93,7 @@ function cursorOf(call: Call, resource: Resource, selected: Selected, o: ListOpt
   return cursor;
 }
 
-/** How rows are wanted: joined as they go out, joined to be taken apart, or one by one. */
-type Form = 'text' | 'lines' | 'entries';
-
-async function nextPage(call: Call, resource: Resource, c: Cursor, form: Form): Promise<Page> {
+async function nextPage(call: Call, resource: Resource, c: Cursor, form: ListForm): Promise<Page> {
   const name = pageName(call, resource, c, form);
   const known = name === undefined ? undefined : call.cluster.pages?.get(name);
   const o: ReadOptions = {};
@@ -97,15 +102,13 @@ async function nextPage(call: Call, resource: Resource, c: Cursor, form: Form): 
   if (c.after !== undefined) o.after = c.after;
   if (c.left > 0) o.limit = c.left;
   if (c.selected.select) o.select = c.selected.select;
-  if (form !== 'entries' && !resource.custom) {
-    o.join = { version: resource.apiVersion, schema: resource.hash, separator: form === 'lines' ? '\n' : ',' };
-  }
+  if (form.join) o.join = { version: resource.apiVersion, schema: resource.hash, separator: form.join.separator };
   try {
     const isFirst = !call.confirmed;
     const page = await (isFirst ? read(call, c.store, c.selected.range, o) : readOn(c.store, c.selected.range, o));
     c.at = page.revision;
     if (known && page.same) return again(known, page);
-    const ready = form === 'lines' ? protoPage(call, resource, page) : page;
+    const ready = form.encode ? { ...page, items: form.encode(page) } : page;
     keepPage(call, c, name, page, ready);
     return ready;
   } catch (e) {
@@ -113,10 +116,10 @@ async function nextPage(call: Call, resource: Resource, c: Cursor, form: Form): 
   }
 }
 /** Where a page is kept that the store joins; undefined where it won't. */
-function pageName(call: Call, resource: Resource, c: Cursor, form: Form): string | undefined {
-  if (form === 'entries' || resource.custom || c.selected.select || !call.cluster.pages) return undefined;
+function pageName(call: Call, resource: Resource, c: Cursor, { join }: ListForm): string | undefined {
+  if (!join || c.selected.select || !call.cluster.pages) return undefined;
   const { from, to } = c.selected.range;
-  return [call.cluster.id, form, resource.apiVersion, resource.hash, from, to, c.after ?? '', c.left].join('\n');
+  return [call.cluster.id, join.name, resource.apiVersion, resource.hash, from, to, c.after ?? '', c.left].join('\n');
 }
 /** The page that the store has confirmed; `left` and with it `remaining` may be others than when it was read. */
 function again(known: KnownPage, { revision, remaining }: Page): Page {
@@ -178,42 +181,6 @@ function prefixOf(c: Cursor): { resource: string; namespace: string } {
   return { resource, namespace: c.selected.namespace };
 }
 
-const head = (r: Resource) => `{"kind":"${r.ref.kind}List","apiVersion":"${r.apiVersion}","items":[`;
-
-const utf8 = new TextEncoder();
-/** A page's items, without the brackets. */
-function itemsOf(resource: Resource, page: Page): Uint8Array[] {
-  if (page.items !== undefined) return page.items;
-  let text = '';
-  for (const e of page.entries) text += (text === '' ? '' : ',') + itemText(resource, e);
-  return text === '' ? [] : [utf8.encode(text)];
-}
-function itemText(resource: Resource, e: Entry): string {
-  if (isCurrent(resource, e)) {
-    return resource.custom ? spliced(resource, e) : spliceItem(e.value, e.revision);
-  }
-  const object = objectOf(resource, e);
-  if (resource.custom) return printJson(object as JsonObject);
-  const { kind: _k, apiVersion: _a, ...item } = object;
-  return printJson(item as JsonObject);
-}
-
-const COMMA = utf8.encode(',');
-/** The list in parts, page by page. */
-async function* textParts(call: Call, resource: Resource, cursor: Cursor, first: Page): AsyncGenerator<Uint8Array> {
-  yield utf8.encode(head(resource));
-  let page = first;
-  for (let any = false; ; page = await nextPage(call, resource, cursor, 'text')) {
-    const items = itemsOf(resource, page);
-    // A page of a selector that matches little may be empty.
-    if (any && items.length > 0) yield COMMA;
-    yield* items;
-    any ||= items.length > 0;
-    if (isDone(cursor, page)) break;
-  }
-  yield utf8.encode(`],"metadata":${printJson(metaOf(cursor, page))}}\n`);
-}
-
 /** Longer answers go out in parts, so that nobody holds more than a page; shorter ones with their length. */
 const WHOLE_BYTES_MAX = 64 * 1024;
 async function body(parts: AsyncGenerator<Uint8Array>): Promise<Uint8Array | ReadableStream<Uint8Array>> {
@@ -234,77 +201,4 @@ async function body(parts: AsyncGenerator<Uint8Array>): Promise<Uint8Array | Rea
       await parts.return(undefined);
     },
   });
-}
-
-/** So many bytes of a list in protobuf are kept until its length is known; what goes beyond is read and encoded a second time. */
-const KEPT_BYTES = 16 * 1024 * 1024;
-
-/** A list in protobuf has its length in front: all pages are encoded before the first byte goes out. */
-async function protoParts(
-  call: Call,
-  resource: Resource,
-  cursor: Cursor,
-  first: Page,
-): Promise<AsyncGenerator<Uint8Array>> {
-  const kept: Uint8Array[] = [];
-  let size = 0;
-  /** Where the pages begin that weren't kept. */
-  let rest: Cursor | undefined;
-  let before = { ...cursor };
-  let page = first;
-  for (;;) {
-    const items = page.items ?? [];
-    size += sizeOf(items);
-    if (size > KEPT_BYTES) rest ??= before;
-    if (rest === undefined) for (const i of items) kept.push(i);
-    if (isDone(cursor, page)) break;
-    before = { ...cursor };
-    page = await nextPage(call, resource, cursor, 'lines');
-  }
-  const [head, tail] = protoListEnds(call, resource, metaOf(cursor, page), size);
-  return protoSequence(call, resource, { head, kept, rest, size, tail });
-}
-
-async function* protoSequence(
-  call: Call,
-  resource: Resource,
-  o: { head: Uint8Array; kept: Uint8Array[]; rest: Cursor | undefined; size: number; tail: Uint8Array },
-): AsyncGenerator<Uint8Array> {
-  yield o.head;
-  let size = sizeOf(o.kept);
-  for (let next = o.kept.shift(); next; next = o.kept.shift()) yield next;
-  for (let page: Page | undefined; o.rest && !(page && isDone(o.rest, page)); ) {
-    page = await nextPage(call, resource, o.rest, 'lines');
-    const items = page.items ?? [];
-    size += sizeOf(items);
-    yield* items;
-  }
-  // The same rows at the same revision; anything else would be garbage to the client, so that it is cut off instead.
-  if (size !== o.size) throw new Error(`list of ${resource.key}: ${size} bytes, announced as ${o.size}`);
-  yield o.tail;
-}
-
-/** Rows that lists have encoded; the store, the kind and its version are in the name of a shelf. */
-const encodedItems = new ItemCache();
-/** The page with its items in protobuf. */
-function protoPage(call: Call, resource: Resource, page: Page): Page {
-  if (page.items === undefined)
-    return { ...page, items: page.entries.map((e) => encodeItem(resource.struct, objectOf(resource, e))) };
-  if (page.count === 0) return page;
-  const shelf = encodedItems.shelf(`${call.cluster.id} ${resource.key} ${resource.apiVersion}`);
-  return { ...page, items: transcodeItems(resource.struct, page.items, { cache: encodedItems, shelf }) };
-}
-const sizeOf = (parts: readonly Uint8Array[]): number => parts.reduce((n, p) => n + p.length, 0);
-
-/** Tables, partial objects, YAML: everything is read, then encoded as one. */
-async function encoded(call: Call, resource: Resource, cursor: Cursor, first: Page): Promise<Response> {
-  const objects: KubeObject[] = [];
-  let page = first;
-  for (;;) {
-    for (const e of page.entries) objects.push(objectOf(resource, e));
-    if (isDone(cursor, page)) break;
-    page = await nextPage(call, resource, cursor, 'entries');
-  }
-  const { type, body } = encodeList(call, resource, metaOf(cursor, page), objects);
-  return respond(call, 200, body, type);
 }

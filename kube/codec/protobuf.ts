@@ -10,7 +10,7 @@ import { beginLines, endOfLine, readLine, transcodeMessage, writeLine } from './
 import { writeMessage } from './proto-write.ts';
 
 export { ProtoError } from './proto-error.ts';
-export { transcodeItems } from './proto-items.ts';
+export { type Kept, transcodeItems } from './proto-items.ts';
 export { NESTING_MAX } from './proto-read.ts';
 
 /** `k8s` and the encoding style 0: what every Kubernetes protobuf body begins with (apimachinery pkg/runtime/serializer/protobuf). */

@@ -51,7 +51,8 @@ function floatOf(text: string): Scalar {
 function integerOf(text: string): number | bigint | null {
   const m = INTEGER.exec(text);
   const digits = m?.[2];
-  if (digits === undefined) return null;
+  // Longer ones take BigInt long, and don't fit.
+  if (digits === undefined || digits.replace(/^0[xXbBoO]?0*/, '').length > 64) return null;
   const old = digits.length > 1 && digits[0] === '0' && (digits[1] as string) <= '9';
   const magnitude = BigInt(old ? `0o${digits.slice(1)}` : digits.toLowerCase());
   const v = m?.[1] === '-' ? -magnitude : magnitude;
