@@ -62,7 +62,7 @@ export const suites = (): readonly Suite[] => [
     about: 'kube/ and api/ inside workerd, with the SQLite store in its objects',
     commands: [
       node('test/workerd/run.ts', ...portable(), ...glob('test/workerd/inside/*.test.ts')),
-      unit(...glob('test/workerd/*.test.ts')),
+      unit(...glob('test/workerd/*.test.ts', 'test/archive/*.test.ts')),
     ],
   },
   { name: 'deno', about: 'kube/ and api/ inside Deno', commands: [node('test/deno/run.ts', ...portable())] },

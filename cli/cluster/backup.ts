@@ -7,17 +7,18 @@ import { coracleHome } from '../home.ts';
 import { clusterPath } from '../tenancy.ts';
 import { download } from '../transfer.ts';
 import { wrongCall } from './name.ts';
+import { pastOf } from './travel.ts';
 import type { Verb } from './verb.ts';
 
 export const backup: Verb = {
   name: 'backup',
-  usage: `coracle cluster backup NAME FILE [--at REVISION|TIME]
+  usage: `coracle cluster backup NAME FILE [--at REVISION|TIME|10m]
     writes everything of it, Secrets and keys too, into one file ('-': to stdout)`,
   async run(args) {
     const { values, positionals } = parseArgs({ args, allowPositionals: true, options: { at: { type: 'string' } } });
     const [name, file, more] = positionals;
     if (name === undefined || file === undefined || more !== undefined) throw wrongCall(backup);
-    const query = values.at === undefined ? '' : `?at=${encodeURIComponent(values.at)}`;
+    const query = values.at === undefined ? '' : `?at=${encodeURIComponent(pastOf(values.at))}`;
     const archive = await download(localEndpoint(coracleHome()), `${clusterPath(name)}/backup${query}`);
     const { header, rows, bytes } = file === '-' ? await checked(archive, toStdout) : await toFile(file, archive);
     console.error(

@@ -5,11 +5,12 @@ import { coracleHome } from '../home.ts';
 import { type ClusterObject, clusterPath } from '../tenancy.ts';
 import { giveKubeconfig } from './kubeconfig.ts';
 import { wrongCall } from './name.ts';
+import { pastOf } from './travel.ts';
 import type { Verb } from './verb.ts';
 
 export const fork: Verb = {
   name: 'fork',
-  usage: `coracle cluster fork NAME NEW [--at REVISION|TIME] [--ttl 2h] [--output FILE]
+  usage: `coracle cluster fork NAME NEW [--at REVISION|TIME|10m] [--ttl 2h] [--output FILE]
     another cluster with the same objects, no nodes, new keys, CA and tokens; prints its kubeconfig, or writes it to FILE`,
   async run(args) {
     const { values, positionals } = parseArgs({
@@ -21,7 +22,7 @@ export const fork: Verb = {
     if (from === undefined || name === undefined || more !== undefined) throw wrongCall(fork);
     const e = localEndpoint(coracleHome());
     const spec = {
-      ...(values.at === undefined ? {} : { at: values.at }),
+      ...(values.at === undefined ? {} : { at: pastOf(values.at) }),
       ...(values.ttl === undefined ? {} : { ttlSeconds: secondsOf(values.ttl) }),
     };
     const body = { apiVersion: 'tenancy.coracle.dev/v1', kind: 'ClusterFork', metadata: { name }, spec };

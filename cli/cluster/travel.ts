@@ -55,7 +55,7 @@ export async function restoreTo(e: Endpoint, name: string, to: string): Promise<
 }
 
 /** `10m` is a time; all else is the server's to read. */
-function pastOf(to: string): string {
+export function pastOf(to: string): string {
   if (!/^(\d+[smhd])+$/.test(to)) return to;
   return new Date(Date.now() - secondsOf(to) * 1_000).toISOString();
 }

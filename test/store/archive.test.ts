@@ -171,6 +171,9 @@ describe('a cluster made of rows', () => {
     assert.equal(cell(copy.sql, `SELECT used FROM counters WHERE name = 'used'`), 7);
     assert.deepEqual(copy.sql.all('SELECT loop FROM dirty'), [['controllers']]);
     assert.deepEqual(clusterSpec(copy.sql), SPEC);
+    const used = ({ objects, bytes }: SqliteStore['state']['usage']) => ({ objects, bytes });
+    assert.deepEqual(used(copy.store.state.usage), used(store.state.usage));
+    assert.notEqual(cell(copy.sql, `SELECT value FROM meta WHERE name = 'usage'`), undefined);
   });
 
   it('ends the watches of the other one, and goes on with its own', async () => {

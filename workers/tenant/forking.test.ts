@@ -117,7 +117,8 @@ describe('a fork has anew', () => {
     const row = rowOf('pods', pod);
     row.value = row.value?.replace('"image":"i"', '"image":"i","securityContext":{"runAsUser":9007199254740993}') ?? '';
     const out = forkedRow(row, forking);
-    assert.ok(out?.value?.includes('9007199254740993'));
+    assert.ok(out?.value);
+    assert.ok(out.value.includes('9007199254740993'));
     const object = JSON.parse(out.value) as KubeObject;
     assert.deepEqual(object.status, { phase: 'Pending', qosClass: 'BestEffort' });
     assert.equal((object.spec as { nodeName?: string }).nodeName, undefined);

@@ -59,6 +59,7 @@ export function importRows(s: State, lines: Uint8Array): number {
     // In two calls instead of several for each row.
     s.sql.run(STAND_ALL, JSON.stringify(standing));
     s.sql.run(TERM_ALL, JSON.stringify(terms));
+    s.usage.save();
     // No later step may give a revision that a row of these had.
     setMeta(s.sql, 'revision', s.revision);
   });
@@ -89,6 +90,7 @@ function insertRow(s: State, row: ArchiveRow, value: string, now: number): Facts
     s.longest = Math.ceil(value.length * 1.25);
     setMeta(s.sql, 'longest', s.longest);
   }
+  s.usage.wrote(key, null, { key, revision, created: revision, value, version, schema, facts }, s.base.size);
   if (facts.policy !== undefined) policyChanged(s, key, revision, undefined, facts);
   if (row.ttlMs !== undefined) s.sql.run('INSERT INTO ttl (key, at) VALUES (?, ?)', key, now + row.ttlMs);
   if (CLAIMERS.has(key.slice(0, key.indexOf('/')))) reserve(s.sql, claimsOf(key, value));
