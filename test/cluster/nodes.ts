@@ -1,0 +1,92 @@
+import { writeFileSync } from 'node:fs';
+import type { Agent } from 'node:https';
+import { join } from 'node:path';
+import type WebSocket from 'ws';
+import type { Env } from '../../kube/meta/env.ts';
+import type { Dial } from '../../kube/wire/messages.ts';
+import { createApi } from '../../node-agent/api.ts';
+import { keepControl } from '../../node-agent/tunnel/control.ts';
+import { dialRelay } from '../../node-agent/tunnel/stream.ts';
+import { ask } from './http.ts';
+import type { Target } from './load.ts';
+
+const env: Env = {
+  now: () => Date.now(),
+  random: () => Math.random(),
+  uuid: () => crypto.randomUUID(),
+  after(ms, f) {
+    const timer = setTimeout(f, ms);
+    return () => clearTimeout(timer);
+  },
+  log: () => undefined,
+};
+
+/** A node without a runtime: the agent's own control channel and relay, and a log that always says the same. */
+export interface TestNode {
+  name: string;
+  /** Whether the channel is open and answered. */
+  connected(): boolean;
+  dials: number;
+  end(): Promise<void>;
+}
+
+export const LOG = 'a line of the log\n';
+
+/** Registers a node as its agent would and keeps its tunnel open through the load balancer. */
+export async function startNode(
+  target: Target,
+  url: string,
+  operator: string,
+  agent: Agent,
+  dir: string,
+): Promise<TestNode> {
+  const name = `node-${target.name}`;
+  const path = `/apis/tenancy.coracle.dev/v1/clusters/${target.name}/node`;
+  const made = await ask(agent, 'POST', url + path, { token: operator, body: { metadata: { name } } });
+  const { token } = made.body.status as { token: string };
+  const tokenFile = join(dir, `${target.name}.token`);
+  const caFile = join(dir, 'secrets', 'ca.crt');
+  writeFileSync(tokenFile, token, { mode: 0o600 });
+  const base = url + target.path;
+  const object = { kind: 'Node', apiVersion: 'v1', metadata: { name } };
+  await ask(agent, 'POST', `${base}/api/v1/nodes`, { token: target.token, body: object });
+  const room = { cpu: '64', memory: '256Gi', pods: '500' };
+  const now = new Date().toISOString().replace(/\.\d+/, '');
+  const ready = {
+    type: 'Ready',
+    status: 'True',
+    reason: 'KubeletReady',
+    message: 'ready',
+    lastHeartbeatTime: now,
+    lastTransitionTime: now,
+  };
+  await ask(agent, 'PATCH', `${base}/api/v1/nodes/${name}/status`, {
+    token: target.token,
+    body: { status: { capacity: room, allocatable: room, conditions: [ready] } },
+    type: 'application/strategic-merge-patch+json',
+  });
+  const api = createApi({ url: base, caFile, tokenFile });
+  const over = new AbortController();
+  const link = { heardMs: 0 };
+  const node: TestNode = {
+    name,
+    dials: 0,
+    connected: () => link.heardMs > 0,
+    async end() {
+      over.abort();
+      await running;
+    },
+  };
+  const dial = (request: Dial) => {
+    node.dials++;
+    const head = { status: 200, headers: { 'content-type': 'text/plain' } };
+    void dialRelay(api, request, head, (socket: WebSocket) => {
+      socket.once('message', () => {
+        socket.send(Buffer.from(LOG));
+        socket.send(JSON.stringify({ type: 'end' }));
+      });
+    }).catch(() => undefined);
+  };
+  const running = keepControl(api, name, { dial, wake: () => undefined }, env, over.signal, link);
+  return node;
+}
