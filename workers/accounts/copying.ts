@@ -51,8 +51,8 @@ export interface Copied {
 
 /** The Kubernetes minor that this release serves. */
 export const KUBERNETES = '1.37';
-/** Batches on their way to the new cluster: one is written while the next is read. */
-const UNDER_WAY = 2;
+/** Batches on their way to the new cluster: the next ones are read and written while the first becomes durable. */
+const UNDER_WAY = 4;
 /** How often the directory hears that a copy goes on; it gives up after a minute. */
 const GOES_ON_MS = 10_000;
 
