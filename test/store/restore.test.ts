@@ -151,6 +151,25 @@ it('a time is the newest revision of that time, and no time is in the middle of 
   assert.equal((await restore(w, { timeMs: r.atMs - 1 })).to, r.before);
 });
 
+it('the middle of a restore is its end: nobody ever saw half of it', async () => {
+  const w = open();
+  for (const name of ['a', 'b', 'c']) await put(w.store, name, { mark: 1 });
+  const then = (await w.store.info()).revision;
+  for (const name of ['a', 'b', 'c']) await put(w.store, name, { mark: 2 });
+  const r = await restore(w, { revision: then });
+  assert.equal(r.after, r.before + 3);
+  for (const at of [r.before + 1, r.before + 2, r.after]) {
+    const p = await page(w.store, pods(), { at });
+    assert.deepEqual([p.revision, p.entries.map((e) => e.value.includes('"mark":1'))], [r.after, [true, true, true]]);
+  }
+  assert.equal((await page(w.store, pods(), { at: r.before })).entries[0]?.value, value('a', { mark: 2 }).text);
+  await put(w.store, 'a', { mark: 3 });
+  const again = await restore(w, { revision: r.before + 1 });
+  assert.equal(again.to, r.after);
+  w.reopen();
+  assert.equal((await page(w.store, pods(), { at: r.before + 2 })).revision, r.after);
+});
+
 it('what is not in the window is refused, and nothing has begun', async () => {
   const w = open();
   await put(w.store, 'a', { mark: 1 });

@@ -29,4 +29,20 @@ export function lastRestore(sql: Sql): Restore | null {
   return typeof text === 'string' ? kept<Restore>(text, 'a restore') : null;
 }
 
+/** Revisions of a restore: from `before` on, up to `after`, only both ends have ever been seen. */
+export type Jump = [before: Revision, after: Revision];
+
+/** The jumps of restores, oldest first. */
+export const jumpsOf = (sql: Sql): Jump[] => JSON.parse(String(getMeta(sql, 'jumps') ?? '[]')) as Jump[];
+
+/** Adds one; those that history has forgotten go. */
+export function addJump(sql: Sql, jump: Jump, compacted: Revision): void {
+  setMeta(sql, 'jumps', JSON.stringify([...jumpsOf(sql).filter(([, after]) => after > compacted), jump]));
+}
+
+/** The revision at which what was written at `at` came to be seen: another one in the middle of a restore. */
+export function seenAt(jumps: readonly Jump[], at: Revision): Revision {
+  return jumps.find(([before, after]) => at > before && at < after)?.[1] ?? at;
+}
+
 export const saveRestore = (sql: Sql, r: Restore): void => setMeta(sql, 'restore', JSON.stringify(r));

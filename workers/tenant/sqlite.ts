@@ -39,6 +39,7 @@ import { type Changes, changesOf, Outbox } from './outbox.ts';
 import { checkAssume } from './policy.ts';
 import { related } from './related.ts';
 import { checkNotRestoring, Restorer, type RestorerHost } from './restorer.ts';
+import { seenAt } from './restores.ts';
 import { type Begin, type Begun, endRound, startRound } from './rounds.ts';
 import { counter, rowsAt, rowsIn } from './rows.ts';
 import { getMeta, setMeta } from './schema.ts';
@@ -85,6 +86,8 @@ interface Outcome {
 
 const isCorrupt = (e: unknown): boolean => e instanceof StoreError && e.code === 'corrupt';
 
+/** Who writes a new cluster's first objects, as upstream's own hooks do. */
+const FIRST_WRITER = 'system:apiserver';
 /** Commits waiting at most: a second of work. Beyond it clients are told to come back. */
 const QUEUE_MAX = 2_000;
 /** Commits of one transaction: some 10 ms of the object's thread. */
@@ -139,7 +142,7 @@ export class SqliteStore implements Store {
     const s = this.state;
     const stale = checkAssume(s, o.assume, this.#pushed);
     if (stale) return stale;
-    const at = o.at ?? s.revision;
+    const at = o.at === undefined ? s.revision : seenAt(s.jumps, o.at);
     if (at > s.revision)
       throw new StoreError('future', `revision ${at} has not been reached: the newest is ${s.revision}`);
     if (at < s.compacted)
@@ -227,7 +230,7 @@ export class SqliteStore implements Store {
   async begin(ops: Op[], loops: Readonly<Record<string, readonly Interest[]>>): Promise<void> {
     checkSize(ops);
     this.state.sql.transaction(() => {
-      const done = apply(this.state, ops, {}, this.#pushed, { changes: [] });
+      const done = apply(this.state, ops, { by: FIRST_WRITER }, this.#pushed, { changes: [] });
       if (!done.ok) throw new StoreError('corrupt', 'the first objects of a cluster could not be written');
       this.state.usage.save();
       for (const [loop, interests] of Object.entries(loops)) this.#outbox.register(loop, interests);

@@ -7,7 +7,7 @@ import { Base, type BaseLayer } from './base.ts';
 import type { Held } from './leases.ts';
 import { DEFAULT_LIMITS, type Limits } from './limits.ts';
 import { Requests } from './requests.ts';
-import { lastRestore, type Restore } from './restores.ts';
+import { type Jump, jumpsOf, lastRestore, type Restore } from './restores.ts';
 import { getRow, type Layers } from './rows.ts';
 import { createMeta, getMeta, hasMeta, migrate, setMeta } from './schema.ts';
 import { cell, type Sql } from './sql.ts';
@@ -40,6 +40,8 @@ export interface State extends Layers {
   resumable: Revision;
   /** A restore is under way: `revision` and policy stay those before it, the tables of what stands don't. */
   restoring: Restore | null;
+  /** Over what restores have jumped. */
+  jumps: Jump[];
   /** How far superseded rows have really been deleted. */
   swept: Revision;
   policy: Revision;
@@ -172,6 +174,7 @@ export function openState(
     compacted: 0,
     resumable: 0,
     restoring: null,
+    jumps: [],
     swept: 0,
     policy: 0,
     policyFloor: 0,
@@ -212,6 +215,7 @@ export function load(s: State): void {
   s.policyFloor = number('policy_floor');
   // Compaction may have deleted the newest row, a deletion; it leaves its revision in `compacted`, and a jump leaves one in `revision`.
   s.revision = Math.max(s.base.size, number('revision'), s.compacted, newest('SELECT MAX(revision) FROM history'));
+  s.jumps = jumpsOf(s.sql);
   const restore = lastRestore(s.sql);
   s.restoring = restore !== null && restore.phase !== 'done' ? restore : null;
   if (s.restoring) s.revision = s.restoring.before;

@@ -5,7 +5,7 @@ import { TRAVEL_MS } from '../../kube/store/window.ts';
 import { writeRow } from './apply.ts';
 import { newestAt } from './history.ts';
 import { releaseOf, reserve } from './reservations.ts';
-import { type Restore, saveRestore } from './restores.ts';
+import { addJump, type Restore, saveRestore, seenAt } from './restores.ts';
 import { setMeta } from './schema.ts';
 import { cell } from './sql.ts';
 import { createdMs, type State } from './state.ts';
@@ -50,7 +50,7 @@ export function targetRevision(s: State, target: RestoreTarget): Revision {
       throw new StoreError('future', `revision ${revision} has not been reached: the newest is ${s.revision}`);
     if (revision < oldest(s))
       throw new StoreError('compacted', `revision ${revision} has left history: the oldest is ${oldest(s)}`);
-    return revision;
+    return seenAt(s.jumps, revision);
   }
   if (target.timeMs > s.env.now()) throw new StoreError('future', 'the time has not come yet');
   const found = newestAt(s, target.timeMs);
@@ -231,5 +231,6 @@ function finish(s: State, r: Restore): void {
   setMeta(s.sql, 'revision', r.after);
   // Who watches or follows changes begins anew.
   setMeta(s.sql, 'resumable', r.after);
+  addJump(s.sql, [r.before, r.after], s.compacted);
   s.sql.run('INSERT OR REPLACE INTO dirty (loop, revision) SELECT DISTINCT loop, ? FROM interest', r.after);
 }
