@@ -6,10 +6,11 @@ import { list } from './cluster/list.ts';
 import { restore } from './cluster/restore.ts';
 import { ttl } from './cluster/ttl.ts';
 import type { Verb } from './cluster/verb.ts';
+import { verify } from './cluster/verify.ts';
 import { type Command, CommandError } from './command.ts';
 
 /** In the order of the help. A verb is one file in cluster/ and one line here. */
-const verbs: readonly Verb[] = [create, list, ttl, fork, backup, restore, remove];
+const verbs: readonly Verb[] = [create, list, ttl, fork, backup, restore, verify, remove];
 
 export const cluster: Command = {
   name: 'cluster',

@@ -18,6 +18,7 @@ import { clusterLimits } from './accounts/limits.ts';
 import { REPLICAS } from './accounts/removal.ts';
 import { checkOperator } from './accounts/tenancy.ts';
 import { restores } from './accounts/travel.ts';
+import { verification } from './accounts/verify.ts';
 import { type Bindings, tunnelName } from './bindings.ts';
 import { baseLayer, clusterContext, endpointLimits, fillView, limitsOf } from './cluster.ts';
 import { keepTunnel, processName, readiness } from './drain.ts';
@@ -59,7 +60,7 @@ export const Loop = makeLoop<Bindings>((b) => loopPlatform(api, b));
 const app = new Hono<{ Bindings: Bindings }>();
 for (const path of ['/healthz', '/livez']) app.get(path, (c) => c.text('ok'));
 app.get('/readyz', () => readiness());
-app.route('/', tenancy(createMaker(api), archives(copyMaker), clusterLimits(), restores()));
+app.route('/', tenancy(createMaker(api), archives(copyMaker), clusterLimits(), restores(), verification()));
 
 const gate = new Gate(world);
 /** What APF says to whom it refuses: clients ask again after a second. */

@@ -55,6 +55,8 @@ import {
 } from './state.ts';
 import { bury } from './tombstone.ts';
 import type { RestoreRules, RestoreTarget } from './travel.ts';
+import { fileFindings } from './trees.ts';
+import { type Verified, verifySlice } from './verify.ts';
 import { ACK, PING, PONG, PROGRESS, parseWatch, refusal } from './watch-wire.ts';
 
 /** What the composition root gives the class; `E` is its bindings. */
@@ -135,10 +137,22 @@ export function makeTenantStore<E>(options: TenantOptions<E>) {
       this.#opened?.sockets.closeAll('the cluster has been deleted');
       this.#opened = null;
       this.#importing = null;
-      const nodes = bury(this.#sql);
+      const nodes = await this.#bury();
       await this.ctx.storage.deleteAlarm();
       await this.ctx.storage.sync();
       return nodes;
+    }
+
+    /** A file that can't be read any more is thrown away whole. */
+    async #bury(): Promise<string[]> {
+      try {
+        return bury(this.#sql);
+      } catch (e) {
+        this.#world.log('error', 'store.corrupt', { cluster: this.ctx.id.name, error: String(e) });
+        await this.ctx.storage.deleteAll();
+        createCluster(this.#sql, { base: '', uidPrefix: '', createdMs: this.#world.now() });
+        return bury(this.#sql);
+      }
     }
 
     /** The cluster as of a revision or time (default: now), but for its rows: what an archive begins with. */
@@ -212,6 +226,25 @@ export function makeTenantStore<E>(options: TenantOptions<E>) {
     }
     async info(): Promise<StoreInfo> {
       return (await this.#store()).info();
+    }
+    /** Looks at one slice of the tables: from the beginning, or where the last slice's `next` says. */
+    async verify(next?: string): Promise<Verified> {
+      try {
+        return verifySlice((await this.#store()).state, next);
+      } catch (e) {
+        if (!(e instanceof StoreError && e.code === 'corrupt')) throw e;
+        const findings = [e.message.replace(/^corrupt: /, ''), ...fileFindings(this.#sql)];
+        return { table: 'file', rows: 0, unsummed: 0, findings, found: findings.length };
+      }
+    }
+    /** The siblings that the cluster has. */
+    async parts(): Promise<Placement[]> {
+      try {
+        return this.#parts();
+      } catch {
+        // Where that can't be read any more, verify() says so.
+        return [];
+      }
     }
 
     /** Sets what a loop is woken for; '*' is everything. */

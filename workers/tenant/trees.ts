@@ -6,7 +6,7 @@ import { cell, type Sql } from './sql.ts';
  * The trees by which rows are found. Rows have checksums; that none of them is hidden by a damaged page of such a tree SQLite tells when it looks
  * through the whole of it: 0.06 ms for each 1,000 rows.
  */
-const TREES = ['meta', 'current', 'facts', 'policy', 'overlaid', 'claims', 'ttl'] as const;
+export const TREES = ['meta', 'current', 'facts', 'policy', 'overlaid', 'claims', 'ttl'] as const;
 /** A larger tree isn't looked through when a store is opened, which has to take less than 10 ms: `coracle cluster verify` does. */
 const TREE_ROWS_MAX = 50_000;
 
@@ -56,4 +56,15 @@ export function checkTree(sql: Sql, tree: string): void {
 export function treeFindings(sql: Sql, tree: string, limit: number): string[] {
   const found = sql.all(`PRAGMA quick_check('${tree}')`).map((row) => String(row[0]));
   return found[0] === 'ok' ? [] : found.slice(0, limit);
+}
+
+/** What SQLite finds wrong with the tables of a store that can't be opened. */
+export function fileFindings(sql: Sql): string[] {
+  return [...TREES, 'history'].flatMap((tree) => {
+    try {
+      return treeFindings(sql, tree, 5).map((finding) => `${tree}: ${finding}`);
+    } catch (e) {
+      return [`${tree}: ${(e as Error).message.replace(/^corrupt: /, '')}`];
+    }
+  });
 }
