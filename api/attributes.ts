@@ -116,6 +116,8 @@ export interface ClusterContext {
   connect?: (node: string, request: ConnectRequest) => Promise<Response>;
   /** A pipe for bytes, where the platform has one that is cheaper than the standard's. */
   pipe?: () => TransformStream<Uint8Array, Uint8Array>;
+  /** The answer's body is being made until this settles: for so long the request counts as under way. */
+  streams?(ended: Promise<void>): void;
   /** Runs after the response is sent. */
   waitUntil(p: Promise<unknown>): void;
   /** Calls `end` when this process is about to stop: answers without an end of their own end then. Gives what takes it back. */

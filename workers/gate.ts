@@ -1,15 +1,21 @@
 import type { Env } from '../kube/meta/env.ts';
 
 /** Requests of all clusters that an isolate works on at once while several clusters have some: what a new one waits for is a few milliseconds of work. */
-const SEATS = 8;
-const SEATS_MIN = 2;
+const SEATS = 4;
+const SEATS_MIN = 1;
+/** While one cluster is alone: so many that it notices nothing, so few that another's first request gets through in between. */
+const SEATS_ALONE = 32;
 /** A cluster counts as active this long after its last request began. */
-const ACTIVE_MS = 1_000;
+const ACTIVE_MS = 10_000;
+/** Between two counts of the active clusters. */
+const COUNT_MS = 250;
 /** Whoever sits longer waits for something else than this thread: its seat is free for another. */
 const SEAT_MS_MAX = 500;
 /** Requests of one cluster that wait for a seat, and for how long. */
 const WAITING_MAX = 500;
 const WAIT_MS_MAX = 5_000;
+/** Who had to wait begins after a pause as long as the request before took, up to this: others find the thread free for half of the time. */
+const PACE_MS_MAX = 20;
 /** Clusters remembered; those without requests go first. */
 const FLOWS_MAX = 2_000;
 /** Requests beyond the rate that a burst may have: as many as two seconds bring. */
@@ -27,17 +33,19 @@ interface Flow {
   tokens: number;
   tokensMs: number;
   refusing: number;
+  /** How long the last request sat that had to wait. */
+  paceMs: number;
 }
 
 /**
  * What keeps one cluster's requests from taking the isolate's thread from the others: a rate for each cluster, and, while several clusters have requests, a fair share
- * of seats. A cluster that is alone has all seats it wants.
+ * of seats.
  */
 export class Gate {
   readonly #env: Pick<Env, 'now' | 'after'>;
   readonly #flows = new Map<string, Flow>();
   #activeMs = 0;
-  #share = Number.POSITIVE_INFINITY;
+  #share = SEATS_ALONE;
 
   constructor(env: Pick<Env, 'now' | 'after'>) {
     this.#env = env;
@@ -49,7 +57,7 @@ export class Gate {
     const flow = this.#flow(cluster, now);
     const began = flow.beganMs;
     flow.beganMs = now;
-    if (passed(now, this.#activeMs) > ACTIVE_MS / 4 || passed(now, began) > ACTIVE_MS) this.#divide(now);
+    if (passed(now, this.#activeMs) > COUNT_MS || passed(now, began) > ACTIVE_MS) this.#divide(now);
     flow.tokens = Math.min(rate * BURST_SECONDS, flow.tokens + (passed(now, flow.tokensMs) * rate) / 1000);
     flow.tokensMs = now;
     if (flow.tokens < 1 || flow.waiting.length >= WAITING_MAX) return this.#refuse(flow);
@@ -63,6 +71,7 @@ export class Gate {
     if (!flow) return;
     flow.seats.delete(seat);
     const now = this.#env.now();
+    flow.paceMs = Math.min(passed(now, seat.since), PACE_MS_MAX);
     while (flow.waiting.length > 0 && this.#hasSeat(flow, now)) flow.waiting.shift()?.(sit(flow, now));
   }
 
@@ -73,7 +82,16 @@ export class Gate {
     return taken < this.#share;
   }
 
-  #wait(flow: Flow): Promise<Seat | null> {
+  /** The platform looks for what came over the network only when nothing else is left to run: a turn of its loop between any two waves of seats lets others in. */
+  async #wait(flow: Flow): Promise<Seat | null> {
+    const seat = await this.#seated(flow);
+    if (seat === null) return null;
+    await new Promise<void>((next) => this.#env.after(flow.paceMs, next));
+    seat.since = this.#env.now();
+    return seat;
+  }
+
+  #seated(flow: Flow): Promise<Seat | null> {
     return new Promise((resolve) => {
       const take = (seat: Seat | null) => {
         cancel();
@@ -103,7 +121,7 @@ export class Gate {
     this.#activeMs = now;
     let active = 0;
     for (const f of this.#flows.values()) if (passed(now, f.beganMs) <= ACTIVE_MS || f.waiting.length > 0) active++;
-    this.#share = active <= 1 ? Number.POSITIVE_INFINITY : Math.max(SEATS_MIN, Math.floor(SEATS / active));
+    this.#share = active <= 1 ? SEATS_ALONE : Math.max(SEATS_MIN, Math.floor(SEATS / active));
   }
 
   #flow(cluster: string, now: number): Flow {
@@ -117,6 +135,7 @@ export class Gate {
       tokens: Number.POSITIVE_INFINITY,
       tokensMs: now,
       refusing: 0,
+      paceMs: 0,
     };
     this.#flows.set(cluster, made);
     return made;

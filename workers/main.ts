@@ -91,10 +91,15 @@ export default {
     const entered = gate.enter(id, limitsOf(b, context.view).requests);
     const seat = entered instanceof Promise ? await entered : entered;
     if (seat === null) return Response.json(TOO_MANY.status, { status: 429, headers: { 'retry-after': '1' } });
+    let made: Promise<void> | undefined;
+    context.streams = (ended) => {
+      made = ended;
+    };
     try {
       return await api(request, context);
     } finally {
-      gate.leave(id, seat);
+      if (made) ctx.waitUntil(made.then(() => gate.leave(id, seat)));
+      else gate.leave(id, seat);
     }
   },
 } satisfies ExportedHandler<Bindings>;

@@ -41,7 +41,7 @@ export async function list(call: Call, resource: Resource): Promise<Response> {
   const first = await nextPage(call, resource, cursor, form);
   checkNewEnough(o, first.revision);
   const parts = form.parts(pagesOf(call, resource, cursor, form, first));
-  return respond(call, 200, await body(parts), form.type);
+  return respond(call, 200, await body(call, parts), form.type);
 }
 
 /** The pages from where the cursor stands; `first` has been read from there already. */
@@ -183,7 +183,7 @@ function prefixOf(c: Cursor): { resource: string; namespace: string } {
 
 /** Longer answers go out in parts, so that nobody holds more than a page; shorter ones with their length. */
 const WHOLE_BYTES_MAX = 64 * 1024;
-async function body(parts: AsyncGenerator<Uint8Array>): Promise<Uint8Array | ReadableStream<Uint8Array>> {
+async function body(call: Call, parts: AsyncGenerator<Uint8Array>): Promise<Uint8Array | ReadableStream<Uint8Array>> {
   const begun: Uint8Array[] = [];
   for (let size = 0; size <= WHOLE_BYTES_MAX; ) {
     const next = await parts.next();
@@ -191,13 +191,26 @@ async function body(parts: AsyncGenerator<Uint8Array>): Promise<Uint8Array | Rea
     begun.push(next.value);
     size += next.value.length;
   }
+  let end: () => void = () => undefined;
+  call.cluster.streams?.(
+    new Promise((resolve) => {
+      end = resolve;
+    }),
+  );
   return new ReadableStream<Uint8Array>({
     async pull(controller) {
-      const next = begun.shift() ?? (await parts.next()).value;
-      if (next) controller.enqueue(next);
-      else controller.close();
+      try {
+        const next = begun.shift() ?? (await parts.next()).value;
+        if (next) return controller.enqueue(next);
+      } catch (e) {
+        end();
+        throw e;
+      }
+      end();
+      controller.close();
     },
     async cancel() {
+      end();
       await parts.return(undefined);
     },
   });
