@@ -20,7 +20,9 @@ let n = 0;
 function once(agent: Agent | false): Promise<void> {
   const create = input.what === 'create';
   const path = create || input.what === 'list' ? maps : `${input.base}/api/v1/namespaces/default`;
-  const body = create ? JSON.stringify({ metadata: { name: `flood-${n++}` }, data: { a: 'x'.repeat(1000) } }) : undefined;
+  const body = create
+    ? JSON.stringify({ metadata: { name: `flood-${n++}` }, data: { a: 'x'.repeat(1000) } })
+    : undefined;
   return new Promise((resolve) => {
     const headers = {
       authorization: `Bearer ${input.token}`,

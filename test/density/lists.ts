@@ -61,7 +61,10 @@ export async function fill(s: Server, c: Cluster, objects = OBJECTS): Promise<vo
     while (next < objects) {
       const name = `c${String(next++).padStart(5, '0')}`;
       const body = JSON.stringify({ metadata: { name }, data: { text: BODY } });
-      const r = await s.ask(`/clusters/${c.id}/api/v1/namespaces/default/configmaps`, c.token, { method: 'POST', body });
+      const r = await s.ask(`/clusters/${c.id}/api/v1/namespaces/default/configmaps`, c.token, {
+        method: 'POST',
+        body,
+      });
       if (r.code !== 201) throw new Error(`${name}: ${r.code} ${r.text}`);
     }
   };

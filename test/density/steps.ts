@@ -130,5 +130,8 @@ export function longestStep(profile: CpuProfile): Step {
     if (run.us > best.us) best = run;
   }
   const top = [...best.by].sort((a, b) => b[1] - a[1]).slice(0, 3);
-  return { ms: best.us / 1000, where: top.map(([name, us]) => `${name || '(anonymous)'} ${Math.round(us / 1000)}`).join(', ') };
+  return {
+    ms: best.us / 1000,
+    where: top.map(([name, us]) => `${name || '(anonymous)'} ${Math.round(us / 1000)}`).join(', '),
+  };
 }
