@@ -28,6 +28,9 @@ const STANDBY_MS = LEASE_MS + 1_000;
 const BUSY_SHARE = 10;
 const BUSY_MS_MAX = 50;
 
+/** What a process calls in itself never lets the network have its turn: a loop at work gives way to everybody's requests this often. */
+const TURN_MS = 5;
+
 /** A busy loop writes its projection this often: what a process that ends has to do again. */
 const PERSIST_MS = 1_000;
 
@@ -299,7 +302,12 @@ function newLife(
 
 /** The round's client. Renews the lease in time while a long piece of work runs; without it nothing more is written. */
 function leased(life: Pick<Life, 'lease' | 'client'>, env: Env, renew: () => Promise<Grant>): Client {
+  let turnMs = env.now();
   const held = async (): Promise<Client | undefined> => {
+    if (env.now() - turnMs >= TURN_MS) {
+      await sleep(env, 0);
+      turnMs = env.now();
+    }
     const { lease, client } = life;
     if (lease === undefined || env.now() < lease.expiresMs - LEASE_MS / 2) return lease && client;
     const next = await renew();
