@@ -198,6 +198,10 @@ class Feed {
       this.fail(failure('Expired', 'The resourceVersion for the provided watch is too old.'));
       return;
     }
+    if (status && isCorrupt(e)) {
+      this.fail(status);
+      return;
+    }
     this.#call.cluster.env.log('warn', 'api.watch.broken', { audit: this.#call.auditId, error: String(e) });
     this.#timeout();
   }
@@ -223,3 +227,6 @@ class Feed {
 
 /** Of a write to a client that has gone; `closed` tells of it. */
 const ignore = (): void => {};
+
+/** What is damaged stays so: a client that only resumed would never learn of it. */
+const isCorrupt = (e: unknown): boolean => (e as { code?: unknown } | null)?.code === 'corrupt';

@@ -27,8 +27,10 @@ export interface WorkerdOptions {
 export interface Workerd {
   url: string;
   pid(): number;
-  /** Kills it with -9 and starts it again on the same disk. */
-  restart(): Promise<void>;
+  /** The folder of its objects' files. */
+  disk: string;
+  /** Kills it with -9 and starts it again on the same disk, with what `between` makes of that. */
+  restart(between?: () => Promise<void>): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -58,8 +60,10 @@ export async function startWorkerd(o: WorkerdOptions): Promise<Workerd> {
   return {
     url: `http://127.0.0.1:${port}`,
     pid: () => running.pid,
-    async restart() {
+    disk: join(dir, 'disk'),
+    async restart(between) {
       await running.kill();
+      await between?.();
       running = await spawnOn(binary, join(dir, 'config.capnp'), String(port));
     },
     async stop() {

@@ -3,6 +3,7 @@ import * as v from 'valibot';
 import { type Placement, parseStoreName, storeName } from '../../kube/store/placement.ts';
 import type { Bindings } from '../bindings.ts';
 import { world } from '../env.ts';
+import type { Verified } from '../tenant/verify.ts';
 import { API_VERSION, type App, CLUSTERS, readBody, rowOf } from './tenancy.ts';
 
 /** Slices of one answer: a client hears of progress some times a second, and no answer takes long. */
@@ -45,7 +46,7 @@ async function someSlices(b: Bindings, id: string, asked: string | undefined) {
   const until = world.now() + SLICES_MS;
   let { next } = 'next' in from ? from : { next: undefined };
   for (let n = 0; n < SLICES && world.now() < until; n++) {
-    const slice = await tenant.verify(next);
+    const slice = await tenant.verify(next).catch(unopened);
     status.table = slice.table;
     status.rows += slice.rows;
     status.unsummed += slice.unsummed;
@@ -58,7 +59,16 @@ async function someSlices(b: Bindings, id: string, asked: string | undefined) {
   return left.length === 0 ? status : { ...status, continue: JSON.stringify({ parts: left, next }) };
 }
 
+/** A file that is no database any more can't be asked. */
+function unopened(e: unknown): Verified {
+  const findings = [`the store cannot be opened: ${e instanceof Error ? e.message : e}; the server's log tells why`];
+  return { table: 'file', rows: 0, unsummed: 0, findings, found: 1 };
+}
+
 async function partsOf(b: Bindings, id: string): Promise<Placement[]> {
   const { part } = parseStoreName(id);
-  return [part, ...(await b.TENANTS.getByName(id).parts())];
+  const siblings = await b.TENANTS.getByName(id)
+    .parts()
+    .catch(() => []);
+  return [part, ...siblings];
 }

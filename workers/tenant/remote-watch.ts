@@ -10,7 +10,7 @@ import {
   type WatchOptions,
 } from '../../kube/store/store.ts';
 import type { StoreStub } from './remote.ts';
-import { ACK, ACK_UNITS, errorOf, PING, PONG, type WatchRequest, watchUrl } from './watch-wire.ts';
+import { ACK, ACK_UNITS, BROKEN, errorOf, PING, PONG, unopened, type WatchRequest, watchUrl } from './watch-wire.ts';
 
 /** The client's end of a watch's WebSocket. */
 export interface ClientSocket {
@@ -18,7 +18,10 @@ export interface ClientSocket {
   accept(): void;
   send(text: string): void;
   close(code?: number, reason?: string): void;
-  addEventListener(type: 'message' | 'close' | 'error', f: (e: { data?: unknown }) => void): void;
+  addEventListener(
+    type: 'message' | 'close' | 'error',
+    f: (e: { data?: unknown; code?: number; reason?: string }) => void,
+  ): void;
 }
 
 /** Text kept for a reader that is behind; past it the socket is closed, and opened again when the reader has caught up. */
@@ -44,6 +47,8 @@ export class RemoteWatch implements AsyncIterableIterator<Batch> {
   #units = 0;
   #ended = false;
   #failures = 0;
+  /** The store said that it can't go on. */
+  #broken: StoreError | null = null;
   #started = false;
   #heard = true;
   #wake: (() => void) | null = null;
@@ -73,6 +78,10 @@ export class RemoteWatch implements AsyncIterableIterator<Batch> {
       if (batch) {
         if (this.#pending.length === 0) this.#pendingUnits = 0;
         return { done: false, value: batch };
+      }
+      if (this.#broken) {
+        this.#ended = true;
+        throw this.#broken;
       }
       if (!this.#socket) await this.#open();
       else await this.#wait();
@@ -111,6 +120,11 @@ export class RemoteWatch implements AsyncIterableIterator<Batch> {
         this.#ended = true;
         throw e;
       }
+      const never = this.#started ? null : unopened(e instanceof Error ? e.message : String(e));
+      if (never) {
+        this.#ended = true;
+        throw never;
+      }
       this.#failures++;
     }
   }
@@ -139,7 +153,10 @@ export class RemoteWatch implements AsyncIterableIterator<Batch> {
     this.#units = 0;
     this.#started = true;
     socket.addEventListener('message', (e) => this.#message(socket, e.data));
-    socket.addEventListener('close', () => this.#lost(socket));
+    socket.addEventListener('close', (e) => {
+      if (socket === this.#socket && e.code === BROKEN) this.#broken = errorOf(e.reason ?? '');
+      this.#lost(socket);
+    });
     socket.addEventListener('error', () => this.#lost(socket));
     // Newer compatibility dates give Blobs otherwise.
     socket.binaryType = 'arraybuffer';

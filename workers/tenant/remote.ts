@@ -24,7 +24,7 @@ import {
 } from '../../kube/store/store.ts';
 import { type ClientSocket, RemoteWatch } from './remote-watch.ts';
 import { damage } from './sql.ts';
-import { errorOf } from './watch-wire.ts';
+import { errorOf, unopened } from './watch-wire.ts';
 
 /** A store object as its stub shows it. */
 export interface StoreStub {
@@ -62,7 +62,7 @@ export class RemoteStore implements Store {
   }
 
   read(range: Range, o?: ReadOptions): Promise<Page | Stale> {
-    return this.#call((stub) => stub.read(range, o));
+    return this.#ask((stub) => stub.read(range, o));
   }
 
   async commit(ops: Op[], o: CommitOptions = {}): Promise<Commit | Stale> {
@@ -87,7 +87,7 @@ export class RemoteStore implements Store {
   }
 
   confirm(assume: Assume): Promise<Confirmed | Stale> {
-    return this.#call((stub) => stub.confirm(assume));
+    return this.#ask((stub) => stub.confirm(assume));
   }
   compact(before: Revision): Promise<void> {
     return this.#call((stub) => stub.compact(before));
@@ -99,17 +99,24 @@ export class RemoteStore implements Store {
     return this.#call((stub) => stub.release(lease, holder));
   }
   related(...a: Parameters<Store['related']>): Promise<Entry[]> {
-    return this.#call((stub) => stub.related(...a));
+    return this.#ask((stub) => stub.related(...a));
   }
   versions(key: Key, o?: VersionsOptions): Promise<Versions | Stale> {
-    return this.#call((stub) => stub.versions(key, o));
+    return this.#ask((stub) => stub.versions(key, o));
   }
   info(): Promise<StoreInfo> {
-    return this.#call((stub) => stub.info());
+    return this.#ask((stub) => stub.info());
   }
 
   watch(range: Range, after: Revision, o: WatchOptions = {}): AsyncIterable<Batch> {
     return new RemoteWatch(this.#connect, this.#env, range, after, o);
+  }
+
+  /** #call() for what changes nothing: where the platform can't open the object's file, that is what the caller hears. */
+  #ask<T>(f: (stub: StoreStub) => Promise<T>): Promise<T> {
+    return this.#call(f).catch((e: unknown) => {
+      throw unopened(textOf(e)) ?? e;
+    });
   }
 
   async #call<T>(f: (stub: StoreStub, repeat: boolean) => Promise<T>): Promise<T> {

@@ -54,3 +54,15 @@ export function errorOf(message: string): StoreError | null {
   const m = CODES.exec(message);
   return m ? new StoreError(m[1] as StoreErrorCode, m[2] ?? '') : null;
 }
+
+/** Closes the socket of a watch that can't go on; the reason is the StoreError's message. WebSocket's own "internal error". */
+export const BROKEN = 1011;
+/** A close reason is 123 bytes at most. */
+export const REASON_MAX = 100;
+
+/** The platform's word for what it tells its log alone, as that a file is no database: the StoreError for it, or null. */
+export function unopened(message: string): StoreError | null {
+  return /^internal error; reference = /.test(message)
+    ? new StoreError('corrupt', `the store cannot be opened (${message})`)
+    : null;
+}
