@@ -1,0 +1,143 @@
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { connectNodes, liveObjects, pause } from './idle.ts';
+import { CLUSTERS, type Cluster, type Server, startServer } from './server.ts';
+
+/** Enough to see that nothing stays for each of them. */
+const MANY = 30;
+const NODES = 3;
+/** workerd puts an object to sleep after some 10 s without work. */
+const SLEEP_MS_MAX = 120_000;
+const MAPS = '/api/v1/namespaces/default/configmaps';
+
+let server: Server;
+before(async () => {
+  server = await startServer();
+});
+after(() => server.stop());
+
+const path = (c: Cluster, rest: string) => `/clusters/${c.id}${rest}`;
+const configMap = (name: string, text = '') => JSON.stringify({ metadata: { name }, data: { text } });
+async function json<T>(c: Cluster, rest: string): Promise<T> {
+  const r = await server.ask(path(c, rest), c.token);
+  assert.equal(r.code, 200, r.text);
+  return JSON.parse(r.text) as T;
+}
+interface Listed {
+  items: { metadata: { name: string; namespace: string; resourceVersion: string } }[];
+}
+const namesOf = (l: Listed) => l.items.map((i) => `${i.metadata.namespace}/${i.metadata.name}`);
+
+test('quiet clusters sleep: with nodes connected and watches open no store, loop or tunnel of theirs stays awake', async (t) => {
+  const clusters: Cluster[] = [];
+  for (let i = 0; i < MANY; i++) clusters.push(await server.create(`quiet-${i}`));
+  const born = await liveObjects(server);
+  assert.equal(born.Loop, 0, 'a new cluster wakes no loop');
+  t.after(await connectNodes(server, clusters.slice(0, NODES)));
+  // Each object has its moments: a tunnel looks each half minute whether its node is there. None is awake all the time.
+  const seen: Record<string, number>[] = [];
+  for (const end = Date.now() + SLEEP_MS_MAX; Date.now() < end; await pause(3_000)) {
+    const live = await liveObjects(server);
+    seen.push(live);
+    if (live.TenantStore === 0 && live.Loop === 0 && live.NodeTunnel === 0) break;
+  }
+  const last = seen.at(-1);
+  assert.deepEqual([last?.TenantStore, last?.Loop, last?.NodeTunnel], [0, 0, 0], JSON.stringify(seen.slice(-5)));
+  const [first] = clusters;
+  assert.ok(first);
+  const leases = await json<{ items: { spec: { renewTime: string } }[] }>(
+    first,
+    '/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases',
+  );
+  const age = Date.now() - Date.parse(leases.items[0]?.spec.renewTime ?? '');
+  assert.ok(age < 40_000, `the Lease of a connected node was renewed ${age} ms ago`);
+});
+
+test('a new cluster begins with what its loops would write: when they wake they leave it as it is', async () => {
+  const c = await server.create('begins');
+  const all = async () => ({
+    accounts: await json<Listed>(c, '/api/v1/serviceaccounts'),
+    maps: await json<Listed>(c, '/api/v1/configmaps'),
+    services: await json<Listed>(c, '/api/v1/services'),
+  });
+  const born = await all();
+  const namespaces = ['default', 'kube-node-lease', 'kube-public', 'kube-system'];
+  assert.deepEqual(
+    namesOf(born.accounts),
+    namespaces.map((n) => `${n}/default`),
+  );
+  assert.deepEqual(
+    namesOf(born.maps),
+    namespaces.map((n) => `${n}/kube-root-ca.crt`),
+  );
+  assert.deepEqual(namesOf(born.services), ['default/kubernetes']);
+  const body = JSON.stringify({ metadata: { name: 'woken' } });
+  await server.ask(path(c, '/api/v1/namespaces'), c.token, { method: 'POST', body });
+  for (;;) {
+    const now = await all();
+    if (!namesOf(now.accounts).includes('woken/default') || !namesOf(now.maps).includes('woken/kube-root-ca.crt')) {
+      await pause(50);
+      continue;
+    }
+    const old = (l: Listed) => l.items.filter((i) => i.metadata.namespace !== 'woken').map((i) => i.metadata);
+    assert.deepEqual(old(now.accounts), old(born.accounts));
+    assert.deepEqual(old(now.maps), old(born.maps));
+    assert.deepEqual(old(now.services), old(born.services));
+    return;
+  }
+});
+
+test('a cluster at its limit of objects is told so and can still delete; its neighbour notices nothing', async () => {
+  const c = await server.create('full', { limits: { objects: 14 } });
+  const neighbour = await server.create('neighbour');
+  const create = (of: Cluster, name: string) =>
+    server.ask(path(of, MAPS), of.token, { method: 'POST', body: configMap(name) });
+  let refused = await create(c, 'a');
+  assert.equal(refused.code, 201);
+  for (let i = 0; refused.code === 201; i++) refused = await create(c, `b-${i}`);
+  const status = JSON.parse(refused.text) as { reason: string; message: string };
+  assert.deepEqual([refused.code, status.reason], [403, 'Forbidden']);
+  assert.match(
+    status.message,
+    /exceeded quota: cluster-limits, requested: objects=1, used: objects=14, limited: objects=14/,
+  );
+  assert.equal((await create(neighbour, 'a')).code, 201);
+  assert.equal((await server.ask(path(c, `${MAPS}/a`), c.token, { method: 'DELETE' })).code, 200);
+  assert.equal((await create(c, 'again')).code, 201);
+});
+
+test('limits can be changed while the cluster runs, and say what is used', async () => {
+  const c = await server.create('changing');
+  const limits = async (spec: object) => {
+    const r = await server.ask(`${CLUSTERS}/changing/limits`, server.operator, {
+      method: 'PUT',
+      body: JSON.stringify({ spec }),
+    });
+    return { code: r.code, body: JSON.parse(r.text) as { spec?: Record<string, number>; status?: { used?: object } } };
+  };
+  const set = await limits({ bytes: 20_000, watches: 1 });
+  assert.deepEqual([set.code, set.body.spec?.bytes, set.body.spec?.objects], [200, 20_000, 100_000]);
+  const big = await server.ask(path(c, MAPS), c.token, { method: 'POST', body: configMap('big', 'x'.repeat(20_000)) });
+  assert.equal(big.code, 403, big.text);
+  assert.match(big.text, /limited: bytes=20000/);
+  const watch = () => server.ask(path(c, `${MAPS}?watch=1&resourceVersion=1000&timeoutSeconds=2`), c.token);
+  const open = server.ask(path(c, `${MAPS}?watch=1&timeoutSeconds=3`), c.token);
+  let second = await watch();
+  for (; second.code !== 429; second = await watch()) await pause(20);
+  assert.match(second.text, /"reason":"TooManyRequests"/);
+  assert.equal(second.headers['retry-after'], '1');
+  assert.equal((await open).code, 200);
+  assert.equal((await limits({ unknown: 1 })).code, 400);
+});
+
+test('beyond its rate a cluster gets 429 with Retry-After; its neighbour is served', async () => {
+  const c = await server.create('fast', { limits: { requests: 2 } });
+  const neighbour = await server.create('slow');
+  const get = (of: Cluster) => server.ask(path(of, '/api/v1/namespaces/default'), of.token);
+  const answers = await Promise.all(Array.from({ length: 20 }, () => get(c)));
+  const refused = answers.filter((a) => a.code === 429);
+  assert.ok(refused.length > 0 && answers.some((a) => a.code === 200));
+  assert.equal(refused[0]?.headers['retry-after'], '1');
+  assert.match(refused[0]?.text ?? '', /too many requests, please try again later/);
+  assert.equal((await get(neighbour)).code, 200);
+});
