@@ -1,7 +1,13 @@
 import { joinBytes, lengthFrame } from '../kube/codec/framing.ts';
 import { printJson } from '../kube/codec/json.ts';
+import { wrapLines } from '../kube/codec/json-lines.ts';
 import { contentTypeOf, PROTOBUF_TYPE } from '../kube/codec/negotiate.ts';
-import { encodeWatchEvent, encodeObject as protoObject, transcodeEvents } from '../kube/codec/protobuf.ts';
+import {
+  encodeWatchEvent,
+  encodeObject as protoObject,
+  transcodeAdded,
+  transcodeEvents,
+} from '../kube/codec/protobuf.ts';
 import { toPartial, toTable } from '../kube/codec/table.ts';
 import type { JsonObject } from '../kube/meta/json.ts';
 import type { KubeObject } from '../kube/meta/object.ts';
@@ -20,12 +26,15 @@ export interface EventEncoder {
   type: string;
   /** What the store may join by itself; undefined where events have to be looked at. */
   join?: EventJoin;
+  /** ADDED events of a page whose rows the store joined with newlines; there is one where there is a `join`. */
+  added?(items: readonly Uint8Array[]): Uint8Array[];
   events(events: readonly WatchEvent[]): Uint8Array;
   bookmark(revision: Revision, initialEventsEnd: boolean): Uint8Array;
   error(status: Status): Uint8Array;
 }
 
 const utf8 = new TextEncoder();
+const END = utf8.encode('}\n');
 const META = 'io.k8s.apimachinery.pkg.apis.meta.v1';
 
 /** The encoder that a watch needs. */
@@ -86,9 +95,13 @@ function transformer(call: Call, resource: Resource): Transform {
 function jsonEvents(resource: Resource, transform: Transform): EventEncoder {
   const frame = (type: string, object: JsonObject) => `{"type":"${type}","object":${printJson(object)}}\n`;
   const { apiVersion, hash: schema } = resource;
+  const { kind } = resource.ref;
+  // A joined row begins with the bracket of its object.
+  const added = (items: readonly Uint8Array[]) =>
+    wrapLines(items, 1, utf8.encode(`{"type":"ADDED","object":{"kind":"${kind}","apiVersion":"${apiVersion}",`), END);
   return {
     type: 'application/json',
-    ...(transform ? {} : { join: { kind: resource.ref.kind, apiVersion, schema } }),
+    ...(transform ? {} : { join: { kind, apiVersion, schema }, added }),
     events(events) {
       let text = '';
       for (const e of events) {
@@ -111,6 +124,8 @@ function objectText(resource: Resource, e: WatchEvent): string {
 function protoEvents(call: Call, resource: Resource, transform: Transform): EventEncoder {
   const { schemas } = call.parts;
   const { apiVersion, hash: schema } = resource;
+  const { kind } = resource.ref;
+  const added = (items: readonly Uint8Array[]) => transcodeAdded(resource.struct, apiVersion, kind, items);
   const partial = transform && schemas.struct(`${META}.PartialObjectMetadata`);
   const status = schemas.struct(`${META}.Status`);
   const frame = (type: string, struct: Struct, object: JsonObject) =>
@@ -119,14 +134,14 @@ function protoEvents(call: Call, resource: Resource, transform: Transform): Even
     transform && partial ? frame(type, partial, transform(object)) : frame(type, resource.struct, object);
   return {
     type: contentTypeOf(call.out, true),
-    ...(transform ? {} : { join: { kind: resource.ref.kind, apiVersion, schema, as: 'protobuf' as const } }),
+    ...(transform ? {} : { join: { kind, apiVersion, schema, as: 'protobuf' as const }, added }),
     events: (events) =>
       transform || !events.every((e) => isCurrent(resource, e))
         ? joinBytes(events.map((e) => one(e.type, objectOf(resource, e))))
         : transcodeEvents(
             resource.struct,
             apiVersion,
-            resource.ref.kind,
+            kind,
             events.map((e) => ({ type: e.type, text: spliceItem(e.value, e.revision) })),
           ),
     bookmark: (revision, end) => one('BOOKMARK', bookmarkObject(resource, revision, end)),

@@ -5,7 +5,7 @@ import { parseJson } from '../kube/codec/json.ts';
 import { decodeEnvelope, decodeProto, decodeWatchEvent, encodeObject } from '../kube/codec/protobuf.ts';
 import type { JsonObject } from '../kube/meta/json.ts';
 import { schemas } from '../kube/schema/schemas.ts';
-import { ADMIN, bench } from './testing.ts';
+import { ADMIN, bench, events } from './testing.ts';
 
 const PODS = '/api/v1/namespaces/default/pods';
 const PROTOBUF = 'application/vnd.kubernetes.protobuf';
@@ -64,6 +64,44 @@ test('a protobuf watch is frames of events around whole objects', async () => {
   const { kind, raw } = decodeEnvelope(event.object);
   const { metadata } = decodeProto(struct(POD), raw) as { metadata: JsonObject };
   assert.deepEqual([event.type, kind, metadata.name, metadata.resourceVersion], ['ADDED', 'Pod', 'x', '3']);
+});
+
+test('the events of what stands are the same in JSON and in protobuf, over pages', async () => {
+  const b = await bench();
+  const path = '/api/v1/namespaces/default/configmaps';
+  for (let i = 0; i < 7; i++) {
+    const k = i < 2 ? `"é"\n${i}` : `x${i}`.repeat(400_000);
+    await b.ask('POST', path, { metadata: { name: `c${i}`, labels: { half: String(i % 2) } }, data: { k } });
+  }
+  for (const query of ['?watch=1', '?watch=1&labelSelector=half%3D1']) {
+    const list = await b.ask('GET', `${path}${query.replace('watch=1', '')}`);
+    const items = list.body.items as unknown as JsonObject[];
+    const want = items.map((o) => ({ type: 'ADDED', object: { kind: 'ConfigMap', apiVersion: 'v1', ...o } }));
+    assert.deepEqual(await events(await b.open('GET', path + query), want.length), want);
+    const stream = await b.open('GET', path + query, { accept: PROTOBUF });
+    const reader = (stream.body as ReadableStream<Uint8Array>).getReader();
+    const frames = lengthReader();
+    const seen: unknown[] = [];
+    while (seen.length < want.length) {
+      const { value = new Uint8Array() } = await reader.read();
+      for (const { type, object } of frames.push(value).map(decodeWatchEvent)) {
+        const { kind, raw } = decodeEnvelope(object);
+        const { metadata, data } = decodeProto(struct('io.k8s.api.core.v1.ConfigMap'), raw) as {
+          metadata: JsonObject;
+          data: JsonObject;
+        };
+        seen.push([type, kind, metadata.name, metadata.resourceVersion, data]);
+      }
+    }
+    await reader.cancel();
+    assert.deepEqual(
+      seen,
+      items.map(({ metadata, data }) => {
+        const { name, resourceVersion } = metadata as JsonObject;
+        return ['ADDED', 'ConfigMap', name, resourceVersion, data];
+      }),
+    );
+  }
 });
 
 test('a failure is in the form that the client reads', async () => {

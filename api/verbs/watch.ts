@@ -1,5 +1,5 @@
 import { failure, StatusError } from '../../kube/meta/status.ts';
-import type { Batch, Page, ReadOptions, Revision, Store, WatchEvent, WatchOptions } from '../../kube/store/store.ts';
+import type { Batch, Page, PageJoin, ReadOptions, Revision, Store, WatchOptions } from '../../kube/store/store.ts';
 import { type Call, confirm, read, readOn, storeOf, storeStatus } from '../call.ts';
 import { batchFrame, type EventEncoder, eventEncoder } from '../encode-events.ts';
 import type { Resource } from '../parts.ts';
@@ -31,9 +31,15 @@ export async function watch(call: Call, resource: Resource): Promise<Response> {
   try {
     const asked = revisionOf(o.resourceVersion, true);
     if (o.sendInitialEvents || asked === 0) {
-      const first = await readPage(call, store, selected, o, undefined);
+      const join: PageJoin | undefined = encode.added && {
+        version: resource.apiVersion,
+        schema: resource.hash,
+        separator: '\n',
+      };
+      const next = (from?: Page) => readPage(call, store, selected, o, join, from);
+      const first = await next();
       if (asked > first.revision) throw tooLargeRevision(asked, first.revision);
-      feed.start(first.revision, present(call, store, selected, o, first));
+      feed.start(first.revision, o.sendInitialEvents ? present(first, next) : undefined);
     } else {
       // Confirmed before the head is sent: a store may say only with its first batch that the View is behind.
       await confirm(call);
@@ -48,28 +54,35 @@ export async function watch(call: Call, resource: Resource): Promise<Response> {
 }
 
 /** One page of the present state, or only its revision where the state isn't asked for. */
-function readPage(call: Call, store: Store, selected: Selected, o: ListOptions, from: Page | undefined): Promise<Page> {
+function readPage(
+  call: Call,
+  store: Store,
+  selected: Selected,
+  o: ListOptions,
+  join: PageJoin | undefined,
+  from: Page | undefined,
+): Promise<Page> {
   const options: ReadOptions = o.sendInitialEvents ? {} : { limit: 1, factsOnly: true };
   if (selected.select && o.sendInitialEvents) options.select = selected.select;
+  if (join && o.sendInitialEvents) options.join = join;
   if (from?.next !== undefined) Object.assign(options, { after: from.next, at: from.revision });
   return from ? readOn(store, selected.range, options) : read(call, store, selected.range, options);
 }
 
 /** The present state page by page, as fast as the client takes it. */
-async function* present(
-  call: Call,
-  store: Store,
-  selected: Selected,
-  o: ListOptions,
-  first: Page,
-): AsyncGenerator<readonly WatchEvent[]> {
-  if (!o.sendInitialEvents) return;
+async function* present(first: Page, next: (from: Page) => Promise<Page>): AsyncGenerator<Page> {
   let page = first;
   for (;;) {
-    yield page.entries.map((e): WatchEvent => ({ ...e, type: 'ADDED' }));
+    yield page;
     if (page.next === undefined) return;
-    page = await readPage(call, store, selected, o, page);
+    page = await next(page);
   }
+}
+
+/** The events of a page, every row as ADDED. */
+function addedOf(encode: EventEncoder, page: Page): Uint8Array[] {
+  if (page.items && encode.added) return encode.added(page.items);
+  return page.entries.length === 0 ? [] : [encode.events(page.entries.map((e) => ({ ...e, type: 'ADDED' })))];
 }
 
 /** One watch's stream: batches in, frames out, bookmarks and the end by the clock. */
@@ -123,7 +136,7 @@ class Feed {
     this.#close();
   }
 
-  start(from: Revision, present: AsyncIterable<readonly WatchEvent[]> | undefined): void {
+  start(from: Revision, present: AsyncIterable<Page> | undefined): void {
     const { env } = this.#call.cluster;
     const seconds = this.#options.timeoutSeconds || MIN_TIMEOUT_SECONDS * (1 + env.random());
     this.#timers.push(env.after(seconds * 1000, () => this.#timeout()));
@@ -153,11 +166,13 @@ class Feed {
     arm();
   }
 
-  async #pump(from: Revision, present: AsyncIterable<readonly WatchEvent[]> | undefined): Promise<void> {
+  async #pump(from: Revision, present: AsyncIterable<Page> | undefined): Promise<void> {
     try {
-      for await (const events of present ?? []) {
-        if (this.#closed) return;
-        if (events.length > 0) await this.#send(this.#encode.events(events));
+      for await (const page of present ?? []) {
+        for (const frame of addedOf(this.#encode, page)) {
+          if (this.#closed) return;
+          await this.#send(frame);
+        }
       }
       if (this.#closed) return;
       this.#sent = from;

@@ -15,6 +15,12 @@ const row = (revision: number, data: string) =>
   `{"metadata":{"resourceVersion":"${revision}","name":"a"},"data":{"k":"${data}"}}`;
 const page = (rows: readonly string[]) => [text.encode(rows.join('\n'))];
 
+/** Equal end to end; deepEqual has its limits. */
+function same(x: readonly Uint8Array[], y: readonly Uint8Array[]): boolean {
+  const [a, b] = [joinBytes(x), joinBytes(y)];
+  return a.length === b.length && a.every((byte, i) => byte === b[i]);
+}
+
 function found(cache: ItemCache, shelf: Shelf, revision: number): number[] | undefined {
   const at: Found = { bytes: new Uint8Array(), from: 0, to: 0, text: 0 };
   return cache.find(shelf, revision, at) ? [at.text, ...at.bytes.slice(at.from, at.to)] : undefined;
@@ -62,13 +68,10 @@ test('a list of rows that were listed before is the same, whatever changed among
 test('rows that were kept come back while others push them out', () => {
   const kept = { cache: new ItemCache(), shelf: new Map<number, number>() };
   const rows = Array.from({ length: 700 }, (_, i) => row(i + 1, String(i % 10).repeat(40_000)));
-  const want = joinBytes(transcodeItems(configMap, page(rows)));
+  const want = transcodeItems(configMap, page(rows));
   for (const order of ['as they are', 'again']) {
-    assert.deepEqual(joinBytes(transcodeItems(configMap, page(rows), kept)), want, order);
+    assert.ok(same(transcodeItems(configMap, page(rows), kept), want), order);
   }
   const mixed = [...rows.slice(600), ...rows.slice(0, 200), ...rows.slice(600)];
-  assert.deepEqual(
-    joinBytes(transcodeItems(configMap, page(mixed), kept)),
-    joinBytes(transcodeItems(configMap, page(mixed))),
-  );
+  assert.ok(same(transcodeItems(configMap, page(mixed), kept), transcodeItems(configMap, page(mixed))));
 });

@@ -1,9 +1,7 @@
-import { linesOf } from './json-lines.ts';
+import { linesOf, PIECE_BYTES } from './json-lines.ts';
 import { endOfValue } from './json-scan.ts';
 import { BackBuffer } from './proto-buffer.ts';
 
-/** Lines are taken in pieces of this size, which stay in the processor's cache. */
-const PIECE_BYTES = 128 * 1024;
 /** What a line begins with: `{"metadata":`. */
 const HEAD = 12;
 const NEWLINE = 10;

@@ -1,6 +1,6 @@
 import type { Struct } from '../schema/schema.ts';
 import type { Found, ItemCache, Shelf } from './item-cache.ts';
-import { linesOf } from './json-lines.ts';
+import { linesOf, PIECE_BYTES } from './json-lines.ts';
 import { QUOTE } from './json-scan.ts';
 import { BackBuffer } from './proto-buffer.ts';
 import { type Plan, planOf } from './proto-plan.ts';
@@ -8,8 +8,6 @@ import { beginLines, endOfLine, readLine, writeLine } from './proto-transcode.ts
 
 /** Tag of field 2 of every list: its items. */
 export const ITEMS = 18;
-/** Lines are taken in pieces of this size, which stay in the processor's cache together with what is made of them. */
-const PIECE_BYTES = 128 * 1024;
 /** Ints of a line: its record (0: its item is kept), where it begins and ends, how much is written behind its item. */
 const LINE = 4;
 /** What a line begins with that the store joined: `{"metadata":{"resourceVersion":"`; the revision follows. */
@@ -91,7 +89,7 @@ function writeItems(plan: Plan, count: number, kept: Kept | undefined): void {
       out.varint(ITEMS);
     } else if (kept?.cache.find(kept.shelf, revisionAt(out.bytes, lines[line + 1] as number), found)) {
       out.copyFrom(found.bytes, found.from, found.to);
-    }
+    } else throw new Error('an item went while its piece was written');
   }
   if (kept) keep(kept, count);
 }

@@ -1,9 +1,10 @@
 import type { JsonObject } from '../meta/json.ts';
 import type { Struct } from '../schema/schema.ts';
+import { linesOf, PIECE_BYTES } from './json-lines.ts';
 import { BackBuffer } from './proto-buffer.ts';
 import { ProtoError } from './proto-error.ts';
 import { ITEMS } from './proto-items.ts';
-import { planOf } from './proto-plan.ts';
+import { type Plan, planOf } from './proto-plan.ts';
 import { readMessage } from './proto-read.ts';
 import { Reader } from './proto-reader.ts';
 import { beginLines, endOfLine, readLine, transcodeMessage, writeLine } from './proto-transcode.ts';
@@ -196,28 +197,48 @@ export function transcodeEvents(
   events: readonly { type: string; text: string }[],
   before: Uint8Array = NOTHING,
 ): Uint8Array {
-  const plan = planOf(struct);
   let text = '';
   for (const e of events) text += `${e.text}\n`;
-  const length = out.hold(text);
+  writeEvents(planOf(struct), apiVersion, kind, out.hold(text), (line) => events[line]?.type ?? '');
+  out.raw(before);
+  return out.take();
+}
+
+/** ADDED events of all rows of a page that the store joined, a row on a line; in pieces. */
+export function transcodeAdded(
+  struct: Struct,
+  apiVersion: string,
+  kind: string,
+  parts: readonly Uint8Array[],
+): Uint8Array[] {
+  const pieces: Uint8Array[] = [];
+  for (const piece of linesOf(parts, PIECE_BYTES)) {
+    writeEvents(planOf(struct), apiVersion, kind, out.hold(piece), () => 'ADDED');
+    pieces.push(out.take());
+  }
+  return pieces;
+}
+
+/** The events of all lines of the held text. */
+function writeEvents(
+  plan: Plan,
+  apiVersion: string,
+  kind: string,
+  length: number,
+  type: (line: number) => string,
+): void {
+  const records: number[] = [];
   beginLines();
-  let at = 0;
-  const records = events.map(() => {
-    const record = readLine(out, plan, at, length);
-    at = endOfLine() + 1;
-    return record;
-  });
-  for (let i = events.length - 1; i >= 0; i--) {
+  for (let at = 0; at < length; at = endOfLine() + 1) records.push(readLine(out, plan, at, length));
+  for (let line = records.length - 1; line >= 0; line--) {
     const event = out.written;
     beginEnvelope();
     const end = out.written;
-    writeLine(out, plan, records[i] as number);
+    writeLine(out, plan, records[line] as number);
     endEnvelope(end, apiVersion, kind);
-    endEvent(event, (events[i] as { type: string }).type);
+    endEvent(event, type(line));
     out.uint32(out.written - event);
   }
-  out.raw(before);
-  return out.take();
 }
 const NOTHING = new Uint8Array(0);
 
