@@ -65,6 +65,11 @@ export class Maintenance {
     this.#timers.set('policy', this.#state.env.now() + PUSH_AGAIN_MS);
   }
 
+  /** The restore under way failed: nothing else can be done before it. */
+  restoreAgain(): void {
+    this.#timers.rearm(this.#state.env.now() + RESTORE_AGAIN_MS);
+  }
+
   rearm(): void {
     this.#timers.rearm();
   }

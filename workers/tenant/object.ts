@@ -378,6 +378,7 @@ export function makeTenantStore<E>(options: TenantOptions<E>) {
         sibling: part !== 'main',
         travelMs: part === 'main' ? TRAVEL_MS : REPLAY_MS,
         ...(options.restoring ? { restoring: options.restoring } : {}),
+        restoreFailed: (cause) => this.#world.log('error', 'store.restore', { error: String(cause) }),
         jumped: () => this.#opened?.sockets.closeAll('the cluster has been restored'),
         policyMoved: (policy) => this.#push(policy),
         wake: (loop, revision, attempt) => this.#wake(loop, revision, attempt),

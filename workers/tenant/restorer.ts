@@ -16,6 +16,8 @@ export interface RestorerHost {
   restoring?: RestoreRules;
   /** Revisions jumped over what was watched: sockets are to be closed. */
   jumped?(): void;
+  /** A restore can't go on now; it is tried again. */
+  restoreFailed?(cause: unknown): void;
 }
 /** And of the store. */
 export interface RestorerParts {
@@ -39,7 +41,7 @@ export class Restorer {
     this.#host = host;
     this.#parts = parts;
     // A former life of the object began one. Who opens the store must have its hands on it first.
-    if (parts.state.restoring) host.env.after(0, () => void this.run().catch(() => {}));
+    if (parts.state.restoring) host.env.after(0, () => void this.run());
   }
 
   /**
@@ -52,8 +54,7 @@ export class Restorer {
     const r = beginRestore(state, targetRevision(state, target), by);
     maintenance.restoreLater();
     await this.#host.sync();
-    // What fails is tried again by the alarm.
-    void this.run().catch(() => {});
+    void this.run();
     return r;
   }
 
@@ -62,11 +63,13 @@ export class Restorer {
     return lastRestore(this.#parts.state.sql);
   }
 
-  /** Brings the restore under way, if any, to its end. */
+  /** Brings the restore under way, if any, to its end, or as far as it gets: the alarm tries again. Never rejects. */
   run(): Promise<void> {
-    this.#running ??= this.#run().finally(() => {
-      this.#running = null;
-    });
+    this.#running ??= this.#run()
+      .catch((e: unknown) => this.#host.restoreFailed?.(e))
+      .finally(() => {
+        this.#running = null;
+      });
     return this.#running;
   }
 

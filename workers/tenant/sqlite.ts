@@ -281,6 +281,7 @@ export class SqliteStore implements Store {
   /** To be called when the alarm fires: expiries, compaction, scrubbing, wake-ups that got lost. */
   async alarm(): Promise<void> {
     await this.restorer.run();
+    if (this.state.restoring) return this.#maintenance.restoreAgain();
     const changed: Changed = { changes: [] };
     const before = this.state.policy;
     const due = this.#maintenance.run(changed, () => this.#mark(changed));

@@ -50,14 +50,14 @@ export class Timers {
     return due;
   }
 
-  /** After the alarm has fired: asks for the next one, if any. */
-  rearm(): void {
+  /** After the alarm has fired: asks for the next one, if any, not before a time. */
+  rearm(notBeforeMs = 0): void {
     this.#scheduled = Number.POSITIVE_INFINITY;
-    this.#arm();
+    this.#arm(notBeforeMs);
   }
 
-  #arm(): void {
-    const at = this.#earliest();
+  #arm(notBeforeMs = 0): void {
+    const at = Math.max(this.#earliest(), notBeforeMs);
     if (at >= this.#scheduled) return;
     this.#scheduled = at;
     this.#schedule(at);

@@ -81,7 +81,7 @@ export function beginRestore(s: State, to: Revision, by: string): Restore {
   s.sql.transaction(() => {
     // Policy texts are told all at once, at the end: nobody must decide on half of the past.
     s.sql.run(
-      'CREATE TABLE restored_policy (key TEXT PRIMARY KEY, revision INTEGER NOT NULL, policy TEXT, uid TEXT NOT NULL, sum INTEGER) WITHOUT ROWID',
+      'CREATE TABLE IF NOT EXISTS restored_policy (key TEXT PRIMARY KEY, revision INTEGER NOT NULL, policy TEXT, uid TEXT NOT NULL, sum INTEGER) WITHOUT ROWID',
     );
     saveRestore(s.sql, r);
   });
@@ -225,7 +225,8 @@ function finish(s: State, r: Restore): void {
   s.sql.run(
     'INSERT OR REPLACE INTO policy (key, revision, policy, uid, sum) SELECT key, revision, policy, uid, sum FROM restored_policy',
   );
-  s.sql.run('DROP TABLE restored_policy');
+  // The table stays: SQLite drops none while any reader's cursor is open, and the platform closes those when it likes.
+  s.sql.run('DELETE FROM restored_policy');
   setMeta(s.sql, 'past_bytes', s.pastBytes);
   if (r.after === r.before) return;
   setMeta(s.sql, 'revision', r.after);
