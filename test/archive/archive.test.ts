@@ -169,7 +169,8 @@ describe('copies of a cluster', { timeout: 300_000 }, () => {
     assert.equal((await clusters()).find((c) => c.metadata.name === 'origin')?.status.url, before_?.status.url);
     // The administrator's token of the first life.
     const list = await items(origin, '/api/v1/configmaps');
-    const n = (name: string) => Number((list.find((o) => o.metadata.name === name)?.data as { n: string } | undefined)?.n);
+    const n = (name: string) =>
+      Number((list.find((o) => o.metadata.name === name)?.data as { n: string } | undefined)?.n);
     assert.ok(n('c0') - n('c99') === 0 || n('c0') - n('c99') === 1, `${n('c0')} and ${n('c99')}`);
     assert.equal(list.length, 400 + 4);
     assert.deepEqual(await named(origin, '/api/v1/nodes'), ['/n']);
