@@ -111,7 +111,7 @@ async function run(home: string, o: Options): Promise<number> {
         },
         control: server.control ?? '',
         graceMs: o.graceMs,
-        cluster: instance && { address: instance.cluster.address, timeDivisor: instance.cluster.timeDivisor },
+        cluster: instance?.cluster,
         ready: (child) => {
           say(
             `serving on ${server.url}${instance ? ` as an instance of ${instance.publicUrl}` : ''} (workerd ${child.pid})`,

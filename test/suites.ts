@@ -86,6 +86,11 @@ export const suites = (): readonly Suite[] => [
     ],
   },
   {
+    name: 'cluster',
+    about: 'coracle serve as a service, and three instances over an S3 bucket',
+    commands: [unit('--test-concurrency=1', ...glob('test/cluster/*.test.ts'))],
+  },
+  {
     name: 'e2e',
     about: 'kubectl against the whole system on this machine',
     commands: [unit('--test-concurrency=1', ...glob('test/e2e/*.test.ts'))],

@@ -46,7 +46,6 @@ export interface ClusterPart {
   key: string;
   stopMs: number;
   unsafePublicAddress: boolean;
-  timeDivisor: number;
 }
 
 /** A machine has more memory than a hosted isolate: room for some 10,000 pods. */
@@ -62,7 +61,7 @@ function clusterOf(c: ClusterPart | undefined): string {
   return `
   cluster = (bucket = ${text(c.bucket)}, bucketOptions = [${given.join(', ')}],
     address = ${text(c.address)}, ${c.advertise === undefined ? '' : `advertise = ${text(c.advertise)}, `}key = ${text(c.key)},
-    stopTimeoutMs = ${c.stopMs}, unsafePublicAddress = ${c.unsafePublicAddress}, unsafeTimeDivisor = ${c.timeDivisor}),`;
+    stopTimeoutMs = ${c.stopMs}, unsafePublicAddress = ${c.unsafePublicAddress}),`;
 }
 
 const controlOf = (path: string | undefined): string =>

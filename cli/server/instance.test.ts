@@ -51,7 +51,6 @@ describe('the configuration of one of several instances', () => {
       advertise: undefined,
       key: KEY,
       unsafePublicAddress: false,
-      timeDivisor: 1,
     });
   });
 

@@ -51,8 +51,6 @@ const InstanceFile = v.strictObject({
     }),
     {},
   ),
-  /** For tests: the engine's times are divided by it. */
-  unsafe_time_divisor: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(1000)), 1),
 });
 
 /** One of several instances, ready to be started. */
@@ -98,7 +96,6 @@ export function readInstance(path: string, env: Readonly<Record<string, string |
       advertise: instance.advertise,
       key,
       unsafePublicAddress: instance.unsafe_public_address,
-      timeDivisor: file.unsafe_time_divisor,
     },
     publicUrl: file.url,
     operatorToken: shared('operator-token', 'CORACLE_OPERATOR_TOKEN'),

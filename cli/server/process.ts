@@ -110,7 +110,9 @@ export async function bundle(entry: string, outfile: string): Promise<void> {
 
 /** Starts workerd on a prepared config, its lines on this process's stderr. */
 export function startHere(config: string): ChildProcess {
-  return spawn(WORKERD, ['serve', config, '--experimental'], { stdio: ['ignore', 2, 2] });
+  // With it, an instance says which objects it takes, opens and hands over.
+  const verbose = process.env.CORACLE_DEBUG ? ['--verbose'] : [];
+  return spawn(WORKERD, ['serve', config, '--experimental', ...verbose], { stdio: ['ignore', 2, 2] });
 }
 
 /** Starts workerd on a prepared config. `log`: a file for its output when it is to outlive this process. */

@@ -29,7 +29,7 @@ export interface Service {
   /** From the signal to the end of requests in flight. */
   graceMs: number;
   /** Of one of several instances. */
-  cluster?: { address: string; timeDivisor: number } | undefined;
+  cluster?: { address: string } | undefined;
   /** Called at each start that succeeded. */
   ready(child: ChildProcess): void;
   say(line: string): void;
@@ -115,7 +115,7 @@ async function end(s: Service, run: Run): Promise<void> {
   if (!run.alive()) return;
   s.say(`stopping: requests in flight have ${s.graceMs / 1000} s`);
   const began = Date.now();
-  const accepts = s.cluster ? Math.min(ACCEPTS_MS / s.cluster.timeDivisor, s.graceMs / 2) : 0;
+  const accepts = s.cluster ? Math.min(ACCEPTS_MS, s.graceMs / 2) : 0;
   const drained = control(s.control, 'POST', `/drain?after=${accepts}`, accepts + DRAIN_MS_MAX).catch((error) =>
     s.say(`the end could not be announced: ${error.message}`),
   );

@@ -5,7 +5,7 @@ import { ask } from './http.ts';
 import { ANSWER_MS_MAX, killOne, type Run, rollOne, startRun } from './run.ts';
 import { startSystem, type TestSystem } from './system.ts';
 
-// The short form of test/cluster/main.ts: one kill, one roll, few clusters, the engine's lease at a quarter of its 20 s.
+// The short form of test/cluster/main.ts: one kill, one roll, few clusters.
 
 /** With a cold build of the S3 server by the Go toolchain. */
 const BEGIN_MS_MAX = 900_000;
@@ -24,7 +24,7 @@ describe('three instances over one bucket', { skip: noGo }, () => {
   let run: Run;
   before(
     async () => {
-      s = await startSystem({ instances: 3, timeDivisor: 4 });
+      s = await startSystem({ instances: 3 });
       await Promise.all(s.instances.map((x) => x.start()));
       run = await startRun(s, 4, 1);
       await run.settle();

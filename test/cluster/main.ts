@@ -46,6 +46,10 @@ try {
   console.log(`${acknowledged} writes acknowledged, ${unknown} of open outcome, ${events} watch events`);
   for (const line of lost) console.log(`LOST ${line}`);
   failed += lost.length;
+} catch (error) {
+  failed++;
+  console.log(error);
+  for (const x of s.instances) console.log(`--- instance ${x.index}\n${x.log()}`);
 } finally {
   await s.close();
 }

@@ -1,5 +1,4 @@
 import { writeFileSync } from 'node:fs';
-import type { Agent } from 'node:https';
 import { join } from 'node:path';
 import type WebSocket from 'ws';
 import type { Env } from '../../kube/meta/env.ts';
@@ -9,6 +8,7 @@ import { keepControl } from '../../node-agent/tunnel/control.ts';
 import { dialRelay } from '../../node-agent/tunnel/stream.ts';
 import { ask } from './http.ts';
 import type { Target } from './load.ts';
+import type { TestSystem } from './system.ts';
 
 const env: Env = {
   now: () => Date.now(),
@@ -33,16 +33,11 @@ export interface TestNode {
 export const LOG = 'a line of the log\n';
 
 /** Registers a node as its agent would and keeps its tunnel open through the load balancer. */
-export async function startNode(
-  target: Target,
-  url: string,
-  operator: string,
-  agent: Agent,
-  dir: string,
-): Promise<TestNode> {
+export async function startNode(target: Target, s: TestSystem): Promise<TestNode> {
+  const { url, agent, dir } = s;
   const name = `node-${target.name}`;
   const path = `/apis/tenancy.coracle.dev/v1/clusters/${target.name}/node`;
-  const made = await ask(agent, 'POST', url + path, { token: operator, body: { metadata: { name } } });
+  const made = await ask(agent, 'POST', url + path, { token: s.token, body: { metadata: { name } } });
   const { token } = made.body.status as { token: string };
   const tokenFile = join(dir, `${target.name}.token`);
   const caFile = join(dir, 'secrets', 'ca.crt');
@@ -87,6 +82,13 @@ export async function startNode(
       });
     }).catch(() => undefined);
   };
-  const running = keepControl(api, name, { dial, wake: () => undefined }, env, over.signal, link);
+  const running = keepControl(
+    api,
+    name,
+    { dial, wake: () => undefined },
+    env,
+    AbortSignal.any([over.signal, s.over]),
+    link,
+  );
   return node;
 }

@@ -49,14 +49,21 @@ export interface Outcome {
 export async function startRun(s: TestSystem, count: number, seed: number): Promise<Run> {
   const names = Array.from({ length: count }, (_, i) => `c${i + 1}`);
   const targets = await inTurns(names, (name) => makeCluster(s, name));
-  const nodes = await inTurns(targets, (t) => startNode(t, s.url, s.token, s.agent, s.dir));
-  const watchers = targets.map((t) => startWatcher(t, s.url, s.agent));
+  const nodes = await inTurns(targets, (t) => startNode(t, s));
+  const watchers = targets.map((t) => startWatcher(t, s.url, s.agent, s.over));
   const stop = new AbortController();
   const live = () => s.instances.filter((x) => x.running && x.ready).map((x) => x.url);
   const writers = targets.flatMap((t, i) =>
     Array.from({ length: WRITERS }, (_, k) => ({
       target: i,
-      record: write(`w${k}`, t, s.agent, live, seeded(seed * 1000 + i * WRITERS + k), stop.signal),
+      record: write(
+        `w${k}`,
+        t,
+        s.agent,
+        live,
+        seeded(seed * 1000 + i * WRITERS + k),
+        AbortSignal.any([stop.signal, s.over]),
+      ),
     })),
   );
   const run: Run = {
@@ -87,7 +94,9 @@ async function makeCluster(s: TestSystem, name: string): Promise<Target> {
   const target = { name, path: `/clusters/${id}`, token: adminToken };
   const labels = { app: 'x' };
   const post = (path: string, body: unknown) =>
-    ask(s.agent, 'POST', s.url + target.path + path, { token: adminToken, body });
+    until(`${name}: POST ${path}`, async () =>
+      [201, 409].includes((await ask(s.agent, 'POST', s.url + target.path + path, { token: adminToken, body })).code),
+    );
   await post('/api/v1/namespaces/default/configmaps', { metadata: { name: 'probe' }, data: { seq: '0' } });
   await post('/apis/apps/v1/namespaces/default/replicasets', {
     metadata: { name: 'rs' },

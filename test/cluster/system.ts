@@ -42,15 +42,13 @@ export interface TestSystem {
   /** Folders of two versions of Coracle; /healthz says which one answers. */
   releases: [string, string];
   dir: string;
+  /** Aborts at close: whatever runs against the system ends. */
+  over: AbortSignal;
   close(): Promise<void>;
 }
 
 /** A bucket, a load balancer and instances that aren't started yet. */
-export async function startSystem(o: {
-  instances: number;
-  timeDivisor?: number;
-  graceSeconds?: number;
-}): Promise<TestSystem> {
+export async function startSystem(o: { instances: number; graceSeconds?: number }): Promise<TestSystem> {
   const dir = await mkdtemp(join(tmpdir(), 'coracle-cluster-'));
   const bucket = await startBucket();
   const releases: [string, string] = [join(dir, 'release-1'), join(dir, 'release-2')];
@@ -71,7 +69,6 @@ export async function startSystem(o: {
       config,
       `url = "${url}"
 secrets = "secrets"
-unsafe_time_divisor = ${o.timeDivisor ?? 1}
 [bucket]
 name = "${bucket.name}"
 prefix = "test"
@@ -86,10 +83,10 @@ address = "127.0.0.1:${ports[o.instances + i]}"
     const env = { ...process.env, ...bucket.env, CORACLE_HOME: join(dir, `home-${i}`) };
     instances.push(instance(i, `https://127.0.0.1:${http[i]}`, args, env, dir, releases[0]));
   }
-  let over = false;
+  const over = new AbortController();
   const looking = Promise.all(
     instances.map(async (x) => {
-      while (!over) {
+      while (!over.signal.aborted) {
         const answer = x.running ? await ask(agent, 'GET', `${x.url}/readyz`).catch(() => null) : null;
         x.ready = answer?.code === 200;
         await new Promise((r) => setTimeout(r, LOOK_MS));
@@ -105,8 +102,9 @@ address = "127.0.0.1:${ports[o.instances + i]}"
     instances,
     releases,
     dir,
+    over: over.signal,
     async close() {
-      over = true;
+      over.abort();
       await looking;
       await Promise.all(instances.map((x) => x.kill()));
       await balancer.close();

@@ -18,7 +18,7 @@ export interface Watcher {
 const AGAIN_MS = 300;
 
 /** Watches the ConfigMaps of the default namespace through the load balancer. */
-export function startWatcher(target: Target, url: string, agent: Agent): Watcher {
+export function startWatcher(target: Target, url: string, agent: Agent, closed: AbortSignal): Watcher {
   let over = false;
   let current: IncomingMessage | undefined;
   const w: Watcher = {
@@ -51,9 +51,9 @@ export function startWatcher(target: Target, url: string, agent: Agent): Watcher
     w.clean++;
   };
   const running = (async () => {
-    while (!over) {
+    while (!over && !closed.aborted) {
       await once().catch(() => {
-        if (!over) w.broken++;
+        if (!over && !closed.aborted) w.broken++;
       });
       await new Promise((r) => setTimeout(r, AGAIN_MS));
     }
