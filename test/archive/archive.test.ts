@@ -104,6 +104,7 @@ describe('copies of a cluster', { timeout: 300_000 }, () => {
     const asked = (await clusters()).find((c) => c.metadata.name === 'forked')?.status.url ?? '';
     const stranger = keep(kubeOf(served.endpoint, asked, token));
     assert.equal((await stranger('GET', '/api/v1/configmaps')).code, 401);
+    assert.match((await served.coracle('cluster', 'verify', 'forked')).stdout, /./);
     // And each goes on by itself.
     assert.equal((await fork('DELETE', '/api/v1/namespaces/default/configmaps/cm-1')).code, 200);
     assert.equal((await kube('GET', '/api/v1/namespaces/default/configmaps/cm-1')).code, 200);
@@ -183,6 +184,7 @@ describe('copies of a cluster', { timeout: 300_000 }, () => {
     await waitFor('the loops of the restored cluster', WAIT_MS, async () =>
       (await named(origin, '/api/v1/configmaps')).includes('fresh/kube-root-ca.crt'),
     );
+    await served.coracle('cluster', 'verify', 'origin');
     // The new administrator's.
     const other = ofKubeconfig(readFileSync(join(folder, 'kubeconfig'), 'utf8'));
     assert.equal((await other('GET', '/api/v1/nodes')).code, 200);

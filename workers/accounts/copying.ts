@@ -1,5 +1,14 @@
 import { sleep } from '../../kube/meta/env.ts';
-import { badRequest, conflict, expired, internal, notFound, StatusError, tooMany } from '../../kube/meta/status.ts';
+import {
+  badRequest,
+  conflict,
+  expired,
+  failure,
+  internal,
+  notFound,
+  StatusError,
+  tooMany,
+} from '../../kube/meta/status.ts';
 import type { Key, Revision } from '../../kube/store/store.ts';
 import {
   ArchiveError,
@@ -236,5 +245,6 @@ const refused =
     if (known?.code === 'no-cluster') throw notFound(RESOURCE, name);
     if (known?.code === 'overloaded') throw tooMany(why, known.retryAfterSeconds);
     if (known?.code === 'corrupt') throw internal(why);
+    if (String(error).includes('SQLITE_FULL')) throw failure('', 'the disk has no room', { retryAfterSeconds: 5 }, 507);
     throw error;
   };
