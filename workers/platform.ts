@@ -82,15 +82,23 @@ function siblingFence(store: Store, main: Fence, holder: string): Store {
   const name = `${holder}@${main.epoch}`;
   const epochOf = (other: string) => Number(other.slice(other.lastIndexOf('@') + 1));
   let granted: { fence: Fence; untilMs: number } | undefined;
+  async function take(): Promise<typeof granted> {
+    let g = await store.grant(lease, name, LEASE_MS);
+    if (!g.held && epochOf(g.holder) < main.epoch) {
+      await store.release(lease, g.holder);
+      g = await store.grant(lease, name, LEASE_MS);
+    }
+    return g.held ? { fence: { lease, epoch: g.epoch }, untilMs: g.expiresMs } : undefined;
+  }
+  /** One asks for all. */
+  let taking: Promise<typeof granted> | undefined;
   return withCommit(store, async (ops, o) => {
     if (granted === undefined || granted.untilMs - world.now() < LEASE_MS / 3) {
-      let g = await store.grant(lease, name, LEASE_MS);
-      if (!g.held && epochOf(g.holder) < main.epoch) {
-        await store.release(lease, g.holder);
-        g = await store.grant(lease, name, LEASE_MS);
-      }
-      if (!g.held) return { ok: false, lost: 'fence' };
-      granted = { fence: { lease, epoch: g.epoch }, untilMs: g.expiresMs };
+      taking ??= take().finally(() => {
+        taking = undefined;
+      });
+      granted = await taking;
+      if (granted === undefined) return { ok: false, lost: 'fence' };
     }
     return store.commit(ops, { ...o, fence: granted.fence });
   });

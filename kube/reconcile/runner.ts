@@ -61,6 +61,8 @@ export interface Outcome {
   /** Call again after this many milliseconds; undefined = nothing waits. */
   again: number | undefined;
   writes: number;
+  /** Rows that had changed. */
+  rows: number;
   /** The lease went to another: nothing more was written. */
   deposed: boolean;
 }
@@ -166,10 +168,11 @@ export function createRunner(
     if (old && old.owner !== row.owner) dirty({ ...old, revision }, now, entry);
   }
 
-  async function pull(): Promise<void> {
+  async function pull(spent: { rows: number }): Promise<void> {
     for (;;) {
       const changes = await source.changes(projection.cursor(), interests, CHANGES_LIMIT);
       take(changes);
+      spent.rows += changes.rows.length;
       if (changes.more) continue;
       if (!rootsMoved || !(await follow())) return;
     }
@@ -325,11 +328,11 @@ export function createRunner(
 
   async function round(budget: Budget): Promise<Outcome> {
     const end = env.now() + budget.ms;
-    const spent = { writes: 0 };
+    const spent = { writes: 0, rows: 0 };
     const over = () => spent.writes >= budget.writes || env.now() >= end;
     let deposed = false;
     do {
-      await pull();
+      await pull(spent);
       const items = projection.take(env.now(), TAKE_LIMIT);
       if (items.length === 0) break;
       const plans = plansOf(items, env.now()).entries();
@@ -352,7 +355,7 @@ export function createRunner(
     return {
       revision: projection.cursor(),
       again: next === undefined ? undefined : Math.max(0, next - env.now()),
-      writes: spent.writes,
+      ...spent,
       deposed,
     };
   }

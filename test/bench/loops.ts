@@ -48,6 +48,7 @@ function cpu(pid: number): number {
   return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
 }
 
+type Get = (path: string) => Promise<unknown>;
 type Ask = (method: string, path: string, body?: object) => Promise<void>;
 /** About 6 KB, as those of the peer's bench. */
 function pod(name: string, spec: object, metadata: object = {}): object {
@@ -81,7 +82,7 @@ const cases: Case[] = [
   { what: 'of a ReplicaSet, made and deleted by it', spec: { schedulerName: 'none' }, set: true },
 ];
 
-async function cluster(w: Workerd): Promise<{ id: string; ask: Ask; get(path: string): Promise<unknown> }> {
+async function cluster(w: Workerd): Promise<{ id: string; ask: Ask; get: Get }> {
   const made = await fetch(`${w.url}/apis/tenancy.coracle.dev/v1/clusters`, {
     method: 'POST',
     headers: { authorization: 'Bearer operator', 'content-type': 'application/json' },
@@ -133,36 +134,42 @@ interface Result {
 }
 const rate = (n: number, ms: number) => `${Math.round((n / ms) * 1000)}/s`;
 
-async function byClients(c: Case, owner: object, ask: Ask): Promise<Times> {
+/** Looks until a list has so many items. */
+async function until(get: Get, path: string, items: number): Promise<void> {
+  for (;;) {
+    const list = (await get(path)) as { metadata: { remainingItemCount?: number }; items: object[] };
+    if (list.items.length + (list.metadata.remainingItemCount ?? 0) === items) return;
+    await delay(20);
+  }
+}
+
+async function byClients(c: Case, loops: boolean, owner: object, ask: Ask, get: Get): Promise<Times> {
   const serial = await run(SERIAL, 1, (i) => ask('POST', PATH, pod(`s${i}`, c.spec, owner)));
   const create = await run(PODS, CLIENTS, (i) => ask('POST', PATH, pod(`p${i}`, c.spec, owner)));
+  // Until each has its node, since the first of them was made.
+  const bound = await run(1, 1, async () => {
+    if (c.nodes && loops) await until(get, `${PATH}?limit=1&fieldSelector=spec.nodeName%3D`, 0);
+  });
   const patch = await run(PODS, CLIENTS, (i) =>
     ask('PATCH', `${PATH}/p${i}`, { metadata: { annotations: { k: `${i}` } } }),
   );
   const remove = await run(PODS, CLIENTS, (i) => ask('DELETE', `${PATH}/p${i}`, { gracePeriodSeconds: 0 }));
-  const rates = `serial create ${rate(SERIAL, serial)}, create ${rate(PODS, create)}, patch ${rate(PODS, patch)}, delete ${rate(PODS, remove)}`;
+  const rates = `serial create ${rate(SERIAL, serial)}, create ${rate(PODS, create)}, ${c.nodes && loops ? `bound ${rate(PODS, create + bound)}, ` : ''}patch ${rate(PODS, patch)}, delete ${rate(PODS, remove)}`;
   return { writes: 3 * PODS + SERIAL, rates };
 }
 
-async function bySet(c: Case, ask: Ask, get: (path: string) => Promise<unknown>): Promise<Times> {
+async function bySet(c: Case, ask: Ask, get: Get): Promise<Times> {
   const labels = { app: 'web' };
   const { spec } = pod('', c.spec) as { spec: object };
   const template = { metadata: { labels }, spec };
-  const until = async (pods: number) => {
-    for (;;) {
-      const list = (await get(`${PATH}?limit=1`)) as { metadata: { remainingItemCount?: number }; items: object[] };
-      if (list.items.length + (list.metadata.remainingItemCount ?? 0) === pods) return;
-      await delay(20);
-    }
-  };
   const set = { replicas: PODS, selector: { matchLabels: labels }, template };
   const create = await run(1, 1, async () => {
     await ask('POST', SETS, { metadata: { name: 'web' }, spec: set });
-    await until(PODS + WARM);
+    await until(get, `${PATH}?limit=1`, PODS + WARM);
   });
   const remove = await run(1, 1, async () => {
     await ask('PATCH', `${SETS}/web`, { spec: { replicas: 0 } });
-    await until(WARM);
+    await until(get, `${PATH}?limit=1`, WARM);
   });
   return { writes: 2 * PODS, rates: `create ${rate(PODS, create)}, delete ${rate(PODS, remove)}` };
 }
@@ -192,7 +199,7 @@ async function measure(c: Case, loops: boolean, metering: boolean): Promise<Resu
     await tell(w, 'meter', { on: metering });
     const before = await state(w);
     const cpu0 = cpu(w.pid());
-    const times = c.set ? await bySet(c, ask, get) : await byClients(c, owner, ask);
+    const times = c.set ? await bySet(c, ask, get) : await byClients(c, loops, owner, ask, get);
     await quiet(w);
     const used = cpu(w.pid()) - cpu0;
     const after = await state(w);

@@ -28,6 +28,11 @@ const STANDBY_MS = LEASE_MS + 1_000;
 const BUSY_SHARE = 10;
 const BUSY_MS_MAX = 50;
 
+/** From here on it isn't over when nothing is left, but looks again: what comes meanwhile needs no wake-up. A quiet loop ends at once. */
+const LINGER_MS_MIN = 5;
+/** Woken so soon after its end, a loop was busy all the time. */
+const BUSY_GAP_MS = 200;
+
 /** What a process calls in itself never lets the network have its turn: a loop at work gives way to everybody's requests this often. */
 const TURN_MS = 5;
 
@@ -84,6 +89,9 @@ export function makeLoop<B>(platform: (bindings: B) => LoopPlatform) {
     #running: Promise<void> | undefined;
     #again = false;
     #failures = 0;
+    /** Since when it is busy, and when it ended last. */
+    #beganMs = 0;
+    #endedMs = 0;
 
     /** There is work. Returns at once (with a poke: once it is kept); that the work gets done is the store's mark's business. */
     async wake(name: LoopName, poke?: Poke): Promise<void> {
@@ -121,20 +129,21 @@ export function makeLoop<B>(platform: (bindings: B) => LoopPlatform) {
       this.#again = true;
       this.#running ??= this.#run(name).finally(() => {
         this.#running = undefined;
+        this.#endedMs = this.#platform.env.now();
       });
       this.ctx.waitUntil(this.#running);
     }
 
     async #run(name: LoopName): Promise<void> {
       const { env } = this.#platform;
-      const began = env.now();
+      if (env.now() - this.#endedMs > BUSY_GAP_MS) this.#beganMs = env.now();
       while (this.#again) {
         this.#again = false;
         try {
           await this.#work(name);
           this.#failures = 0;
           // At once at first; the longer it goes on, the more changes a round takes together.
-          if (this.#again) await sleep(env, Math.min((env.now() - began) / BUSY_SHARE, BUSY_MS_MAX));
+          if (this.#again) await sleep(env, this.#pauseMs());
         } catch (error) {
           if (storeErrorOf(error)?.code === 'no-cluster') return this.destroy();
           env.log('error', 'loop.failed', {
@@ -148,6 +157,10 @@ export function makeLoop<B>(platform: (bindings: B) => LoopPlatform) {
           await this.#platform.store(name.cluster).release(leaseOf(name), holder).catch(ignore);
         }
       }
+    }
+
+    #pauseMs(): number {
+      return Math.min((this.#platform.env.now() - this.#beganMs) / BUSY_SHARE, BUSY_MS_MAX);
     }
 
     async #work(name: LoopName): Promise<void> {
@@ -170,7 +183,8 @@ export function makeLoop<B>(platform: (bindings: B) => LoopPlatform) {
         this.#again = true;
         return;
       }
-      if (outcome.again === 0) this.#again = true;
+      const lingers = outcome.rows + outcome.writes > 0 && this.#pauseMs() >= LINGER_MS_MIN;
+      if (outcome.again === 0 || lingers) this.#again = true;
       // Woken meanwhile: the mark would only be set again. What is in memory alone is done again if this process ends.
       if (this.#again && env.now() - life.persistedMs < PERSIST_MS) return;
       // The alarm first: with the mark gone, it alone remembers what waits in the queue.

@@ -143,6 +143,12 @@ export class Outbox {
     return due;
   }
 
+  /** The holder of its lease is heard of: it needn't be woken again as soon. */
+  isAtWork(loop: string): void {
+    const sent = this.#sent.get(loop);
+    if (sent) sent.againMs = this.#state.env.now() + WAKE_AGAIN_MS;
+  }
+
   /** When the next wake-up of a marked loop is due, undefined without marks. */
   nextWakeMs(): number | undefined {
     let next: number | undefined;

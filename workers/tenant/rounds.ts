@@ -30,6 +30,7 @@ export interface Begun {
 export function startRound(s: State, outbox: Outbox, o: Begin): Begun {
   if (o.former !== undefined) release(s, o.lease, o.former);
   const grant = lend(s, o.lease, o.holder, o.ttlMs);
+  if (grant.held) outbox.isAtWork(o.loop);
   const wanted = outbox.registered(o.loop, o.interests);
   const begun: Begun = { grant, marked: outbox.isMarked(o.loop), registered: wanted !== undefined };
   if (grant.held && wanted && o.after > 0) begun.changes = changesOf(s, wanted, outbox.from(o.loop, o.after));
