@@ -172,6 +172,17 @@ it('a cluster goes back in time and forth again, and its objects tell their hist
   const past = `/api/v1/namespaces/shop/services?resourceVersion=${revisionAfter}&resourceVersionMatch=Exact`;
   assert.match(await kubectl('get', '--raw', past), /"name":"web"/);
 
+  // To the time of a version: when the settings were made, nothing else was there yet.
+  const versions = JSON.parse(await coracle('history', 'default', 'cm/settings', '-n', 'shop', '-o', 'json')) as {
+    items: { revision: string; time: string }[];
+  };
+  const first = versions.items.at(-1);
+  assert.match(
+    await coracle('cluster', 'restore', 'default', '--to', first?.time ?? ''),
+    new RegExp(`as it was at revision ${first?.revision}: `),
+  );
+  assert.deepEqual([await field('configmap settings', '.data.theme'), await names('services')], ['dark', []]);
+
   for (const [args, message] of [
     [['history', 'default', 'foo/x'], 'the server doesn\'t have a resource type "foo"'],
     [['history', 'default', 'deploy.apps/x', '-n', 'shop'], 'deployments.apps "x" not found'],
