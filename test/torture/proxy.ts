@@ -15,18 +15,19 @@ interface Pair {
   client: Socket;
   server: Socket;
   /** What happens with the client's next bytes. */
-  trap: 'none' | 'after-request' | 'before-answer' | 'half';
+  trap: 'none' | 'silent' | 'after-request' | 'before-answer' | 'half';
 }
 
-/** Between two lost connections, on average. */
-const DROP_EVERY_MS = 60;
+/** Pieces that clients send between two lost connections, on average: as many losses for each request, however busy the machine is. */
+const PIECES = 30;
 /** How long a connection on which nothing passes any more is held open. */
 const SILENT_MS = 1_500;
 
 /** Starts it on a free port. */
 export async function startProxy(target: number, random: Random): Promise<Lossy> {
   const pairs = new Set<Pair>();
-  let timer: NodeJS.Timeout | undefined;
+  let on = false;
+  let left = PIECES;
   const listener = createServer({ noDelay: true }, (client) => {
     const server = connect({ port: target, host: '127.0.0.1', noDelay: true });
     const pair: Pair = { client, server, trap: 'none' };
@@ -41,6 +42,7 @@ export async function startProxy(target: number, random: Random): Promise<Lossy>
       s.on('close', end);
     }
     client.on('data', (bytes) => {
+      if (on && --left <= 0) lose();
       if (pair.trap === 'half') {
         // The request is cut in the middle.
         server.write(bytes.subarray(0, bytes.length >> 1), end);
@@ -63,12 +65,10 @@ export async function startProxy(target: number, random: Random): Promise<Lossy>
   const proxy: Lossy = {
     port: typeof address === 'object' && address ? address.port : 0,
     drops: 0,
-    losing(on) {
-      clearTimeout(timer);
-      if (on) timer = setTimeout(lose, DROP_EVERY_MS * 2 * random.next());
+    losing(yes) {
+      on = yes;
     },
     close() {
-      clearTimeout(timer);
       for (const { client, server } of pairs) {
         client.destroy();
         server.destroy();
@@ -87,7 +87,7 @@ export async function startProxy(target: number, random: Random): Promise<Lossy>
       else if (how === 2) silence(pair);
       else pair.trap = how === 3 ? 'after-request' : how === 4 ? 'before-answer' : 'half';
     }
-    proxy.losing(true);
+    left = 1 + random.below(2 * PIECES);
   };
   return proxy;
 }
@@ -98,7 +98,9 @@ function pause(from: Socket, to: Socket): void {
 }
 
 /** Nothing passes any more, and nobody is told for a while. */
-function silence({ client, server }: Pair): void {
+function silence(pair: Pair): void {
+  const { client, server } = pair;
+  pair.trap = 'silent';
   client.pause();
   server.pause();
   setTimeout(() => client.destroy(), SILENT_MS).unref();
