@@ -78,6 +78,11 @@ export const suites = (): readonly Suite[] => [
     commands: [unit(...glob('node-agent/runtime/*.test.ts', 'test/risks/*.test.ts'))],
   },
   {
+    name: 'density',
+    about: 'many clusters in one process: what sleeps, what each may use',
+    commands: [unit(...glob('test/density/*.test.ts'))],
+  },
+  {
     name: 'torture',
     about: 'a recorded history under kill -9, lost connections, clock jumps and a full disk, checked',
     commands: [
