@@ -129,7 +129,7 @@ function changesOf(resource: Resource, from: string, to: string): FieldChange[] 
 }
 
 const HIDDEN = '***';
-/** Where a Secret's values stand, kubectl apply's copy of them among it. */
+/** Where a Secret's values stand, the copies that tools keep among it. */
 const SECRET_FIELDS = /^\.(data|stringData)\b|^\.metadata\.annotations(\[|$)/;
 
 /** The object without what every write changes. */
@@ -138,8 +138,16 @@ function shownOf(text: string): JsonObject {
   if (!isObject(body)) return {};
   if (!isObject(body.metadata)) return body;
   const { managedFields: _m, ...metadata } = body.metadata;
+  if (isObject(metadata.annotations)) {
+    const { [LAST_APPLIED]: _l, ...annotations } = metadata.annotations;
+    if (Object.keys(annotations).length > 0) metadata.annotations = annotations;
+    else delete metadata.annotations;
+  }
   return { ...body, metadata };
 }
+
+/** kubectl apply's copy of the object, in which each change stands a second time. */
+const LAST_APPLIED = 'kubectl.kubernetes.io/last-applied-configuration';
 
 function cut(value: Json): Json {
   const text = typeof value === 'string' ? value : printJson(value);
