@@ -118,17 +118,20 @@ export async function* writeArchive(
   yield await seal('T', utf8.encode(JSON.stringify({ rows, sha256: hexOf(digest) })));
 }
 
+/** A block, of which the digest before it is a part only while its own is made. */
 async function packed(type: string, raw: Uint8Array, before: Uint8Array): Promise<Uint8Array> {
   if (raw.length > BLOCK_BYTES_MAX) throw new ArchiveError(`a block of ${raw.length} bytes is too large`);
   const payload = await through(new CompressionStream('deflate-raw'), raw, BLOCK_BYTES_MAX + FRAME_BYTES);
-  const block = new Uint8Array(FRAME_BYTES + payload.length + DIGEST_BYTES);
-  const view = new DataView(block.buffer);
+  const length = DIGEST_BYTES + FRAME_BYTES + payload.length;
+  const buffer = new Uint8Array(length + DIGEST_BYTES);
+  const view = new DataView(buffer.buffer, DIGEST_BYTES);
+  buffer.set(before);
   view.setUint8(0, type.charCodeAt(0));
   view.setUint32(1, payload.length);
   view.setUint32(5, raw.length);
-  block.set(payload, FRAME_BYTES);
-  block.set(await sha256(before, block.subarray(0, -DIGEST_BYTES)), FRAME_BYTES + payload.length);
-  return block;
+  buffer.set(payload, DIGEST_BYTES + FRAME_BYTES);
+  buffer.set(await sha256(buffer.subarray(0, length)), length);
+  return buffer.subarray(DIGEST_BYTES);
 }
 
 /** What an archive holds, in order: its header, rows, and at the end, when all of it has been checked, how many there were. */
@@ -145,14 +148,20 @@ export async function* readArchive(source: AsyncIterable<Uint8Array>): AsyncGene
   for (let n = 0; ; n++) {
     const from = input.taken;
     const damaged = () => new ArchiveError(`the archive is damaged in the block at byte ${from}`);
-    const frame = await input.take(FRAME_BYTES);
-    const view = new DataView(frame.buffer, frame.byteOffset, frame.byteLength);
+    const head = new Uint8Array(FRAME_BYTES);
+    await input.take(head);
+    const view = new DataView(head.buffer);
     const [type, length, rawLength] = [String.fromCharCode(view.getUint8(0)), view.getUint32(1), view.getUint32(5)];
     if (length > BLOCK_BYTES_MAX || rawLength > BLOCK_BYTES_MAX) throw damaged();
-    const payload = await input.take(length);
+    const payloadAt = DIGEST_BYTES + FRAME_BYTES;
+    const block = new Uint8Array(payloadAt + length + DIGEST_BYTES);
+    block.set(digest);
+    block.set(head, DIGEST_BYTES);
+    await input.take(block.subarray(payloadAt));
     const before = digest;
-    digest = await sha256(before, frame, payload);
-    if (!equal(digest, await input.take(DIGEST_BYTES))) throw damaged();
+    const [payload, own] = [block.subarray(payloadAt, payloadAt + length), block.subarray(payloadAt + length)];
+    digest = await sha256(block.subarray(0, payloadAt + length));
+    if (!equal(digest, own)) throw damaged();
     const raw = await through(new DecompressionStream('deflate-raw'), payload, rawLength).catch(() => null);
     if (raw?.length !== rawLength) throw damaged();
     if (type === 'H' && n === 0) yield { type: 'header', header: parsed(ArchiveHeader, raw, damaged) };
@@ -170,7 +179,9 @@ export async function* readArchive(source: AsyncIterable<Uint8Array>): AsyncGene
 }
 
 async function magicOf(input: Input): Promise<Uint8Array> {
-  const magic = await input.take(MAGIC.length).catch(() => new Uint8Array());
+  const magic = new Uint8Array(MAGIC.length);
+  // A file that ends before is no archive either.
+  await input.take(magic).catch(() => undefined);
   const line = new TextDecoder().decode(magic);
   if (!line.startsWith(NAME)) throw new ArchiveError('this is not an archive of a Coracle cluster');
   if (line !== MAGIC) {
@@ -197,19 +208,17 @@ class Input {
     this.#chunks = source[Symbol.asyncIterator]();
   }
 
-  /** Exactly so many bytes; throws ArchiveError where the stream ends before. */
-  async take(length: number): Promise<Uint8Array<ArrayBuffer>> {
-    const out = new Uint8Array(length);
-    for (let at = 0; at < length; ) {
+  /** Fills `out`; throws ArchiveError where the stream ends before. */
+  async take(out: Uint8Array): Promise<void> {
+    for (let at = 0; at < out.length; ) {
       if (this.#rest.length === 0 && !(await this.#more()))
         throw new ArchiveError(`the archive is cut: it ends after ${this.taken + at} bytes`);
-      const part = this.#rest.subarray(0, length - at);
+      const part = this.#rest.subarray(0, out.length - at);
       out.set(part, at);
       at += part.length;
       this.#rest = this.#rest.subarray(part.length);
     }
-    this.taken += length;
-    return out;
+    this.taken += out.length;
   }
 
   async ended(): Promise<boolean> {
@@ -263,13 +272,8 @@ function joined(chunks: readonly Uint8Array[], length: number): Uint8Array {
   return out;
 }
 
-async function sha256(...parts: Uint8Array[]): Promise<Uint8Array> {
-  const all = joined(
-    parts,
-    parts.reduce((n, p) => n + p.length, 0),
-  );
-  return new Uint8Array(await crypto.subtle.digest('SHA-256', all as Uint8Array<ArrayBuffer>));
-}
+const sha256 = async (bytes: Uint8Array): Promise<Uint8Array> =>
+  new Uint8Array(await crypto.subtle.digest('SHA-256', bytes as Uint8Array<ArrayBuffer>));
 
 const equal = (a: Uint8Array, b: Uint8Array): boolean => a.length === b.length && a.every((x, i) => x === b[i]);
 const hexOf = (bytes: Uint8Array): string => [...bytes].map((b) => b.toString(16).padStart(2, '0')).join('');

@@ -129,7 +129,7 @@ describe('copies of a cluster', { timeout: 300_000 }, () => {
     );
     assert.match(await failing('fork', 'source', 'never', '--at', '99999999999'), /has not been reached/);
     assert.match(await failing('fork', 'source', 'never', '--at', 'noon'), /neither a revision nor a time/);
-    assert.match(await failing('fork', 'source', 'past'), /has been taken/);
+    assert.match(await failing('fork', 'source', 'past'), /already exists/);
     assert.match(await failing('fork', 'nobody', 'never'), /not found/);
   });
 
@@ -162,7 +162,7 @@ describe('copies of a cluster', { timeout: 300_000 }, () => {
     assert.match(stderr, /holds cluster origin at revision \d+/);
     assert.equal(statSync(file).mode & 0o777, 0o600);
     const before_ = (await clusters()).find((c) => c.metadata.name === 'origin');
-    assert.match(await failing('restore', 'origin', '--from', file), /has been taken/);
+    assert.match(await failing('restore', 'origin', '--from', file), /already exists/);
     assert.match(await failing('restore', 'other', '--from', file), /has the very cluster already/);
     await served.coracle('cluster', 'delete', 'origin');
     assert.equal((await origin('GET', '/api/v1/configmaps')).code, 404);

@@ -1,5 +1,6 @@
 import { sleep } from '../../kube/meta/env.ts';
 import {
+  alreadyExists,
   badRequest,
   conflict,
   expired,
@@ -172,7 +173,7 @@ async function copy(
 ): Promise<ClusterRow> {
   const directory = directoryOf(b);
   const { name } = wanted;
-  if ((await directory.get(name)) !== null) throw taken(name);
+  if ((await directory.get(name)) !== null) throw alreadyExists(RESOURCE, name);
   if (!(await directory.reserve(id)))
     throw conflict(RESOURCE, name, 'this endpoint has the very cluster already: delete it first, or ask for a fork');
   const target = b.TENANTS.getByName(id);
@@ -182,15 +183,13 @@ async function copy(
     await target.importEnd({ counters, loops: maker.loops });
     maker.forget(id);
     const row = await directory.publish(name, id, wanted.ttlSeconds);
-    if (row === null) throw taken(name);
+    if (row === null) throw alreadyExists(RESOURCE, name);
     return row;
   } catch (error) {
     await directory.abandon(id).catch((e) => world.log('error', 'copy.abandon', { id, error: String(e) }));
     return refused(name)(error);
   }
 }
-
-const taken = (name: string) => conflict(RESOURCE, name, 'the name has been taken');
 
 /** What a batch is written with. */
 interface Target {
