@@ -162,6 +162,14 @@ test('who may not get the object gets no history, and an object that never was i
   assert.equal((await history(b, 'kind=cm&name=absent', jane)).code, 403);
 });
 
+test('without a credential there is no history, not even of a kind that does not exist', async () => {
+  const b = await bench();
+  for (const kind of ['cm', 'foo']) {
+    const r = await b.api.history(new Request(`https://test.example/?kind=${kind}&name=a`), b.cluster);
+    assert.equal(r.status, 401);
+  }
+});
+
 test('a version whose predecessor has left history is changed by nobody knows what', async () => {
   const b = await bench();
   await b.ask('POST', CONFIGMAPS, { metadata: { name: 'a' }, data: { n: '1' } });

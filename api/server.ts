@@ -166,6 +166,8 @@ function decodePath(path: string): string {
 
 async function answerHistory(_server: Server, call: Call): Promise<Response> {
   await identify(call);
+  // Which kinds there are is for whoever has a credential, as discovery is.
+  if (call.user === ANONYMOUS) throw unauthorized();
   const { resource, info } = historyTarget(call);
   call.info = info;
   await checkAllowed(call);
