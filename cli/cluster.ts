@@ -2,6 +2,7 @@ import { backup } from './cluster/backup.ts';
 import { create } from './cluster/create.ts';
 import { remove } from './cluster/delete.ts';
 import { fork } from './cluster/fork.ts';
+import { limits } from './cluster/limits.ts';
 import { list } from './cluster/list.ts';
 import { restore } from './cluster/restore.ts';
 import { ttl } from './cluster/ttl.ts';
@@ -10,7 +11,7 @@ import { verify } from './cluster/verify.ts';
 import { type Command, CommandError } from './command.ts';
 
 /** In the order of the help. A verb is one file in cluster/ and one line here. */
-const verbs: readonly Verb[] = [create, list, ttl, fork, backup, restore, verify, remove];
+const verbs: readonly Verb[] = [create, list, ttl, limits, fork, backup, restore, verify, remove];
 
 export const cluster: Command = {
   name: 'cluster',

@@ -2,12 +2,12 @@ import { Hono } from 'hono';
 import * as v from 'valibot';
 import type { Bindings } from '../bindings.ts';
 import { world } from '../env.ts';
-import { LIMITS_KEY, type Limits, SomeLimits } from '../tenant/limits.ts';
+import { LIMITS_KEY, SomeLimits } from '../tenant/limits.ts';
 import { API_VERSION, type App, CLUSTERS, readBody, rowOf } from './tenancy.ts';
 
 const Body = v.object({ spec: SomeLimits });
 
-/** `<name>/limits`: GET shows what a cluster may use and uses, PUT sets what differs from the endpoint's limits. */
+/** `<name>/limits`: GET shows what a cluster may use and uses (like a ResourceQuota: its own limits in spec, all in status.hard), PUT sets what differs from the endpoint's limits. */
 export function clusterLimits(): Hono<App> {
   const app = new Hono<App>();
   const path = `${CLUSTERS}/:name/limits`;
@@ -37,7 +37,6 @@ export async function setLimits(b: Bindings, id: string, limits: SomeLimits): Pr
 }
 
 async function limitsObject(b: Bindings, name: string, id: string) {
-  const { limits, ...used } = await b.TENANTS.getByName(id).usage();
-  const spec: Limits = limits;
-  return { kind: 'ClusterLimits', apiVersion: API_VERSION, metadata: { name }, spec, status: { used } };
+  const { limits: hard, own, ...used } = await b.TENANTS.getByName(id).usage();
+  return { kind: 'ClusterLimits', apiVersion: API_VERSION, metadata: { name }, spec: own, status: { hard, used } };
 }

@@ -41,10 +41,15 @@ export const SomeLimits = v.strictObject({
 });
 export type SomeLimits = v.InferOutput<typeof SomeLimits>;
 
+/** What a text says; '' and undefined say nothing. Throws where it is no JSON of SomeLimits. */
+export function someLimits(text: string | undefined): SomeLimits {
+  return text === undefined || text === '' ? {} : v.parse(v.pipe(v.string(), v.parseJson(), SomeLimits), text);
+}
+
 /** Limits where some replace others. `text`: JSON of SomeLimits; '' and undefined replace nothing. Throws where it isn't that. */
 export function limitsWith(defaults: Limits, text: string | undefined): Limits {
   if (text === undefined || text === '') return defaults;
-  const some = v.parse(v.pipe(v.string(), v.parseJson(), SomeLimits), text);
+  const some = someLimits(text);
   const limits = { ...defaults };
   for (const name of Object.keys(limits) as (keyof Limits)[]) limits[name] = some[name] ?? limits[name];
   return limits;

@@ -56,6 +56,7 @@ import {
 import { bury } from './tombstone.ts';
 import type { RestoreRules, RestoreTarget } from './travel.ts';
 import { fileFindings } from './trees.ts';
+import type { Used } from './usage.ts';
 import { type Verified, verifySlice } from './verify.ts';
 import { ACK, PING, PONG, PROGRESS, parseWatch, refusal } from './watch-wire.ts';
 
@@ -278,9 +279,8 @@ export function makeTenantStore<E>(options: TenantOptions<E>) {
     }
 
     /** What the cluster uses of its limits, in this object. */
-    async usage(): Promise<{ objects: number; bytes: number; watches: number; limits: Limits }> {
-      const { objects, bytes, limits } = (await this.#store()).state.usage;
-      return { objects, bytes, watches: this.#sockets().size, limits };
+    async usage(): Promise<Used> {
+      return { ...(await this.#store()).state.usage.show(), watches: this.#sockets().size };
     }
 
     /** In a sibling: the main object's policy revision moved. */

@@ -1,10 +1,20 @@
 import { isPut } from '../../kube/store/limits.ts';
 import type { Commit, Entry, Key, Op } from '../../kube/store/store.ts';
-import { LIMITS_KEY, type Limits, limitsWith } from './limits.ts';
+import { LIMITS_KEY, type Limits, limitsWith, type SomeLimits, someLimits } from './limits.ts';
 import { getMeta, setMeta } from './schema.ts';
 import { cell, type Sql } from './sql.ts';
 
 type Refusal = Extract<Commit, { lost: 'limit' }>;
+
+/** What a store holds, what it may hold, and what of that are the cluster's own limits. */
+export interface Used {
+  objects: number;
+  bytes: number;
+  watches: number;
+  crds: number;
+  limits: Limits;
+  own: SomeLimits;
+}
 
 /** At the limit of bytes no object comes to be, but what is there can still change: status, finalizers, leaders. */
 const HEADROOM = 1.1;
@@ -38,8 +48,18 @@ export class Usage {
     this.objects = objects ?? 0;
     this.bytes = bytes ?? 0;
     this.#moved = false;
+    this.limits = limitsWith(this.#defaults, this.#own());
+  }
+
+  /** For who asks what the cluster uses. */
+  show(): Omit<Used, 'watches'> {
+    const { objects, bytes, limits } = this;
+    return { objects, bytes, crds: Number(cell(this.#sql, COUNT_CRDS)), limits, own: someLimits(this.#own()) };
+  }
+
+  #own(): string | undefined {
     const own = cell(this.#sql, 'SELECT policy FROM policy WHERE key = ?', LIMITS_KEY);
-    this.limits = limitsWith(this.#defaults, typeof own === 'string' ? own : undefined);
+    return typeof own === 'string' ? own : undefined;
   }
 
   /** Why the store doesn't take these, or null. Deletions and what makes objects smaller are always taken. `found`: what stands of each. */
