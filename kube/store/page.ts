@@ -15,7 +15,7 @@ import { SCAN_ROWS } from './window.ts';
 
 /**
  * One page of rows that come in key order, from its first on: cut by count and bytes, joined when asked and possible. Rows after
- * the page are counted by `countAfter` where that is cheaper than reading them.
+ * the page are counted by `countAfter` where that is cheaper than reading them; Infinity: not told.
  */
 export function cutPage(
   rows: Iterable<Entry>,
@@ -52,7 +52,7 @@ export function cutPage(
   const page: Page = { ok: true, revision, entries, count: entries.length };
   const last = entries[entries.length - 1];
   if (more > 0 && last) page.next = last.key;
-  if (more > 0 && test === null) page.remaining = more;
+  if (more > 0 && test === null && Number.isFinite(more)) page.remaining = more;
   return finish(page, o);
 }
 

@@ -132,7 +132,14 @@ export type Commit =
   | { ok: false; lost: 'claim'; op: number; exhausted: boolean }
   | { ok: false; lost: 'charge'; op: number; used: number }
   /** The cluster has as much as it may have; `asked` more than the `used` would pass `max`. */
-  | { ok: false; lost: 'limit'; limit: 'objects' | 'bytes' | 'crds'; asked: number; used: number; max: number }
+  | {
+      ok: false;
+      lost: 'limit';
+      limit: 'objects' | 'bytes' | 'crds' | 'policyBytes';
+      asked: number;
+      used: number;
+      max: number;
+    }
   /** The lease has gone to a newer epoch or has expired. */
   | { ok: false; lost: 'fence' };
 

@@ -3,7 +3,7 @@ import type { Commit, CommitOptions, Entry, Op, PutOp, Revision, Stale } from '.
 import { SCRUB_MS } from '../../kube/store/window.ts';
 import { headOf, type Summed, sumOf } from './checksum.ts';
 import { holds } from './leases.ts';
-import { checkAssume, policyChanged } from './policy.ts';
+import { checkAssume, policyChanged, policyRefuses } from './policy.ts';
 import { type Reserved, releaseOf, reserve } from './reservations.ts';
 import { getRow, stands } from './rows.ts';
 import { setMeta } from './schema.ts';
@@ -36,7 +36,7 @@ export function apply(
   if (o.fence && !holds(s, o.fence, now)) return { ok: false, lost: 'fence' };
   const [only] = ops;
   if (only && ops.length === 1 && isNew(s, only)) {
-    const over = s.usage.refuses(ops, NOTHING_FOUND);
+    const over = s.usage.refuses(ops, NOTHING_FOUND) ?? policyRefuses(s, ops, NOTHING_FOUND);
     if (over) return stands(s, only.key) ? { ok: false, lost: 'race', found: [getRow(s, only.key)] } : over;
     const stood = s.sql.all(STAND_NEW, only.key, s.revision + 1).length > 0;
     if (!stood) return { ok: false, lost: 'race', found: [getRow(s, only.key)] };
@@ -50,7 +50,7 @@ export function apply(
       return { ok: false, lost: 'race', found };
     }
   }
-  const over = s.usage.refuses(ops, found);
+  const over = s.usage.refuses(ops, found) ?? policyRefuses(s, ops, found);
   if (over) return over;
   if (ops.every(isPut)) return write(s, ops, found, NOTHING_RESERVED, o, now, out);
   try {

@@ -13,7 +13,7 @@ import { corruptRow, headOf, sumOf } from './checksum.ts';
 import { forgetPolicy } from './policy.ts';
 import { COLUMNS, entryOf, rowOf, summedOf } from './rows.ts';
 import { setMeta } from './schema.ts';
-import { cell } from './sql.ts';
+import { type Cell, cell } from './sql.ts';
 import type { State } from './state.ts';
 
 // `+key` keeps SQLite from choosing the index by key, which would sort all versions of the range.
@@ -22,6 +22,9 @@ const SINCE = `SELECT ${COLUMNS} FROM history h
 
 /** Watches and loops resume from this revision on. */
 export const resumableAfter = (s: State): Revision => Math.max(s.compacted, s.resumable);
+
+/** Bodies that one step of replaying reads, in UTF-16 units, or one larger change: a frame of it is far below what a socket or a message takes. */
+const REPLAY_BYTES = 4 * 1024 * 1024;
 
 /** What happened in a range after a revision, looking at `limit` revisions; throws StoreError 'compacted'. */
 export function replay(s: State, range: Range, after: Revision, test: Test | null, limit: number): Batch {
@@ -39,7 +42,8 @@ export function replay(s: State, range: Range, after: Revision, test: Test | nul
     const row = s.base.at(r);
     if (row && row.key >= range.from && row.key < range.to) tell(r, row.key, null, row);
   }
-  for (const cells of s.sql.all(SINCE, after, to, range.from, range.to)) {
+  let bytes = 0;
+  for (const cells of s.sql.each(SINCE, after, to, range.from, range.to)) {
     const row = entryOf(cells);
     const before = Number(cells[8]);
     const deletion = cells[3] === null;
@@ -47,6 +51,8 @@ export function replay(s: State, range: Range, after: Revision, test: Test | nul
     const prev = before === 0 ? null : test === null && !deletion ? row : rowOf(s, before);
     if (before !== 0 && prev?.key !== row.key) throw corruptRow(row.key, before, 'the row is missing');
     tell(row.revision, row.key, prev, deletion ? null : row);
+    bytes += row.value.length + (prev && prev !== row ? prev.value.length : 0);
+    if (bytes >= REPLAY_BYTES) return { revision: row.revision, events };
   }
   return { revision: to, events };
 }
@@ -75,45 +81,51 @@ export function forget(s: State, before: Revision): void {
   });
 }
 
-/** Rows that one slice of sweeping looks at: 400 take about 8 ms. */
-const SWEEP_ROWS = 400;
+/** Rows that one slice of sweeping looks at, at most: so many of 1 KB take some 5 ms. */
+export const SWEEP_ROWS = 400;
+/** Bodies that one slice deletes, in UTF-16 units: each page of 4 KiB that gets free is read and noted. */
+const SWEEP_BYTES = 1024 * 1024;
 
 /**
  * Deletes versions that were superseded in the forgotten past: what each row up to `compacted` replaced, and deletions
  * themselves, save those that hide a base row. True when more is left.
  */
-export function sweep(s: State): boolean {
+export function sweep(s: State, limit = SWEEP_ROWS): boolean {
   if (s.swept >= s.compacted) return false;
   const rows = s.sql.all(
     'SELECT revision, prev, value IS NULL, key FROM history WHERE revision > ? AND revision <= ? ORDER BY revision LIMIT ?',
     s.swept,
     s.compacted,
-    SWEEP_ROWS,
+    limit,
   );
-  const done = rows.length < SWEEP_ROWS ? s.compacted : Number(rows[rows.length - 1]?.[0]);
   s.sql.transaction(() => {
+    let done = rows.length < limit ? s.compacted : Number(rows[rows.length - 1]?.[0]);
+    let bytes = 0;
     for (const [revision, prev, deletion, key] of rows) {
-      if (Number(prev) > s.base.size) {
-        s.pastBytes -= Number(
-          cell(s.sql, 'DELETE FROM history WHERE revision = ? RETURNING length(value)', Number(prev)) ?? 0,
-        );
+      if (bytes >= SWEEP_BYTES) {
+        done = Number(revision) - 1;
+        break;
       }
+      if (Number(prev) > s.base.size) bytes += Number(cell(s.sql, DELETE, Number(prev)) ?? 0);
       if (deletion === 1 && !s.overlaid.has(String(key)))
         s.sql.run('DELETE FROM history WHERE revision = ?', Number(revision));
     }
+    s.pastBytes = Math.max(0, s.pastBytes - bytes);
     setMeta(s.sql, 'swept', done);
     setMeta(s.sql, 'past_bytes', s.pastBytes);
     s.swept = done;
   });
   return s.swept < s.compacted;
 }
+const DELETE = 'DELETE FROM history WHERE revision = ? RETURNING length(value)';
 
 /** The revision before which nothing has to be kept: older than `travelMs`, or too large, but never inside the replay window. */
-export function forgettable(s: State, travelMs: number): Revision {
+export function forgettable(s: State, travelMs: number, travelBytes = TRAVEL_BYTES): Revision {
   const now = s.env.now();
   const replayable = Math.min(s.revision - REPLAY_REVISIONS, newestAt(s, now - REPLAY_MS));
   let target = newestAt(s, now - travelMs);
-  if (s.pastBytes > TRAVEL_BYTES) target = Math.max(target, s.compacted + Math.ceil((s.revision - s.compacted) / 2));
+  // A little at a time: what was kept for a day shall not go at once.
+  if (s.pastBytes > travelBytes && s.swept >= s.compacted) target = Math.max(target, s.compacted + SWEEP_ROWS);
   return Math.max(s.compacted, Math.min(target, replayable));
 }
 
@@ -144,6 +156,8 @@ export function newestAt(s: State, atMs: number): Revision {
 
 /** Versions of Secrets whose bodies one slice takes away. */
 const SCRUB_ROWS = 50;
+/** Bodies of one such slice, in UTF-16 units, or one larger body. */
+const SCRUB_BYTES = 1024 * 1024;
 const SCRUBBED = `SELECT ${COLUMNS} FROM history h
   WHERE h.key = ? AND h.revision < ? AND h.value IS NOT NULL AND h.value <> ? ORDER BY h.revision LIMIT ?`;
 
@@ -158,20 +172,41 @@ export function scrub(s: State): boolean {
   const value = JSON.stringify({
     metadata: { name: key.slice(key.lastIndexOf('/') + 1), namespace: key.split('/')[1] },
   });
-  return s.sql.transaction(() => {
-    const versions = s.sql.all(SCRUBBED, key, revision, value, SCRUB_ROWS).map(summedOf);
-    for (const row of versions) {
-      s.pastBytes -= (row.value?.length ?? 0) - value.length;
-      const plain = { ...row, value, enc: null };
-      s.sql.run(
-        'UPDATE history SET value = ?, enc = NULL, sum = ?, head = ? WHERE revision = ?',
-        value,
-        sumOf(plain),
-        headOf(plain),
-        row.revision,
-      );
-    }
-    if (versions.length < SCRUB_ROWS) s.sql.run('DELETE FROM scrub WHERE revision = ?', revision);
-    return true;
+  s.sql.transaction(() => {
+    const bodies = someBodies(s, key, revision, value);
+    for (const row of bodies) scrubRow(s, row, value);
+    if (bodies.length === 0) s.sql.run('DELETE FROM scrub WHERE revision = ?', revision);
   });
+  return true;
+}
+
+function someBodies(s: State, key: string, before: Revision, value: string): Cell[][] {
+  const rows: Cell[][] = [];
+  let bytes = 0;
+  for (const row of s.sql.each(SCRUBBED, key, before, value, SCRUB_ROWS)) {
+    rows.push(row);
+    bytes += String(row[3]).length;
+    if (bytes > SCRUB_BYTES) break;
+  }
+  return rows;
+}
+
+/** A body goes also where its row is damaged; its other columns then stay as they are, and stay refused. */
+function scrubRow(s: State, row: Cell[], value: string): void {
+  let head: number | null = null;
+  try {
+    head = headOf({ ...summedOf(row), enc: null });
+  } catch {
+    s.sql.run('UPDATE history SET value = ?, enc = NULL WHERE revision = ?', value, row[1] as Revision);
+    return;
+  }
+  const revision = row[1] as Revision;
+  s.pastBytes = Math.max(0, s.pastBytes - String(row[3]).length + value.length);
+  s.sql.run(
+    'UPDATE history SET value = ?, enc = NULL, sum = ?, head = ? WHERE revision = ?',
+    value,
+    sumOf({ revision, value }),
+    head,
+    revision,
+  );
 }

@@ -1,8 +1,9 @@
 import type { Change } from '../../kube/store/fanout.ts';
-import type { Revision } from '../../kube/store/store.ts';
+import { type Entry, type Revision, StoreError } from '../../kube/store/store.ts';
 import { SCRUB_MS } from '../../kube/store/window.ts';
 import { writeRow } from './apply.ts';
-import { forget, forgettable, forgettableFrom, scrub, sweep } from './history.ts';
+import { forget, forgettable, forgettableFrom, SWEEP_ROWS, scrub, sweep } from './history.ts';
+import { Pace } from './pace.ts';
 import { getRow } from './rows.ts';
 import { setMeta } from './schema.ts';
 import { cell } from './sql.ts';
@@ -13,8 +14,10 @@ import { nextExpiry, type Timer, Timers } from './timers.ts';
 const PUSH_AGAIN_MS = 1_000;
 /** An alarm looks after a restore this long after it began, and again if it fails. */
 const RESTORE_AGAIN_MS = 1_000;
-/** Rows that one alarm lets expire: some 10 ms. The alarm comes again at once for more. */
-const EXPIRE_ROWS = 200;
+/** Rows that one alarm lets expire, at most: some 5 ms. The alarm comes again at once for more. */
+const EXPIRE_ROWS = 100;
+/** What can't be done because the tables are damaged is tried again after this. */
+const DAMAGED_AGAIN_MS = 600_000;
 /** Between two compactions: a busy store writes some 100 MB in it. */
 const COMPACT_EVERY_MS = 600_000;
 
@@ -23,11 +26,16 @@ export class Maintenance {
   readonly #state: State;
   readonly #timers: Timers;
   readonly #travelMs: number;
+  readonly #expiring: Pace;
+  readonly #sweeping: Pace;
 
   constructor(state: State, schedule: (atMs: number) => void, travelMs: number) {
     this.#state = state;
     this.#travelMs = travelMs;
     this.#timers = new Timers(state.sql, schedule);
+    const now = () => state.env.now();
+    this.#expiring = new Pace(now, EXPIRE_ROWS);
+    this.#sweeping = new Pace(now, SWEEP_ROWS);
   }
 
   /** In a commit's transaction: arms what the changes make necessary. */
@@ -80,7 +88,7 @@ export class Maintenance {
     const due = s.sql.transaction(() => {
       const names = this.#timers.due(s.env.now());
       if (names.includes('ttl')) {
-        this.#expire(changed);
+        this.#expiring.run((rows) => this.#expire(changed, rows));
         mark();
         this.after(changed.changes);
       }
@@ -91,12 +99,20 @@ export class Maintenance {
     return due;
   }
 
-  #expire(changed: Changed): void {
+  /** The tables are damaged: the alarm must not come again at once, for ever. */
+  damaged(): void {
+    this.#timers.later(this.#state.env.now() + DAMAGED_AGAIN_MS);
+  }
+
+  #expire(changed: Changed, rows: number): void {
     const s = this.#state;
     const now = s.env.now();
-    for (const [key] of s.sql.all('SELECT key FROM ttl WHERE at <= ? ORDER BY at LIMIT ?', now, EXPIRE_ROWS)) {
+    for (const [key] of s.sql.all('SELECT key FROM ttl WHERE at <= ? ORDER BY at LIMIT ?', now, rows)) {
       const op = { key: String(key), expect: undefined, value: null };
-      writeRow(s, op, getRow(s, op.key), { now, by: null }, changed);
+      const prev = readable(s, op.key);
+      // A damaged row stays, to be found; nobody is served it.
+      if (prev === undefined) s.sql.run('DELETE FROM ttl WHERE key = ?', op.key);
+      else writeRow(s, op, prev, { now, by: null }, changed);
     }
   }
 
@@ -112,7 +128,7 @@ export class Maintenance {
     if (target > s.compacted) forget(s, target);
     const now = s.env.now();
     setMeta(s.sql, 'past_bytes', s.pastBytes);
-    if (sweep(s)) {
+    if (this.#sweeping.run((rows) => sweep(s, rows)) || forgettable(s, this.#travelMs) > s.compacted) {
       this.#timers.set('compact', now);
       return;
     }
@@ -127,5 +143,15 @@ export class Maintenance {
     const next = cell(s.sql, 'SELECT MIN(at) FROM scrub');
     if (more) this.#timers.set('scrub', s.env.now());
     else if (typeof next === 'number') this.#timers.set('scrub', next);
+  }
+}
+
+/** The row that stands at a key; undefined where it's damaged. */
+function readable(s: State, key: string): Entry | null | undefined {
+  try {
+    return getRow(s, key);
+  } catch (e) {
+    if (e instanceof StoreError && e.code === 'corrupt') return undefined;
+    throw e;
   }
 }

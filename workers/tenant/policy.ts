@@ -1,11 +1,28 @@
 import type { Facts } from '../../kube/meta/facts.ts';
+import { isPut } from '../../kube/store/limits.ts';
 import { placement } from '../../kube/store/placement.ts';
-import type { Assume, Key, Revision, Stale } from '../../kube/store/store.ts';
+import type { Assume, Commit, Entry, Key, Op, Revision, Stale } from '../../kube/store/store.ts';
 import { corruptRow, policySum } from './checksum.ts';
 import { getRow } from './rows.ts';
 import { cell } from './sql.ts';
 import type { State } from './state.ts';
 import { stoodAt } from './versions.ts';
+
+/** All policy texts of a cluster, in UTF-16 units: a View that begins gets them in one message, which ends at 32 MiB. */
+const POLICY_UNITS_MAX = 24 * 1024 * 1024;
+
+/** Why the store doesn't take these operations, or null: their policy texts would no more fit into a View. `found`: what stands of each. */
+export function policyRefuses(
+  s: State,
+  ops: readonly Op[],
+  found: readonly (Entry | null | undefined)[],
+): Extract<Commit, { lost: 'limit' }> | null {
+  let asked = 0;
+  for (const [i, op] of ops.entries())
+    if (isPut(op)) asked += (op.facts?.policy?.length ?? 0) - (found[i]?.facts.policy?.length ?? 0);
+  if (asked <= 0 || s.policyUnits + asked <= POLICY_UNITS_MAX) return null;
+  return { ok: false, lost: 'limit', limit: 'policyBytes', asked, used: s.policyUnits, max: POLICY_UNITS_MAX };
+}
 
 /** Moves the policy revision if the deciding text of a row changed, came or went. */
 export function policyChanged(
@@ -21,6 +38,7 @@ export function policyChanged(
   const row = [key, revision, is ?? null, next?.uid ?? prev?.uid ?? ''] as const;
   // A restore tells of all of them at once, at its end.
   if (!s.restoring) s.policy = revision;
+  s.policyUnits += (is?.length ?? 0) - (was?.length ?? 0);
   s.sql.run(s.restoring ? STAGE : UPSERT, ...row, policySum(...row));
 }
 

@@ -210,15 +210,18 @@ export function rowsAt(l: Layers, range: Range, at: Revision): Iterable<Entry> {
 }
 
 const COUNT = 'SELECT COUNT(*) FROM current WHERE key >= ? AND key < ?';
-const COUNT_PAST = PAST.replace(`SELECT k.key, h.revision, ${REST} FROM k`, 'SELECT COUNT(*) FROM k');
+const COUNT_PAST = `${PAST.replace(`SELECT k.key, h.revision, ${REST} FROM k`, 'SELECT COUNT(*) FROM (SELECT 1 FROM k')} LIMIT ?4)`;
+/** Each row of the past takes two steps through an index: more of them are "many". */
+const COUNTED_PAST_MAX = 2_000;
 
-/** Counts the rows of a range that follow a key, now or at a past revision; undefined where the base layer has part in it. */
+/** Counts the rows of a range that follow a key, now or at a past revision (Infinity for many there); undefined where the base layer has part in it. */
 export function counter(l: Layers, range: Range, at: Revision | null): ((after: Key) => number) | undefined {
   if (l.base.touches(range)) return undefined;
-  return (after) =>
-    Number(
-      at === null ? cell(l.sql, COUNT, `${after}\0`, range.to) : cell(l.sql, COUNT_PAST, `${after}\0`, range.to, at),
-    );
+  if (at === null) return (after) => Number(cell(l.sql, COUNT, `${after}\0`, range.to));
+  return (after) => {
+    const count = Number(cell(l.sql, COUNT_PAST, `${after}\0`, range.to, at, COUNTED_PAST_MAX + 1));
+    return count > COUNTED_PAST_MAX ? Number.POSITIVE_INFINITY : count;
+  };
 }
 
 const overlaidAt = (sql: Sql, key: Key, at: Revision): boolean =>

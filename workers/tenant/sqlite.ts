@@ -1,6 +1,6 @@
 import { Fanout } from '../../kube/store/fanout.ts';
 import { type Interest, Interests } from '../../kube/store/interest.ts';
-import { checkSize } from '../../kube/store/limits.ts';
+import { checkSize, isPut } from '../../kube/store/limits.ts';
 import { cutPage } from '../../kube/store/page.ts';
 import { selectionTest } from '../../kube/store/select.ts';
 import {
@@ -46,6 +46,7 @@ import { getMeta, setMeta } from './schema.ts';
 import type { Sql } from './sql.ts';
 import { type Changed, known, load, openState, type State } from './state.ts';
 import { selectiveTerm } from './terms.ts';
+import type { Timer } from './timers.ts';
 import { versionsOf } from './versions.ts';
 
 /** What the store takes of the object that it lives in. */
@@ -72,6 +73,8 @@ export interface SqliteOptions extends RestorerHost {
 
 interface Waiting {
   ops: Op[];
+  /** Its bodies, in UTF-16 units. */
+  units: number;
   options: CommitOptions;
   resolve(answer: Commit | Stale): void;
   reject(error: unknown): void;
@@ -90,8 +93,15 @@ const isCorrupt = (e: unknown): boolean => e instanceof StoreError && e.code ===
 const FIRST_WRITER = 'system:apiserver';
 /** Commits waiting at most: a second of work. Beyond it clients are told to come back. */
 const QUEUE_MAX = 2_000;
+/** Bodies waiting at most, in UTF-16 units: an object has 128 MB for everything. */
+const QUEUE_UNITS = 32 * 1024 * 1024;
 /** Commits of one transaction: some 10 ms of the object's thread. */
 const GROUP_MAX = 128;
+/** Bodies of one transaction, in UTF-16 units, or one larger commit. */
+const GROUP_UNITS = 2 * 1024 * 1024;
+
+const unitsOf = (ops: readonly Op[]): number =>
+  ops.reduce((sum, op) => sum + (isPut(op) ? (op.value?.text.length ?? 0) : 0), 0);
 
 /**
  * The store in a Durable Object's SQLite. Reads answer at once; commits queue, and one transaction takes all that waited while
@@ -106,6 +116,8 @@ export class SqliteStore implements Store {
   readonly #outbox: Outbox;
   readonly #maintenance: Maintenance;
   #queue: Waiting[] = [];
+  /** Bodies of the queue. */
+  #queuedUnits = 0;
   #draining = false;
   #progressPending = false;
   #pushed: Revision | null;
@@ -171,8 +183,11 @@ export class SqliteStore implements Store {
     return new Promise((resolve, reject) => {
       checkSize(ops);
       checkNotRestoring(this.state);
-      if (this.#queue.length >= QUEUE_MAX) throw new StoreError('overloaded', 'too many writes are waiting');
-      this.#queue.push({ ops, options, resolve, reject });
+      const units = unitsOf(ops);
+      if (this.#queue.length >= QUEUE_MAX || this.#queuedUnits + units > QUEUE_UNITS)
+        throw new StoreError('overloaded', 'too many writes are waiting');
+      this.#queuedUnits += units;
+      this.#queue.push({ ops, units, options, resolve, reject });
       if (!this.#draining) void this.#drain();
     });
   }
@@ -284,7 +299,7 @@ export class SqliteStore implements Store {
     if (this.state.restoring) return this.#maintenance.restoreAgain();
     const changed: Changed = { changes: [] };
     const before = this.state.policy;
-    const due = this.#maintenance.run(changed, () => this.#mark(changed));
+    const due = this.#upkeep(changed);
     this.#announce(changed);
     // A push that fails has asked for the next one already.
     if (this.state.policy !== before || due.includes('policy')) await this.#pushPolicy().catch(() => {});
@@ -295,6 +310,19 @@ export class SqliteStore implements Store {
     }
     this.#maintenance.rearm();
     await this.#o.sync();
+  }
+
+  #upkeep(changed: Changed): readonly Timer[] {
+    try {
+      return this.#maintenance.run(changed, () => this.#mark(changed));
+    } catch (e) {
+      changed.changes.length = 0;
+      this.#recall(e);
+      if (!isCorrupt(e)) throw e;
+      // Not thrown: the platform would repeat the alarm, to the same end.
+      this.#maintenance.damaged();
+      return [];
+    }
   }
 
   async #drain(): Promise<void> {
@@ -313,17 +341,29 @@ export class SqliteStore implements Store {
         // The transaction or its flush failed as a whole: nobody in it knows of a success.
         this.#recall(e);
         // One damaged row is no one else's business.
-        if (group.length > 1 && isCorrupt(e))
-          this.#queue.unshift(...group.map((w): Waiting => ({ ...w, alone: true })));
+        if (group.length > 1 && isCorrupt(e)) this.#again(group);
         else for (const w of group) w.reject(e);
       }
     }
     this.#draining = false;
   }
 
+  #again(group: readonly Waiting[]): void {
+    for (const w of group) this.#queuedUnits += w.units;
+    this.#queue.unshift(...group.map((w): Waiting => ({ ...w, alone: true })));
+  }
+
   /** Those who wait longest; who is to be alone is before all others. */
   #next(): Waiting[] {
-    return this.#queue.splice(0, this.#queue[0]?.alone ? 1 : GROUP_MAX);
+    let count = 0;
+    let units = 0;
+    for (const w of this.#queue) {
+      if (count > 0 && (count === GROUP_MAX || units + w.units > GROUP_UNITS || this.#queue[0]?.alone)) break;
+      count++;
+      units += w.units;
+    }
+    this.#queuedUnits -= units;
+    return this.#queue.splice(0, count);
   }
 
   /** Memory as the tables are; where they can't be read the store has come to its end. */
@@ -333,6 +373,7 @@ export class SqliteStore implements Store {
       this.#outbox.reload();
     } catch {
       this.#o.failed?.(cause);
+      this.#queuedUnits = 0;
       for (const w of this.#queue.splice(0)) w.reject(cause);
     }
   }

@@ -47,6 +47,8 @@ export interface State extends Layers {
   policy: Revision;
   /** Removed policy rows up to here are forgotten. */
   policyFloor: Revision;
+  /** All policy texts, in UTF-16 units. */
+  policyUnits: number;
   /** Any row has a time to live. */
   hasTtl: boolean;
   /** Length of all superseded bodies; after a crash short by what was written since the last compaction. */
@@ -178,6 +180,7 @@ export function openState(
     swept: 0,
     policy: 0,
     policyFloor: 0,
+    policyUnits: 0,
     hasTtl: false,
     pastBytes: 0,
     longest: 0,
@@ -213,6 +216,7 @@ export function load(s: State): void {
   s.swept = number('swept');
   s.resumable = number('resumable');
   s.policyFloor = number('policy_floor');
+  s.policyUnits = Number(cell(s.sql, 'SELECT TOTAL(octet_length(policy)) FROM policy'));
   // Compaction may have deleted the newest row, a deletion; it leaves its revision in `compacted`, and a jump leaves one in `revision`.
   s.revision = Math.max(s.base.size, number('revision'), s.compacted, newest('SELECT MAX(revision) FROM history'));
   s.jumps = jumpsOf(s.sql);

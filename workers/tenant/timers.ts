@@ -50,6 +50,13 @@ export class Timers {
     return due;
   }
 
+  /** Reads the table again after a transaction that failed, and puts off what is due before `atMs`. */
+  later(atMs: number): void {
+    this.#at.clear();
+    for (const [name, at] of this.#sql.all('SELECT name, at FROM timers'))
+      this.#at.set(name as Timer, Math.max(Number(at), atMs));
+  }
+
   /** After the alarm has fired: asks for the next one, if any, not before a time. */
   rearm(notBeforeMs = 0): void {
     this.#scheduled = Number.POSITIVE_INFINITY;

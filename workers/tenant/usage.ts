@@ -77,7 +77,7 @@ export class Usage {
       if (op.key.startsWith(CRDS)) crds++;
     }
     const { limits } = this;
-    const refusal = (limit: Refusal['limit'], asked: number, used: number): Refusal | null =>
+    const refusal = (limit: 'objects' | 'crds', asked: number, used: number): Refusal | null =>
       used + asked <= limits[limit] ? null : { ok: false, lost: 'limit', limit, asked, used, max: limits[limit] };
     const most = objects > 0 ? limits.bytes : limits.bytes * HEADROOM;
     if (bytes > 0 && this.bytes + bytes > most)
