@@ -28,6 +28,12 @@ export function keysOf(plan: Plan): Keys {
   return plan.keys;
 }
 
+/** The keys of the message in a field. */
+export function keysIn(f: PlanField): Keys {
+  f.keys ??= keysOf(f.sub());
+  return f.keys;
+}
+
 function build(plan: Plan): Keys {
   const fields: PlanField[] = [];
   const offsets: number[] = [];

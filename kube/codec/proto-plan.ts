@@ -42,6 +42,8 @@ export interface PlanField {
   item: PlanField | null;
   /** STRUCT, GROUP and the JSONSchemaPropsOr* unions: the message inside. */
   sub: () => Plan;
+  /** Of `sub`; filled by proto-keys.ts on first use. */
+  keys: Keys | null;
 }
 
 /** A struct, compiled for protobuf. */
@@ -85,7 +87,17 @@ export function planOf(struct: Struct): Plan {
 const none = (): Plan => {
   throw new Error('this field holds no message');
 };
-const blank: PlanField = { name: '', number: 0, op: 0, tag: 0, always: false, wide: false, item: null, sub: none };
+const blank: PlanField = {
+  name: '',
+  number: 0,
+  op: 0,
+  tag: 0,
+  always: false,
+  wide: false,
+  item: null,
+  sub: none,
+  keys: null,
+};
 
 function compile(f: Field, owner: Plan): PlanField {
   const out = planOfValue(f.type, f.number, owner);

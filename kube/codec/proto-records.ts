@@ -1,6 +1,6 @@
 import * as json from './json-scan.ts';
 import type { BackBuffer } from './proto-buffer.ts';
-import { afterName, type Keys, keysOf, slotOf } from './proto-keys.ts';
+import { afterName, type Keys, keysIn, slotOf } from './proto-keys.ts';
 import type { PlanField } from './proto-plan.ts';
 import * as op from './proto-plan.ts';
 
@@ -50,7 +50,8 @@ export class Records {
     const { names, fields, follow } = keys;
     const size = fields.length * 2;
     const record = this.take(size);
-    this.ints.fill(0, record, record + size);
+    const ints = this.ints;
+    for (let i = record; i < record + size; i++) ints[i] = 0;
     const b = o.bytes;
     let before = 0;
     for (let i = from + 1; ; ) {
@@ -112,7 +113,7 @@ export class Records {
       return end;
     }
     if (c === json.OBJECT && f.op === op.STRUCT) {
-      const record = this.readObject(o, keysOf(f.sub()), i, limit);
+      const record = this.readObject(o, f.keys ?? keysIn(f), i, limit);
       this.ints[into] = i;
       this.ints[into + 1] = record;
       return this.at;

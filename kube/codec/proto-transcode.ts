@@ -4,7 +4,7 @@ import { parseJson } from './json.ts';
 import * as json from './json-scan.ts';
 import { BackBuffer } from './proto-buffer.ts';
 import { ProtoError } from './proto-error.ts';
-import { type Keys, keysOf } from './proto-keys.ts';
+import { type Keys, keysIn, keysOf } from './proto-keys.ts';
 import type { Plan, PlanField } from './proto-plan.ts';
 import * as op from './proto-plan.ts';
 import { Records, stringIn, textIn } from './proto-records.ts';
@@ -67,7 +67,7 @@ function writeFields(o: BackBuffer, keys: Keys, record: number): void {
     if (zero === undefined) {
       const f = fields[i] as PlanField;
       const end = o.written;
-      writeFields(o, keysOf(f.sub()), at);
+      writeFields(o, f.keys ?? keysIn(f), at);
       o.varint(o.written - end);
       o.varint(f.tag);
     } else if (ints[at] !== 0) {
@@ -150,7 +150,7 @@ function writeOne(o: BackBuffer, p: PlanField, at: number, f: PlanField): void {
     case op.STRUCT: {
       if (first !== json.OBJECT) break;
       const end = o.written;
-      writeFields(o, keysOf(p.sub()), to);
+      writeFields(o, p.keys ?? keysIn(p), to);
       o.varint(o.written - end);
       return;
     }
