@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { after, before, describe, it } from 'node:test';
 import { parse } from 'yaml';
 import { call } from '../../cli/endpoint.ts';
@@ -260,6 +261,37 @@ describe('a cluster with a time to live', { timeout: 200_000 }, () => {
   after(() => served?.close());
   const get = (name: string) => call(served.endpoint, 'GET', `${CLUSTERS}/${name}`);
 
+  it('leaves tombstones and nothing else: no rows, no loops, no alarms', async () => {
+    const { status } = await createCluster(served.endpoint, 'gone', 3_600);
+    const kube = kubeOf(served.endpoint, status.url, status.adminToken ?? '');
+    await kube('POST', '/api/v1/nodes', { metadata: { name: 'n' } });
+    const pod = (i: number) => ({ metadata: { name: `p${i}` }, spec: { containers: [{ name: 'c', image: 'i' }] } });
+    await fill(kube, '/api/v1/namespaces/default/pods', 5, pod);
+    await waitFor('the loops at work', WAIT_MS, async () =>
+      rowsIn(served.home, 'Loop').some(([table, n]) => table === 'rows' && n > 0),
+    );
+    await call(
+      served.endpoint,
+      'PATCH',
+      `${CLUSTERS}/gone`,
+      { spec: { ttlSeconds: 1 } },
+      'application/merge-patch+json',
+    );
+    await waitFor('its end', WAIT_MS, async () => (await get('gone')).code === 404);
+    kube.close();
+    const left = () =>
+      ['Loop', 'TenantStore', 'NodeTunnel'].flatMap((name) =>
+        rowsIn(served.home, name).filter(([table, n]) => n > 0 && table !== 'meta' && table !== '_cf_METADATA'),
+      );
+    await waitFor('everything to be gone', WAIT_MS, async () => left().length === 0).catch(() =>
+      assert.deepEqual(left(), []),
+    );
+    assert.ok(
+      rowsIn(served.home, 'TenantStore').some(([table, n]) => table === 'meta' && n > 0),
+      'a tombstone',
+    );
+  });
+
   it('says when it ends, can be given more or all the time, and deletes itself, also after a restart', async () => {
     await served.coracle('cluster', 'create', 'short', '--ttl', '2h', '--output', join(served.home, 'k1'));
     const shown = (await get('short')).body as unknown as ClusterObject & { spec: { ttlSeconds?: number } };
@@ -292,6 +324,26 @@ describe('a cluster with a time to live', { timeout: 200_000 }, () => {
     assert.equal((await patch({ kubernetes: '1.38' }, 'application/merge-patch+json')).code, 400);
   });
 });
+
+/** Tables and their number of rows in the databases of one class of objects, alarms included. */
+function rowsIn(home: string, objects: string): [table: string, rows: number][] {
+  const folder = join(home, 'data');
+  const files = (readdirSync(folder, { recursive: true }) as string[]).filter(
+    (f) => f.endsWith('.sqlite') && f.includes(`coracle-${objects}/`),
+  );
+  return files.flatMap((file) => {
+    const db = new DatabaseSync(join(folder, file), { readOnly: true });
+    try {
+      const tables = db.prepare("SELECT name FROM sqlite_master WHERE type = 'table'").all() as { name: string }[];
+      return tables.map(({ name }): [string, number] => {
+        const { n } = db.prepare(`SELECT COUNT(*) AS n FROM "${name}"`).get() as { n: number };
+        return [name, n];
+      });
+    } finally {
+      db.close();
+    }
+  });
+}
 
 /** Objects of many sorts. */
 async function populate(kube: Kube): Promise<void> {
