@@ -6,8 +6,50 @@ import { world } from './env.ts';
  * ends in order. On the hosted platform nobody announces anything: there sockets drop at a deploy, and clients come back.
  */
 
-/** What ends each watch of this process. */
-const ends = new Set<() => void>();
+/** Something that is said once, to whoever listens then or later. */
+function announcement() {
+  const listeners = new Set<() => void>();
+  let said = false;
+  return {
+    /** Runs `f` when it is said, at once when it was; the result takes that back. */
+    on(f: () => void): () => void {
+      // A promise carries the call into the request or object that asked: streams and timers can't be touched from another's.
+      const { promise, resolve } = Promise.withResolvers<boolean>();
+      const tell = () => resolve(true);
+      void promise.then((now) => now && f());
+      if (said) tell();
+      else listeners.add(tell);
+      return () => {
+        listeners.delete(tell);
+        resolve(false);
+      };
+    },
+    say(): void {
+      said = true;
+      for (const tell of [...listeners]) tell();
+      listeners.clear();
+    },
+  };
+}
+/** The supervisor has been told to stop; objects begin to be handed over. */
+const stopping = announcement();
+/** No new clients come any more: answers without an end of their own end. */
+const ending = announcement();
+export const onDrain = ending.on;
+
+/** A timer that is given up when the process stops: a pending one holds its object back from being handed to another process. */
+export function afterUnlessStopping(ms: number, f: () => void): () => void {
+  const cancel = world.after(ms, () => {
+    forget();
+    f();
+  });
+  const forget = stopping.on(cancel);
+  return () => {
+    forget();
+    cancel();
+  };
+}
+
 /** Names of the tunnel objects whose agents came in through this process, oldest first. */
 const tunnels = new Set<string>();
 /** More than a process has connections. Past it the oldest notice the end by themselves. */
@@ -17,27 +59,12 @@ const AT_ONCE = 6;
 
 /** Why the process wants no new clients; '' = it is ready. */
 let unready = '';
-let ended = false;
 
 let name = '';
 /** Tells this process from others of a cluster. */
 export function processName(): string {
   name ||= world.uuid();
   return name;
-}
-
-/** Runs `end` when the process is about to stop, at once when it is stopping already; the result takes that back. */
-export function onDrain(end: () => void): () => void {
-  // A promise carries the call into the request that asked: a stream can't be touched from another request.
-  const { promise, resolve } = Promise.withResolvers<boolean>();
-  const tell = () => resolve(true);
-  void promise.then((ending) => ending && end());
-  if (ended) tell();
-  else ends.add(tell);
-  return () => {
-    ends.delete(tell);
-    resolve(false);
-  };
 }
 
 /** An agent's control channel came in through this process. */
@@ -49,9 +76,7 @@ export function keepTunnel(tunnel: string): void {
 
 /** Ends every watch, and every tunnel that came in here. */
 async function endAll(b: Bindings): Promise<void> {
-  ended = true;
-  for (const tell of [...ends]) tell();
-  ends.clear();
+  ending.say();
   const waiting = [...tunnels];
   tunnels.clear();
   const some = async (): Promise<void> => {
@@ -74,6 +99,7 @@ export const control = {
     if (url.pathname === '/unready') unready = url.searchParams.get('why') ?? '';
     if (url.pathname === '/drain') {
       unready = 'stopping';
+      stopping.say();
       const after = Number(url.searchParams.get('after') ?? 0);
       if (after > 0) await new Promise<void>((resolve) => world.after(after, resolve));
       await endAll(b);

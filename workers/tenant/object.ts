@@ -23,6 +23,7 @@ import {
   type VersionsOptions,
 } from '../../kube/store/store.ts';
 import { REPLAY_MS, TRAVEL_MS } from '../../kube/store/window.ts';
+import { afterUnlessStopping } from '../drain.ts';
 import { world } from '../env.ts';
 import { type ArchiveHead, type ArchivePage, archiveBase, archiveHead, archivePage } from './archive.ts';
 import type { BaseLayer } from './base.ts';
@@ -118,7 +119,7 @@ export function makeTenantStore<E>(options: TenantOptions<E>) {
     constructor(ctx: DurableObjectState, env: E) {
       super(ctx, env);
       this.#sql = sqlOf(ctx.storage as unknown as Parameters<typeof sqlOf>[0]);
-      this.#world = options.env ?? world;
+      this.#world = options.env ?? objectWorld;
       ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair(PING, PONG));
       // Sockets that outlived a sleep must be known before anything is written.
       if (ctx.getWebSockets().length > 0 && isLive(this.#sql)) this.#open();
@@ -450,6 +451,14 @@ export function makeTenantStore<E>(options: TenantOptions<E>) {
 
 /** An object of the class. */
 export type TenantStore = InstanceType<ReturnType<typeof makeTenantStore<unknown>>>;
+
+/** Timers shorter than this run out before anybody minds. */
+const HELD_MS = 1_000;
+/** The world of an object that may be handed over: its longer timers don't hold it back. */
+const objectWorld: Env = {
+  ...world,
+  after: (ms, f) => (ms < HELD_MS ? world.after(ms, f) : afterUnlessStopping(ms, f)),
+};
 
 const exists = (sql: Sql): boolean =>
   sql.all(`SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'meta'`).length > 0;
