@@ -48,7 +48,7 @@ test('the oldest go when there is no room, and what is large is never kept', () 
   for (const revision of [200, 300]) {
     assert.deepEqual(found(cache, shelf, revision), [revision, ...item(revision % 256)], String(revision));
   }
-  assert.ok(shelf.size * 60_000 <= 16 * MIB, `${shelf.size} items`);
+  assert.ok(shelf.size * 60_000 <= 8 * MIB, `${shelf.size} items`);
   cache.put(shelf, 301, 0, new Uint8Array(65_537));
   assert.equal(found(cache, shelf, 301), undefined);
 });

@@ -1,5 +1,5 @@
-/** What an isolate keeps of encoded rows: twenty thousand small ones, five thousand pods. */
-const SEGMENTS = 16;
+/** What an isolate keeps of encoded rows: ten thousand small ones, two thousand pods. */
+const SEGMENTS = 8;
 /** Segments are forgotten whole, the oldest first. */
 const SEGMENT_BYTES = 1024 * 1024;
 /** A row that takes more of a segment is encoded each time. */
