@@ -1,5 +1,9 @@
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { promisify } from 'node:util';
 import { connectNodes, liveObjects, pause } from './idle.ts';
 import { CLUSTERS, type Cluster, type Server, startServer } from './server.ts';
 
@@ -10,6 +14,7 @@ const NODES = 3;
 const SLEEP_MS_MAX = 120_000;
 const MAPS = '/api/v1/namespaces/default/configmaps';
 
+const run = promisify(execFile);
 let server: Server;
 before(async () => {
   server = await startServer();
@@ -129,6 +134,22 @@ test('limits can be changed while the cluster runs, and say what is used', async
   assert.equal(second.headers['retry-after'], '1');
   assert.equal((await open).code, 200);
   assert.equal((await limits({ unknown: 1 })).code, 400);
+});
+
+test('coracle cluster limits shows what a cluster may use and uses, sets what is given and names what it does not know', async () => {
+  await server.create('cli');
+  const coracle = (...args: string[]) =>
+    run(process.execPath, ['--disable-warning=ExperimentalWarning', 'cli/main.ts', 'cluster', 'limits', ...args], {
+      cwd: join(import.meta.dirname, '../..'),
+      env: { ...process.env, CORACLE_HOME: server.home },
+    });
+  writeFileSync(join(server.home, 'url'), server.url);
+  assert.match((await coracle('cli')).stdout, /^objects +\d+ of 100000 \(default\)$/m);
+  const set = (await coracle('cli', 'objects=500', 'watches=7')).stdout;
+  assert.match(set, /^objects +\d+ of 500$/m);
+  assert.match((await coracle('cli', 'watches=default')).stdout, /^watches +0 of 2000 \(default\)$/m);
+  await assert.rejects(coracle('cli', 'objects=many'), /objects=many is not LIMIT=N or LIMIT=default/);
+  await assert.rejects(coracle('cli', 'pods=3'), /Expected never but received "pods"/);
 });
 
 test('beyond its rate a cluster gets 429 with Retry-After; its neighbour is served', async () => {

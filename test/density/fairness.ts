@@ -4,7 +4,7 @@ import { Agent } from 'node:https';
 import { join } from 'node:path';
 import type { FloodInput } from './flood.ts';
 import { fill } from './lists.ts';
-import { type Cluster, quantile, type Server } from './server.ts';
+import { type Cluster, quantile, type Server, startServer } from './server.ts';
 
 /** The polite tenant asks once in so many milliseconds. */
 const EVERY_MS = 20;
@@ -28,9 +28,24 @@ export async function measureFairness(s: Server, seconds: number): Promise<Fairn
   const flooding = await s.create('flooding');
   await fill(s, flooding, LISTED);
   await politeFor(s, polite, 2, 'warm');
+  const elsewhere = await startServer();
+  const there = await elsewhere.create('flooding');
   const figures: FairnessFigure[] = [];
   const alone = await politeFor(s, polite, seconds, 'alone');
   figures.push({ flood: 'none', p50: quantile(alone, 0.5), p99: quantile(alone, 0.99), served: 0, refused: 0 });
+  // What the flood costs merely by taking the machine's processors.
+  const control = startFlood(elsewhere, there, 'get');
+  await new Promise((next) => setTimeout(next, SETTLE_MS));
+  const busy = await politeFor(s, polite, seconds, 'control');
+  await control.stop();
+  await elsewhere.stop();
+  figures.push({
+    flood: 'get, of another process',
+    p50: quantile(busy, 0.5),
+    p99: quantile(busy, 0.99),
+    served: 0,
+    refused: 0,
+  });
   for (const what of Object.keys(FLOODS) as (keyof typeof FLOODS)[]) {
     const flood = startFlood(s, flooding, what);
     await new Promise((next) => setTimeout(next, SETTLE_MS));
