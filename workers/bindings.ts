@@ -19,6 +19,8 @@ export interface Bindings {
   ROW_CACHE_MIB: string;
   /** What each cluster may use, as JSON of SomeLimits (tenant/limits.ts); '' = what is there by default. */
   LIMITS: string;
+  /** Requests of all clusters that an isolate works on at once while several have some; '' = as many as come. */
+  SEATS: string;
 }
 
 /** Name of a node's tunnel object. Neither part may hold a slash. */

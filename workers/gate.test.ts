@@ -29,13 +29,13 @@ const seated = (x: unknown): x is Seat => !(x instanceof Promise);
 
 test('a cluster that is alone has room for as many requests as clients make at once', () => {
   const { env } = world();
-  const gate = new Gate(env);
+  const gate = new Gate(env, 4);
   for (let i = 0; i < 32; i++) assert.ok(seated(gate.enter('a', 1_000)));
 });
 
 test('of two active clusters each has its share; the rest waits in order and gets the seats that become free', async () => {
   const { env, pass } = world();
-  const gate = new Gate(env);
+  const gate = new Gate(env, 4);
   gate.enter('quiet', 1_000);
   const first = [1, 2].map(() => gate.enter('busy', 1_000));
   assert.ok(first.every(seated));
@@ -58,16 +58,23 @@ test('of two active clusters each has its share; the rest waits in order and get
 
 test('a seat that is held for long, as by a request that waits for a node, is free for another', async () => {
   const { env, pass } = world();
-  const gate = new Gate(env);
+  const gate = new Gate(env, 4);
   gate.enter('quiet', 1_000);
   for (let i = 0; i < 2; i++) gate.enter('busy', 1_000);
   await pass(600);
   assert.ok(seated(gate.enter('busy', 1_000)));
 });
 
+test('without seats nobody waits', () => {
+  const { env } = world();
+  const gate = new Gate(env, 0);
+  gate.enter('quiet', 1_000);
+  for (let i = 0; i < 200; i++) assert.ok(seated(gate.enter('busy', 1_000)));
+});
+
 test('beyond the rate and its burst requests are refused, after a moment, until time has brought new ones', async () => {
   const { env, pass } = world();
-  const gate = new Gate(env);
+  const gate = new Gate(env, 4);
   for (let i = 0; i < 20; i++) assert.ok(seated(gate.enter('a', 10)));
   const refused = gate.enter('a', 10);
   assert.ok(!seated(refused));
@@ -80,7 +87,7 @@ test('beyond the rate and its burst requests are refused, after a moment, until 
 
 test('no more wait than there is room for, and none of them for ever', async () => {
   const { env, pass } = world();
-  const gate = new Gate(env);
+  const gate = new Gate(env, 4);
   gate.enter('quiet', 10_000);
   for (let i = 0; i < 2; i++) gate.enter('busy', 10_000);
   const waiting = Array.from({ length: 500 }, () => gate.enter('busy', 10_000));
@@ -94,7 +101,7 @@ test('no more wait than there is room for, and none of them for ever', async () 
 
 test('a clock that is set back by hours stops nobody', async () => {
   const { env, pass } = world();
-  const gate = new Gate(env);
+  const gate = new Gate(env, 4);
   const enter = (cluster: string) => {
     const seat = gate.enter(cluster, 10);
     if (seated(seat)) gate.leave(cluster, seat);

@@ -1,7 +1,6 @@
 import type { Env } from '../kube/meta/env.ts';
 
-/** Requests of all clusters that an isolate works on at once while several clusters have some: what a new one waits for is a few milliseconds of work. */
-const SEATS = 4;
+/** What each active cluster has at least, however many there are. */
 const SEATS_MIN = 1;
 /** While one cluster is alone: so many that it notices nothing, so few that another's first request gets through in between. */
 const SEATS_ALONE = 32;
@@ -14,7 +13,8 @@ const SEAT_MS_MAX = 500;
 /** Requests of one cluster that wait for a seat, and for how long. */
 const WAITING_MAX = 500;
 const WAIT_MS_MAX = 5_000;
-/** Who had to wait begins after a pause as long as the request before took, up to this: others find the thread free for half of the time. */
+/** Who had to wait begins after a pause as long as the request before took, within these: others find the thread free for half of the time. */
+const PACE_MS_MIN = 2;
 const PACE_MS_MAX = 20;
 /** Clusters remembered; those without requests go first. */
 const FLOWS_MAX = 2_000;
@@ -45,10 +45,17 @@ export class Gate {
   readonly #env: Pick<Env, 'now' | 'after'>;
   readonly #flows = new Map<string, Flow>();
   #activeMs = 0;
-  #share = SEATS_ALONE;
+  readonly #seats: number;
+  #share: number;
 
-  constructor(env: Pick<Env, 'now' | 'after'>) {
+  /**
+   * `seats`: requests of all clusters that the isolate works on at once while several clusters have some. 0 = as many as come: where calls of objects take
+   * milliseconds of waiting, seats would be held by requests that leave the thread free.
+   */
+  constructor(env: Pick<Env, 'now' | 'after'>, seats: number) {
     this.#env = env;
+    this.#seats = seats > 0 ? seats : Number.POSITIVE_INFINITY;
+    this.#share = seats > 0 ? SEATS_ALONE : Number.POSITIVE_INFINITY;
   }
 
   /** A seat at once or after waiting for one; null: the cluster has asked too much, and the answer is 429. `rate`: requests per second. */
@@ -71,7 +78,7 @@ export class Gate {
     if (!flow) return;
     flow.seats.delete(seat);
     const now = this.#env.now();
-    flow.paceMs = Math.min(passed(now, seat.since), PACE_MS_MAX);
+    flow.paceMs = Math.max(PACE_MS_MIN, Math.min(passed(now, seat.since), PACE_MS_MAX));
     while (flow.waiting.length > 0 && this.#hasSeat(flow, now)) flow.waiting.shift()?.(sit(flow, now));
   }
 
@@ -119,9 +126,10 @@ export class Gate {
 
   #divide(now: number): void {
     this.#activeMs = now;
+    if (this.#seats === Number.POSITIVE_INFINITY) return;
     let active = 0;
     for (const f of this.#flows.values()) if (passed(now, f.beganMs) <= ACTIVE_MS || f.waiting.length > 0) active++;
-    this.#share = active <= 1 ? SEATS_ALONE : Math.max(SEATS_MIN, Math.floor(SEATS / active));
+    this.#share = active <= 1 ? SEATS_ALONE : Math.max(SEATS_MIN, Math.floor(this.#seats / active));
   }
 
   #flow(cluster: string, now: number): Flow {

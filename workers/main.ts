@@ -62,7 +62,7 @@ for (const path of ['/healthz', '/livez']) app.get(path, (c) => c.text('ok'));
 app.get('/readyz', () => readiness());
 app.route('/', tenancy(createMaker(api), archives(copyMaker), clusterLimits(), restores(), verification()));
 
-const gate = new Gate(world);
+const gate = new Gate(world, Number((env as Bindings).SEATS));
 /** What APF says to whom it refuses: clients ask again after a second. */
 const TOO_MANY = tooMany('too many requests, please try again later', 1);
 

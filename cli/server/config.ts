@@ -50,6 +50,8 @@ export interface ClusterPart {
 
 /** A machine has more memory than a hosted isolate: room for some 10,000 pods. */
 const ROW_CACHE_MIB = '64';
+/** One thread does everything here: what a request waits for is another's work. Where commits go to a bucket, requests mostly wait. */
+const SEATS = '4';
 
 // Cap'n Proto text strings escape as C strings do; JSON's escapes are a subset but for \u, which PEM and paths don't hold.
 const text = (s: string) => JSON.stringify(s);
@@ -74,7 +76,7 @@ const controlOf = (path: string | undefined): string =>
 export function capnp(c: ServerConfig): string {
   const { wrangler } = c;
   const classes = [...new Set(wrangler.durable_objects.bindings.map((b) => b.class_name))];
-  const vars = { ...wrangler.vars, ROW_CACHE_MIB, ...c.vars };
+  const vars = { ...wrangler.vars, ROW_CACHE_MIB, ...(c.cluster ? {} : { SEATS }), ...c.vars };
   return `using Workerd = import "/workerd/workerd.capnp";
 const config :Workerd.Config = (
   services = [
