@@ -1,4 +1,3 @@
-import { DurableObject } from 'cloudflare:workers';
 import type { Env } from '../../kube/meta/env.ts';
 import type { Interest } from '../../kube/store/interest.ts';
 import { type Placement, parseStoreName, storeName } from '../../kube/store/placement.ts';
@@ -25,35 +24,20 @@ import {
 import { REPLAY_MS, TRAVEL_MS } from '../../kube/store/window.ts';
 import { afterUnlessStopping } from '../drain.ts';
 import { world } from '../env.ts';
-import { type ArchiveHead, type ArchivePage, archiveBase, archiveHead, archivePage } from './archive.ts';
 import type { BaseLayer } from './base.ts';
+import { COPYING, CopiedObject, type Copying, FORGET_IMPORT } from './copied.ts';
 import { resumableAfter } from './history.ts';
-import {
-  BEGAN_AFTER,
-  beginAfter,
-  endImport,
-  firstRevision,
-  type Import,
-  type ImportEnd,
-  importRows,
-} from './importing.ts';
+import { BEGAN_AFTER } from './importing.ts';
 import { DEFAULT_LIMITS, type Limits } from './limits.ts';
 import type { Changes } from './outbox.ts';
 import type { Restore } from './restores.ts';
 import type { Begin, Begun } from './rounds.ts';
 import { getMeta, setMeta } from './schema.ts';
+import type { Adopted, SiblingStub } from './siblings.ts';
 import { Sockets } from './sockets.ts';
 import { type Sql, sqlOf } from './sql.ts';
 import { SqliteStore } from './sqlite.ts';
-import {
-  type ClusterSpec,
-  clusterSpec,
-  createCluster,
-  liftTombstone,
-  makeLive,
-  openState,
-  type State,
-} from './state.ts';
+import { type ClusterSpec, createCluster } from './state.ts';
 import { bury } from './tombstone.ts';
 import type { RestoreRules, RestoreTarget } from './travel.ts';
 import { fileFindings } from './trees.ts';
@@ -77,22 +61,6 @@ export interface TenantOptions<E> {
   env?: Env;
 }
 
-/** What a sibling begins with. */
-interface Adopted {
-  createdMs: number;
-  policy: Revision;
-  /** Its revisions come after this: those of an earlier life of the cluster must not come again. */
-  after: Revision;
-}
-
-/** What store objects of one cluster say to each other. */
-export interface SiblingStub {
-  adopt(part: Placement): Promise<Adopted>;
-  setPolicy(policy: Revision): Promise<void>;
-  destroy(): Promise<unknown>;
-  revive(): Promise<void>;
-}
-
 /** What a cluster begins with. */
 export interface FirstObjects {
   ops: Op[];
@@ -100,7 +68,6 @@ export interface FirstObjects {
   loops: Record<string, Interest[]>;
 }
 
-const SIBLINGS: readonly Placement[] = ['events', 'leases'];
 /** Pushing a policy revision to a sibling is tried this often before the writer is told that the outcome is open. */
 const PUSH_TRIES = 3;
 /** A watch's range and selection must fit the platform's limit of a socket's attachment. */
@@ -108,13 +75,11 @@ const ATTACHMENT_BYTES = 16_000;
 
 /** The class of a cluster's store objects: the TenantStore itself, named by the cluster's id, and its siblings for hot resources. */
 export function makeTenantStore<E>(options: TenantOptions<E>) {
-  return class TenantStore extends DurableObject<E> {
+  return class TenantStore extends CopiedObject<E> {
     readonly #sql: Sql;
     readonly #world: Env;
     #opened: { store: SqliteStore; sockets: Sockets } | null = null;
     #opening: Promise<void> | null = null;
-    /** The cluster in the making. */
-    #importing: State | null = null;
 
     constructor(ctx: DurableObjectState, env: E) {
       super(ctx, env);
@@ -138,7 +103,7 @@ export function makeTenantStore<E>(options: TenantOptions<E>) {
       if (this.#part() === 'main') await Promise.all(this.#siblings().map((s) => s.destroy()));
       this.#opened?.sockets.closeAll('the cluster has been deleted');
       this.#opened = null;
-      this.#importing = null;
+      this[FORGET_IMPORT]();
       const nodes = await this.#bury();
       await this.ctx.storage.deleteAlarm();
       await this.ctx.storage.sync();
@@ -157,47 +122,15 @@ export function makeTenantStore<E>(options: TenantOptions<E>) {
       }
     }
 
-    /** The cluster as of a revision or time (default: now), but for its rows: what an archive begins with. */
-    async archiveHead(target?: RestoreTarget): Promise<ArchiveHead> {
-      return archiveHead((await this.#store()).state, clusterSpec(this.#sql), target);
-    }
-    /** Its base layer as of a revision. */
-    async archiveBase(at: Revision): Promise<ArchivePage> {
-      return archiveBase((await this.#store()).state, at);
-    }
-    /** Its own rows as of a revision, a page after a key ('' = from the first on). */
-    async archivePage(at: Revision, after: Key): Promise<ArchivePage> {
-      return archivePage((await this.#store()).state, at, after);
-    }
-    /** Begins a cluster that nobody sees before importEnd(). Throws StoreError 'no-cluster' if the object has or had another one. */
-    async importBegin(o: Import): Promise<void> {
-      if (o.again) liftTombstone(this.#sql);
-      createCluster(this.#sql, o.spec, 'importing');
-      setMeta(this.#sql, 'name', this.#name());
-      beginAfter(this.#import(), firstRevision(o.newest, this.#world.now()));
-    }
-    /** A batch of rows; how many they were. */
-    async importRows(lines: Uint8Array): Promise<number> {
-      return importRows(this.#import(), lines);
-    }
-    /** The cluster is whole: it is there from now on, and its loops begin. */
-    async importEnd(o: ImportEnd): Promise<void> {
-      const state = this.#import();
-      // Siblings of an earlier life begin anew with their first call.
-      const objects = options.objects(this.env);
-      await Promise.all(SIBLINGS.map((part) => objects.getByName(storeName(this.#name(), part)).revive()));
-      this.#sql.transaction(() => {
-        endImport(state, o);
-        makeLive(this.#sql);
-      });
-      this.#importing = null;
-      await this.ctx.storage.setAlarm(this.#world.now());
-      await this.ctx.storage.sync();
-    }
-    /** In a sibling: the cluster comes back from its backup; its tombstone goes. */
-    async revive(): Promise<void> {
-      liftTombstone(this.#sql);
-      await this.ctx.storage.sync();
+    [COPYING](): Copying {
+      return {
+        sql: this.#sql,
+        world: this.#world,
+        name: this.#name(),
+        layer: (hash) => options.layer?.(hash),
+        state: async () => (await this.#store()).state,
+        sibling: (name) => options.objects(this.env).getByName(name),
+      };
     }
 
     async read(range: Range, o?: ReadOptions): Promise<Page | Stale> {
@@ -348,11 +281,6 @@ export function makeTenantStore<E>(options: TenantOptions<E>) {
       if (this.#opened) return this.#opened.store;
       if (this.#part() !== 'main' && !exists(this.#sql)) await this.#adopted();
       return this.#open().store;
-    }
-
-    #import(): State {
-      this.#importing ??= openState(this.#sql, this.#world, (hash) => options.layer?.(hash), 'importing');
-      return this.#importing;
     }
 
     async #roomForWatch(): Promise<void> {

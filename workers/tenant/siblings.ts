@@ -1,0 +1,18 @@
+import type { Placement } from '../../kube/store/placement.ts';
+import type { Revision } from '../../kube/store/store.ts';
+
+/** What a sibling begins with. */
+export interface Adopted {
+  createdMs: number;
+  policy: Revision;
+  /** Its revisions come after this: those of an earlier life of the cluster must not come again. */
+  after: Revision;
+}
+
+/** What store objects of one cluster say to each other. */
+export interface SiblingStub {
+  adopt(part: Placement): Promise<Adopted>;
+  setPolicy(policy: Revision): Promise<void>;
+  destroy(): Promise<unknown>;
+  revive(): Promise<void>;
+}
