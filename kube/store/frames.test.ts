@@ -79,6 +79,7 @@ const NOT_JOINED: [string, Partial<WatchEvent>, Partial<EventJoin>][] = [
   ['another schema', { schema: 't' }, {}],
   ['an encrypted row', { enc: 'k' }, {}],
   ['a kind without protobuf', {}, { kind: 'Widget', as: 'protobuf' }],
+  ['a body that is cut', { value: '{"metadata":{"name":"a"' }, { as: 'protobuf' }],
   ['a body that does not fit', { value: '{"metadata":{"name":"a"},"data":[]}' }, { as: 'protobuf' }],
 ];
 test('what cannot be joined goes as entries', () => {

@@ -1,4 +1,4 @@
-import { ProtoError, transcodeEvents } from '../codec/protobuf.ts';
+import { transcodeEvents } from '../codec/protobuf.ts';
 import { parseApiVersion } from '../meta/object.ts';
 import { schemas } from '../schema/schemas.ts';
 import { spliceItem, spliceObject } from './splice.ts';
@@ -82,10 +82,9 @@ function inProtobuf(events: readonly WatchEvent[], join: EventJoin, head: Uint8A
   const lines = events.map((e) => ({ type: e.type, text: spliceItem(e.value, e.revision) }));
   try {
     return transcodeEvents(struct, join.apiVersion, join.kind, lines, head);
-  } catch (e) {
-    // A row that doesn't fit breaks the watches that want protobuf, where they encode it, and no others.
-    if (e instanceof ProtoError) return null;
-    throw e;
+  } catch {
+    // A row that doesn't fit or can't be read breaks the watches that want protobuf, where they encode it, and no others.
+    return null;
   }
 }
 
