@@ -271,6 +271,10 @@ export function storeStatus(e: unknown, call?: Call): StatusError | undefined {
       return failure('', NO_ROOM, { retryAfterSeconds: NO_ROOM_SECONDS }, 507);
     case 'unknown-outcome':
       return timeout('the outcome of the write is not known', RETRY_SECONDS);
+    case 'unavailable':
+      return failure('ServiceUnavailable', 'the store of this cluster cannot be reached now', {
+        retryAfterSeconds: RETRY_SECONDS,
+      });
     case 'compacted':
       return failure('Expired', 'The resourceVersion for the provided list is too old.');
     case 'future':

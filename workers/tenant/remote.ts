@@ -46,6 +46,15 @@ export interface StoreStub {
 /** Calls that failed on the way are repeated this often in all, this far apart: longer than an object takes to start anew. */
 const TRIES = 4;
 const RETRY_MS = [20, 100, 400];
+/**
+ * What the platform itself calls retryable never came to an object: its owner has gone. It is repeated until another must have taken the
+ * object over: in workerd's cluster mode a dead owner's lease runs out after 20 s.
+ */
+const TAKEOVER_MS = 25_000;
+const TAKEOVER_RETRY_MS = 1_000;
+
+/** What a remote store needs of the world. */
+type RemoteEnv = Pick<Env, 'now' | 'uuid' | 'after' | 'random'>;
 
 /**
  * The store over an object's stub. What failed on the way is repeated: reads as they are, commits under a request id by which the
@@ -53,10 +62,10 @@ const RETRY_MS = [20, 100, 400];
  */
 export class RemoteStore implements Store {
   readonly #connect: () => StoreStub;
-  readonly #env: Pick<Env, 'uuid' | 'after' | 'random'>;
+  readonly #env: RemoteEnv;
 
   /** `connect` gives a fresh stub: one that has failed once stays broken. */
-  constructor(connect: () => StoreStub, env: Pick<Env, 'uuid' | 'after' | 'random'>) {
+  constructor(connect: () => StoreStub, env: RemoteEnv) {
     this.#connect = connect;
     this.#env = env;
   }
@@ -115,24 +124,35 @@ export class RemoteStore implements Store {
   /** #call() for what changes nothing: where the platform can't open the object's file, that is what the caller hears. */
   #ask<T>(f: (stub: StoreStub) => Promise<T>): Promise<T> {
     return this.#call(f).catch((e: unknown) => {
-      throw unopened(textOf(e)) ?? e;
+      throw unopened(textOf(e)) ?? (isRetryable(e) ? new StoreError('unavailable', textOf(e), 2) : e);
     });
   }
 
   async #call<T>(f: (stub: StoreStub, repeat: boolean) => Promise<T>): Promise<T> {
+    let until = 0;
     for (let tries = 0; ; tries++) {
       try {
         return await f(this.#connect(), tries > 0);
       } catch (e) {
         const known = storeErrorOf(e);
         if (known) throw known;
-        const wait = RETRY_MS[tries];
-        if (wait === undefined || tries + 1 >= TRIES) throw e;
+        let wait = RETRY_MS[tries];
+        if (wait === undefined || tries + 1 >= TRIES) {
+          if (!isRetryable(e)) throw e;
+          // Counted from here: what came before took half a second.
+          until ||= this.#env.now() + TAKEOVER_MS;
+          if (this.#env.now() > until) throw e;
+          wait = TAKEOVER_RETRY_MS;
+        }
         await new Promise<void>((next) => this.#env.after(wait * (0.5 + this.#env.random()), next));
       }
     }
   }
 }
+
+/** The platform couldn't reach the object; one whose file it can't open stays as it is. */
+const isRetryable = (e: unknown): boolean =>
+  (e as { retryable?: unknown }).retryable === true && unopened(textOf(e)) === null;
 
 /** What refuses a call before anything is written. */
 const REFUSALS: ReadonlySet<string> = new Set(['overloaded', 'full']);
@@ -145,7 +165,7 @@ const isFull = (e: unknown): boolean => textOf(e).includes('SQLITE_FULL');
 export function clusterStores(
   objects: { getByName(name: string): unknown },
   cluster: string,
-  env: Pick<Env, 'uuid' | 'after' | 'random'>,
+  env: RemoteEnv,
 ): (part: Placement) => RemoteStore {
   const stores = new Map<Placement, RemoteStore>();
   return (part) => {
