@@ -206,6 +206,7 @@ describe('changes name fields as one reads them', () => {
     ['items with one name twice', { l: [{ name: 'a' }, { name: 'a' }] }, { l: [{ name: 'a' }] }, ['.l[1]']],
     ['ports by number', { p: [{ port: 80, n: 1 }] }, { p: [{ port: 80, n: 2 }] }, ['.p[port=80].n']],
     ['another type', { a: {} }, { a: [] }, ['.a']],
+    ['the name of a prototype', JSON.parse('{"__proto__":{"a":1}}') as JsonObject, {}, ['.__proto__']],
     ['odd names', { 'a.b/c': 1 }, { 'a.b/c': 2 }, ['["a.b/c"]']],
   ];
   for (const [name, from, to, paths] of cases) {
