@@ -342,3 +342,22 @@ describe('a stream to a node', () => {
     });
   }
 });
+
+it('a process that is killed takes its links with it: nodes have the usual time to come back before controllers are told', async () => {
+  const told = async () => ((await ask('/told?node=x')) as string[]).filter((t) => t.endsWith('/lost/quick'));
+  const liveness = async () => (await ask('/liveness?node=lost/quick')) as { connected: boolean; heardMs: number };
+  const { control } = await agent('lost/quick');
+  control.send(PING);
+  // Longer ago than the time after which a link is dead.
+  const last = Date.now();
+  while (Date.now() - last < 2_000) {
+    control.send(PING);
+    await delay(200);
+  }
+  await workerd.restart();
+  const began = Date.now();
+  assert.equal((await liveness()).connected, true);
+  while ((await told()).length === 0) await delay(50);
+  assert.ok(Date.now() - began >= 1_000, 'told before the grace was over');
+  assert.equal((await liveness()).connected, false);
+});

@@ -39,6 +39,10 @@ interface Link {
   heardMs: number;
   /** What the cluster's controllers know; that a new node is alive they ask themselves. */
   told: 'alive' | 'dead';
+  /** The last socket was seen to end. Without it a link that has no socket went with its process, and the agent is on its way back. */
+  ended?: boolean;
+  /** When such a loss was noticed. */
+  lostMs?: number;
 }
 
 /**
@@ -73,7 +77,7 @@ export class NodeTunnel extends DurableObject<Bindings> {
     pair[1].serializeAttachment(attachment);
     const { cluster, node, since } = attachment;
     const told = (await this.#link())?.told ?? 'alive';
-    await this.ctx.storage.put<Link>(LINK, { cluster, node, heardMs: since, told });
+    await this.ctx.storage.put<Link>(LINK, { cluster, node, heardMs: since, told, ended: false });
     await this.ctx.storage.setAlarm(told === 'dead' ? since : since + this.deadMs + 1);
     return new Response(null, { status: 101, webSocket: pair[0] });
   }
@@ -89,7 +93,9 @@ export class NodeTunnel extends DurableObject<Bindings> {
 
   override async webSocketClose(socket: WebSocket, code: number): Promise<void> {
     const link = await this.#link();
-    if (link) await this.ctx.storage.put(LINK, { ...link, heardMs: Math.max(link.heardMs, this.#heard(socket)) });
+    const ended = this.ctx.getWebSockets().every((s) => s === socket || s.readyState !== WebSocket.OPEN);
+    const heardMs = Math.max(link?.heardMs ?? 0, this.#heard(socket));
+    if (link) await this.ctx.storage.put<Link>(LINK, { ...link, heardMs, ended });
     // 1005 and 1006 may not be sent.
     socket.close(code === 1005 || code === 1006 ? 1000 : code);
   }
@@ -134,19 +140,33 @@ export class NodeTunnel extends DurableObject<Bindings> {
   /** Whether the node is connected, and when it was last heard of: also after its link has gone. */
   async liveness(): Promise<Liveness> {
     const heardMs = this.heard();
+    const link = await this.#link();
+    if (heardMs === 0 && link?.ended === false) return this.#lost(link);
     const connected = world.now() - heardMs <= this.deadMs;
-    return { connected, heardMs: Math.max(heardMs, (await this.#link())?.heardMs ?? 0) };
+    return { connected, heardMs: Math.max(heardMs, link?.heardMs ?? 0) };
+  }
+
+  /** A process that ends takes all its nodes' links with it, and says nothing of when they were heard of last: each has the usual time to come back. */
+  async #lost(link: Link): Promise<Liveness> {
+    const now = world.now();
+    const lostMs = Math.min(link.lostMs ?? now, now);
+    if (link.lostMs === undefined) {
+      await this.ctx.storage.put<Link>(LINK, { ...link, lostMs });
+      await this.ctx.storage.setAlarm(now + this.deadMs + 1);
+    }
+    return { connected: now - lostMs <= this.deadMs, heardMs: Math.max(link.heardMs, lostMs) };
   }
 
   /** Closes dead links, and tells the cluster's controllers when the node has gone or come back: only then are they woken. */
   override async alarm(): Promise<void> {
     const now = world.now();
-    for (const socket of this.ctx.getWebSockets()) {
-      if (now - this.#heard(socket) > this.deadMs) socket.close(1001, 'not heard of');
-    }
-    const link = await this.#link();
-    if (!link) return;
+    const before = await this.#link();
+    if (!before) return;
+    const silent = this.ctx.getWebSockets().filter((s) => now - this.#heard(s) > this.deadMs);
+    if (silent.length > 0) await this.ctx.storage.put<Link>(LINK, { ...before, ended: true });
+    for (const socket of silent) socket.close(1001, 'not heard of');
     const { connected, heardMs } = await this.liveness();
+    const link = (await this.#link()) ?? before;
     const left = heardMs + this.deadMs - now;
     // Not connected, but heard of a moment ago: it may be on its way back.
     const state = connected ? 'alive' : left >= 0 ? link.told : 'dead';
