@@ -252,7 +252,7 @@ export function warn(call: Call, text: string): void {
 const RETRY_SECONDS = 2;
 /** A full disk isn't emptied at once. */
 const NO_ROOM_SECONDS = 5;
-const NO_ROOM = 'the control plane has no room left on its disk: nothing was written';
+const NO_ROOM = 'the control plane has no room left on its disk; whether this was written is not known';
 /** What a client is told of a row or file that isn't as it was written: names it, and what the operator can do. */
 const DAMAGED = 'Internal error occurred: the stored data of this cluster is damaged';
 const REMEDY =

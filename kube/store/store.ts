@@ -325,7 +325,7 @@ export type StoreErrorCode =
   | 'too-large'
   /** Too much is queued, or the cluster is being restored; try again later. Never retried inside. */
   | 'overloaded'
-  /** The disk has no room: nothing was written; 507, come back. */
+  /** The disk has no room, and repeating it didn't settle what happened: 507. */
   | 'full'
   /** The reply was lost and repeating it didn't settle what happened: 504. */
   | 'unknown-outcome'

@@ -241,6 +241,12 @@ const spoilt: Record<string, [spoil: (h: History) => void, finding: RegExp]> = {
     },
     /g1 get .* 403 Forbidden/,
   ],
+  'a refusal that took effect': [
+    (h) => {
+      op(h, 'u1').told = { is: 'refused', code: 429 };
+    },
+    /u1 update .* was refused with 429, and took effect/,
+  ],
   'a compare-and-swap that won twice': [
     (h) => {
       const first = op(h, 'u1');

@@ -48,7 +48,7 @@ function checkKind(h: History, cluster: number, kind: Kind, f: Findings): void {
   for (const w of watches) f.expired += w.entries.filter((e) => e.is === 'expired').length;
   const seen = observations(ops, log);
   const newest = newestBy(ops, h, cluster, kind);
-  for (const text of checkRevisions(ops, log, newest)) say(text);
+  for (const text of checkRevisions(ops, log, seen, newest)) say(text);
   f.lists += checkLists(ops, log, say);
   for (const w of watches) for (const text of checkWatch(w, log, newest)) say(text);
   const byKey = keyHistories(ops, seen, f);
@@ -124,7 +124,7 @@ function newestBy(ops: readonly Op[], h: History, cluster: number, kind: Kind): 
 }
 
 /** Each acknowledged write has a revision of its own, newer than all that was seen before it began, and watchers saw it there. */
-function checkRevisions(ops: readonly Op[], log: Log, newest: (tick: number) => number): string[] {
+function checkRevisions(ops: readonly Op[], log: Log, seen: Observed, newest: (tick: number) => number): string[] {
   const wrong: string[] = [];
   const byRev = new Map(log.events.map((e) => [e.rev, e]));
   const taken = new Map<number, Op>();
@@ -134,6 +134,8 @@ function checkRevisions(ops: readonly Op[], log: Log, newest: (tick: number) => 
       wrong.push(`${describe(o)} shows revision ${told.rev} though ${newest(o.start)} had been seen before`);
     if (told.is === 'expired' && 'at' in ask && ask.at !== undefined && isReplayable(ask.at, newest(o.end)))
       wrong.push(`${describe(o)}: 410, though the newest revision is ${newest(o.end)}`);
+    if (told.is === 'refused' && seen.has(o.id))
+      wrong.push(`${describe(o)} was refused with ${told.code}, and took effect`);
     if (told.is !== 'done' || told.rev === undefined || !('key' in ask)) continue;
     const other = taken.get(told.rev);
     if (other) wrong.push(`revision ${told.rev} was given to ${describe(other)} and to ${describe(o)}`);

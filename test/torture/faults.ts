@@ -18,7 +18,7 @@ export interface Done {
   stops: number;
   jumps: number;
   spells: number;
-  /** Of the spells, those in which a write was refused for want of room (507). */
+  /** Of the spells, those in which a client's write found no room (507). */
   felt: number;
 }
 
@@ -27,7 +27,7 @@ const HOUR_S = 3600;
 const JUMPS_S = [360, HOUR_S, 5 * HOUR_S, 25 * HOUR_S, 25 * HOUR_S, -90, -HOUR_S, -5 * HOUR_S];
 /** A spell ends when so many writes got no room, or after this time. */
 const REFUSALS_WANTED = 40;
-const SPELL_MS = 8_000;
+const SPELL_MS = 15_000;
 /** From room made to the first write that goes through again. */
 const RECOVERY_MS = 60_000;
 /** Of one body. */
@@ -103,9 +103,9 @@ function kill(system: System, done: Done): Promise<void> {
 
 async function fullDisk(system: System, scene: Scene, withKill: boolean, done: Done): Promise<string[]> {
   done.spells++;
-  const before = scene.counts.refused;
+  const before = scene.counts.full;
   const begun = Date.now();
-  const isOver = () => scene.over() || Date.now() - begun > SPELL_MS || scene.counts.refused - before > REFUSALS_WANTED;
+  const isOver = () => scene.over() || Date.now() - begun > SPELL_MS || scene.counts.full - before > REFUSALS_WANTED;
   const crashes = system.server.crashes.length;
   for (const c of system.clusters) void stuff(c.direct, isOver);
   for (let killed = !withKill; !isOver(); ) {
@@ -118,7 +118,7 @@ async function fullDisk(system: System, scene: Scene, withKill: boolean, done: D
     }
   }
   system.disk.free();
-  if (scene.counts.refused > before) done.felt++;
+  if (scene.counts.full > before) done.felt++;
   if (system.server.crashes.length > crashes) system.server.crashes.length = crashes;
   const written = () => scene.ops.findLastIndex((o) => o.told.is === 'done');
   const last = written();

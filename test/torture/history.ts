@@ -33,9 +33,9 @@ export type Told =
   | { is: 'done'; rev?: number }
   | { is: 'seen'; seen: Seen }
   | { is: 'none' | 'exists' | 'conflict' }
-  /** Refused without effect: 429, 507. */
+  /** Refused without effect: 429. */
   | { is: 'refused'; code: number }
-  | { is: 'unknown'; why: string }
+  | { is: 'unknown'; why: string; code?: number }
   /** A list, or what a sweep (deletecollection) found. */
   | { is: 'list'; rev: number; items: [key: string, seen: Seen][] }
   /** 410. */

@@ -59,7 +59,7 @@ async function main(): Promise<number> {
   if (values.keep !== undefined) save(values.keep, result.history);
   console.log(result.how);
   console.log(
-    `${counts.done} operations with a known outcome (${(counts.done / result.seconds).toFixed(0)}/s), ${counts.unknown} unknown, ${counts.refused} refused; ` +
+    `${counts.done} operations with a known outcome (${(counts.done / result.seconds).toFixed(0)}/s), ${counts.unknown} unknown (${counts.full} on a full disk), ${counts.refused} refused; ` +
       `${done.kills} kills, ${done.stops} stops, ${result.drops} lost connections, ${done.jumps} clock jumps, ${done.spells} full disks (${done.felt} felt); ${result.seconds.toFixed(0)} s`,
   );
   const code = report({ ...findings, wrong: result.wrong });

@@ -97,7 +97,7 @@ class Play {
     this.scene = {
       tick: () => ++this.#ticks,
       ops: [],
-      counts: { done: 0, unknown: 0, refused: 0, unsent: 0 },
+      counts: { done: 0, unknown: 0, full: 0, refused: 0, unsent: 0 },
       ready: () => system.ready(),
       over: () => this.#over,
     };

@@ -8,7 +8,7 @@ export interface Scene {
   /** Counts everything that happens, in order. */
   tick(): number;
   ops: Op[];
-  counts: { done: number; unknown: number; refused: number; unsent: number };
+  counts: { done: number; unknown: number; full: number; refused: number; unsent: number };
   /** Waits while the server is down. */
   ready(): Promise<void>;
   over(): boolean;
@@ -73,6 +73,7 @@ export async function client(scene: Scene, targets: readonly Target[], random: R
     const asked = told.is === 'expired' && told.at !== undefined && ask.do === 'list' ? { ...ask, at: told.at } : ask;
     scene.ops.push({ id, cluster: target.index, kind, start, end, ask: asked, told });
     learn(target, kind, ask, id, told);
+    if (told.is === 'unknown' && told.code === 507) scene.counts.full++;
     if (told.is === 'unknown') scene.counts.unknown++;
     else if (told.is === 'refused') scene.counts.refused++;
     else scene.counts.done++;
@@ -133,10 +134,9 @@ function judge(kind: Kind, id: string, ask: One, { status, body }: Answered): An
   const { reason, message, kind: about } = statusOf(body);
   const why = `${status} ${reason} ${message}`;
   if (status === 200 || status === 201) return success(kind, id, ask, body);
-  // Half of a sweep may be done when it is refused.
-  if (status === 429 || status === 507)
-    return ask.do === 'sweep' ? { is: 'unknown', why } : { is: 'refused', code: status };
-  if (status >= 500) return ask.do === 'get' ? null : { is: 'unknown', why };
+  // Half of a sweep may be done when it is refused; what a full disk refuses may have been written.
+  if (status === 429) return ask.do === 'sweep' ? { is: 'unknown', why } : { is: 'refused', code: status };
+  if (status >= 500) return ask.do === 'get' ? null : { is: 'unknown', why, code: status };
   if (ask.do === 'sweep') return { is: 'wrong', why };
   if (status === 404 && about === kind && ask.do !== 'create') return { is: 'none' };
   if (status === 409 && ask.do === 'create' && reason === 'AlreadyExists') return { is: 'exists' };

@@ -80,8 +80,7 @@ export class RemoteStore implements Store {
     let open = false;
     const failed = (e: unknown): never => {
       const known = storeErrorOf(e);
-      if (!known && !open && isFull(e)) throw new StoreError('full', 'the disk has no room', FULL_SECONDS);
-      if (known && open && REFUSALS.has(known.code)) throw new StoreError('unknown-outcome', known.message);
+      if (known?.code === 'overloaded' && open) throw new StoreError('unknown-outcome', known.message);
       open ||= !known;
       throw e;
     };
@@ -91,6 +90,7 @@ export class RemoteStore implements Store {
       );
     } catch (e) {
       if (e instanceof StoreError) throw e;
+      if (isFull(e)) throw new StoreError('full', textOf(e), FULL_SECONDS);
       throw new StoreError('unknown-outcome', `the write was sent, its answer was lost: ${textOf(e)}`);
     }
   }
@@ -154,11 +154,12 @@ export class RemoteStore implements Store {
 const isRetryable = (e: unknown): boolean =>
   (e as { retryable?: unknown }).retryable === true && unopened(textOf(e)) === null;
 
-/** What refuses a call before anything is written. */
-const REFUSALS: ReadonlySet<string> = new Set(['overloaded', 'full']);
 /** A full disk isn't emptied at once. */
 const FULL_SECONDS = 5;
-/** SQLite's own text of a transaction that found no room and was rolled back; the object has been reset by then. */
+/**
+ * SQLite's own text of a transaction that found no room. The object is reset then, and all who wait for it hear this, also those whose transaction
+ * went through just before: only a repeat tells them.
+ */
 const isFull = (e: unknown): boolean => textOf(e).includes('SQLITE_FULL');
 
 /** The stores of one cluster by part: what every caller gets its stores from, with placement(). */
