@@ -26,9 +26,7 @@ await won(store, [
 await won(
   store,
   [putPod('a', { labels: { app: 'web' }, node: 'n1', owners: ['o1'], mark: 2, policy: 'P' }), { charge: 'c', by: 3 }],
-  {
-    request: 'r1',
-  },
+  { request: 'r1', by: 'alice' },
 );
 await won(store, [putPod('c'), deletePod('b')]);
 await won(store, [{ ...putPod('t'), ttlMs: 60_000 }]);

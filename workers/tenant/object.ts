@@ -38,11 +38,10 @@ import { Sockets } from './sockets.ts';
 import { type Sql, sqlOf } from './sql.ts';
 import { SqliteStore } from './sqlite.ts';
 import { type ClusterSpec, createCluster } from './state.ts';
-import { bury } from './tombstone.ts';
+import { buryOrClear } from './tombstone.ts';
 import type { RestoreRules, RestoreTarget } from './travel.ts';
-import { fileFindings } from './trees.ts';
 import type { Used } from './usage.ts';
-import { type Verified, verifySlice } from './verify.ts';
+import { type Verified, verifyOpened } from './verify.ts';
 import { ACK, PING, PONG, PROGRESS, parseWatch, refusal } from './watch-wire.ts';
 
 /** What the composition root gives the class; `E` is its bindings. */
@@ -104,22 +103,10 @@ export function makeTenantStore<E>(options: TenantOptions<E>) {
       this.#opened?.sockets.closeAll('the cluster has been deleted');
       this.#opened = null;
       this[FORGET_IMPORT]();
-      const nodes = await this.#bury();
+      const nodes = await buryOrClear(this.#sql, this.ctx.storage, this.#world);
       await this.ctx.storage.deleteAlarm();
       await this.ctx.storage.sync();
       return nodes;
-    }
-
-    /** A file that can't be read any more is thrown away whole. */
-    async #bury(): Promise<string[]> {
-      try {
-        return bury(this.#sql);
-      } catch (e) {
-        this.#world.log('error', 'store.corrupt', { cluster: this.ctx.id.name, error: String(e) });
-        await this.ctx.storage.deleteAll();
-        createCluster(this.#sql, { base: '', uidPrefix: '', createdMs: this.#world.now() });
-        return bury(this.#sql);
-      }
     }
 
     [COPYING](): Copying {
@@ -164,13 +151,7 @@ export function makeTenantStore<E>(options: TenantOptions<E>) {
     }
     /** Looks at one slice of the tables: from the beginning, or where the last slice's `next` says. */
     async verify(next?: string): Promise<Verified> {
-      try {
-        return verifySlice((await this.#store()).state, next);
-      } catch (e) {
-        if (!(e instanceof StoreError && e.code === 'corrupt')) throw e;
-        const findings = [e.message.replace(/^corrupt: /, ''), ...fileFindings(this.#sql)];
-        return { table: 'file', rows: 0, unsummed: 0, findings, found: findings.length };
-      }
+      return verifyOpened(async () => (await this.#store()).state, this.#sql, next);
     }
     /** The siblings that the cluster has. */
     async parts(): Promise<Placement[]> {

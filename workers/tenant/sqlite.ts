@@ -1,6 +1,6 @@
 import { Fanout } from '../../kube/store/fanout.ts';
 import { type Interest, Interests } from '../../kube/store/interest.ts';
-import { checkSize, isPut } from '../../kube/store/limits.ts';
+import { checkSize } from '../../kube/store/limits.ts';
 import { cutPage } from '../../kube/store/page.ts';
 import { selectionTest } from '../../kube/store/select.ts';
 import {
@@ -37,6 +37,7 @@ import type { Limits } from './limits.ts';
 import { Maintenance } from './maintenance.ts';
 import { type Changes, changesOf, Outbox } from './outbox.ts';
 import { checkAssume } from './policy.ts';
+import { CommitQueue, type Waiting } from './queue.ts';
 import { related } from './related.ts';
 import { checkNotRestoring, Restorer, type RestorerHost } from './restorer.ts';
 import { seenAt } from './restores.ts';
@@ -71,16 +72,6 @@ export interface SqliteOptions extends RestorerHost {
   failed?(cause: unknown): void;
 }
 
-interface Waiting {
-  ops: Op[];
-  /** Its bodies, in UTF-16 units. */
-  units: number;
-  options: CommitOptions;
-  resolve(answer: Commit | Stale): void;
-  reject(error: unknown): void;
-  /** Its group met a damaged row: it has a transaction of its own. */
-  alone?: true;
-}
 interface Outcome {
   waiting: Waiting;
   answer: Commit | Stale;
@@ -91,18 +82,6 @@ const isCorrupt = (e: unknown): boolean => e instanceof StoreError && e.code ===
 
 /** Who writes a new cluster's first objects, as upstream's own hooks do. */
 const FIRST_WRITER = 'system:apiserver';
-/** Commits waiting at most: a second of work. Beyond it clients are told to come back. */
-const QUEUE_MAX = 2_000;
-/** Bodies waiting at most, in UTF-16 units: an object has 128 MB for everything. */
-const QUEUE_UNITS = 32 * 1024 * 1024;
-/** Commits of one transaction: some 10 ms of the object's thread. */
-const GROUP_MAX = 128;
-/** Bodies of one transaction, in UTF-16 units, or one larger commit. */
-const GROUP_UNITS = 2 * 1024 * 1024;
-
-const unitsOf = (ops: readonly Op[]): number =>
-  ops.reduce((sum, op) => sum + (isPut(op) ? (op.value?.text.length ?? 0) : 0), 0);
-
 /**
  * The store in a Durable Object's SQLite. Reads answer at once; commits queue, and one transaction takes all that waited while
  * the one before became durable.
@@ -115,9 +94,7 @@ export class SqliteStore implements Store {
   readonly #o: SqliteOptions;
   readonly #outbox: Outbox;
   readonly #maintenance: Maintenance;
-  #queue: Waiting[] = [];
-  /** Bodies of the queue. */
-  #queuedUnits = 0;
+  readonly #queue = new CommitQueue();
   #draining = false;
   #progressPending = false;
   #pushed: Revision | null;
@@ -183,11 +160,7 @@ export class SqliteStore implements Store {
     return new Promise((resolve, reject) => {
       checkSize(ops);
       checkNotRestoring(this.state);
-      const units = unitsOf(ops);
-      if (this.#queue.length >= QUEUE_MAX || this.#queuedUnits + units > QUEUE_UNITS)
-        throw new StoreError('overloaded', 'too many writes are waiting');
-      this.#queuedUnits += units;
-      this.#queue.push({ ops, units, options, resolve, reject });
+      this.#queue.push({ ops, options, resolve, reject });
       if (!this.#draining) void this.#drain();
     });
   }
@@ -330,7 +303,7 @@ export class SqliteStore implements Store {
     // Those who commit in the same turn share the first transaction too.
     await Promise.resolve();
     while (this.#queue.length > 0) {
-      const group = this.#next();
+      const group = this.#queue.next();
       try {
         const outcomes = this.#run(group);
         await this.#o.sync();
@@ -341,29 +314,11 @@ export class SqliteStore implements Store {
         // The transaction or its flush failed as a whole: nobody in it knows of a success.
         this.#recall(e);
         // One damaged row is no one else's business.
-        if (group.length > 1 && isCorrupt(e)) this.#again(group);
+        if (group.length > 1 && isCorrupt(e)) this.#queue.again(group);
         else for (const w of group) w.reject(e);
       }
     }
     this.#draining = false;
-  }
-
-  #again(group: readonly Waiting[]): void {
-    for (const w of group) this.#queuedUnits += w.units;
-    this.#queue.unshift(...group.map((w): Waiting => ({ ...w, alone: true })));
-  }
-
-  /** Those who wait longest; who is to be alone is before all others. */
-  #next(): Waiting[] {
-    let count = 0;
-    let units = 0;
-    for (const w of this.#queue) {
-      if (count > 0 && (count === GROUP_MAX || units + w.units > GROUP_UNITS || this.#queue[0]?.alone)) break;
-      count++;
-      units += w.units;
-    }
-    this.#queuedUnits -= units;
-    return this.#queue.splice(0, count);
   }
 
   /** Memory as the tables are; where they can't be read the store has come to its end. */
@@ -373,8 +328,7 @@ export class SqliteStore implements Store {
       this.#outbox.reload();
     } catch {
       this.#o.failed?.(cause);
-      this.#queuedUnits = 0;
-      for (const w of this.#queue.splice(0)) w.reject(cause);
+      this.#queue.rejectAll(cause);
     }
   }
 

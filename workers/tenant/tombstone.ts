@@ -1,6 +1,8 @@
+import type { Env } from '../../kube/meta/env.ts';
+import { StoreError } from '../../kube/store/store.ts';
 import { getMeta, hasMeta, setMeta } from './schema.ts';
 import type { Sql } from './sql.ts';
-import { deleteCluster } from './state.ts';
+import { createCluster, deleteCluster } from './state.ts';
 
 /** Leaves a tombstone and nothing else. Gives the names of the cluster's nodes, whoever asks again the same: their links are to be ended. */
 export function bury(sql: Sql): string[] {
@@ -10,6 +12,23 @@ export function bury(sql: Sql): string[] {
     setMeta(sql, NODES, JSON.stringify(nodes));
     return nodes;
   });
+}
+
+/** As bury(); a file that can't be read any more is thrown away whole. */
+export async function buryOrClear(
+  sql: Sql,
+  storage: { deleteAll(): Promise<void> },
+  env: Pick<Env, 'now' | 'log'>,
+): Promise<string[]> {
+  try {
+    return bury(sql);
+  } catch (e) {
+    if (!(e instanceof StoreError && e.code === 'corrupt')) throw e;
+    env.log('error', 'store.corrupt', { error: e.message });
+    await storage.deleteAll();
+    createCluster(sql, { base: '', uidPrefix: '', createdMs: env.now() });
+    return bury(sql);
+  }
 }
 
 const NODES = 'nodes';

@@ -1,10 +1,10 @@
-import type { Key, Revision } from '../../kube/store/store.ts';
+import { type Key, type Revision, StoreError } from '../../kube/store/store.ts';
 import { policySum } from './checksum.ts';
 import { COLUMNS, entryOf, getRow, HEAD_COLUMNS, headFrom, stands, summedOf } from './rows.ts';
-import { type Cell, cell } from './sql.ts';
+import { type Cell, cell, type Sql } from './sql.ts';
 import type { State } from './state.ts';
 import { hasTerm, termsOf } from './terms.ts';
-import { TREES, treeFindings } from './trees.ts';
+import { fileFindings, TREES, treeFindings } from './trees.ts';
 
 /** What one slice of verification says. */
 export interface Verified {
@@ -66,6 +66,17 @@ export function verifySlice(s: State, next?: string): Verified {
   if (slice.after) verified.next = JSON.stringify({ step: at, after: slice.after } satisfies Cursor);
   else if (following) verified.next = JSON.stringify({ step: at + 1, after: following.begin } satisfies Cursor);
   return verified;
+}
+
+/** As verifySlice(), of a store that first has to be opened: where that can't be done, what SQLite says of its tables. */
+export async function verifyOpened(open: () => Promise<State>, sql: Sql, next?: string): Promise<Verified> {
+  try {
+    return verifySlice(await open(), next);
+  } catch (e) {
+    if (!(e instanceof StoreError && e.code === 'corrupt')) throw e;
+    const findings = [textOf(e), ...fileFindings(sql)];
+    return { table: 'file', rows: 0, unsummed: 0, findings, found: findings.length };
+  }
 }
 
 /** A slice; where SQLite can't read it, its first row alone, and where that can't be read either, what comes after it. */
