@@ -62,7 +62,10 @@ export function migrate(sql: Sql): number {
   if (at === 0 && cell(sql, `SELECT 1 FROM sqlite_master WHERE name = 'history'`) === 1)
     throw new StoreError('corrupt', `the store's own row "schema" cannot be read`);
   sql.transaction(() => {
-    for (const step of MIGRATIONS.slice(at)) for (const statement of step) sql.run(statement);
+    const steps = MIGRATIONS.slice(at).flat();
+    // A new cluster waits for it.
+    if (sql.script) sql.script(steps.join(';\n'));
+    else for (const statement of steps) sql.run(statement);
     setMeta(sql, 'schema', SCHEMA_VERSION);
   });
   return SCHEMA_VERSION;

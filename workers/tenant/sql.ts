@@ -10,6 +10,8 @@ export interface Sql {
   /** Rows one by one, so that a reader stops when it has enough. */
   each(query: string, ...args: Cell[]): Iterable<Cell[]>;
   run(query: string, ...args: Cell[]): void;
+  /** Several statements without results in one call, where the host takes that. */
+  script?(statements: string): void;
   /** All or nothing; nests. */
   transaction<T>(f: () => T): T;
 }
@@ -25,6 +27,13 @@ export interface SqlHost {
 /** The Sql of a Durable Object's storage. */
 export function sqlOf(storage: SqlHost): Sql {
   const { sql } = storage;
+  const run = (query: string, ...args: Cell[]) => {
+    try {
+      sql.exec(query, ...args);
+    } catch (e) {
+      throw sqlError(e);
+    }
+  };
   return {
     all(query, ...args) {
       try {
@@ -37,13 +46,8 @@ export function sqlOf(storage: SqlHost): Sql {
       }
     },
     each: (query, ...args) => told(() => sql.exec(query, ...args).raw() as Iterable<Cell[]>),
-    run(query, ...args) {
-      try {
-        sql.exec(query, ...args);
-      } catch (e) {
-        throw sqlError(e);
-      }
-    },
+    run,
+    script: run,
     transaction(f) {
       try {
         return storage.transactionSync(f);
