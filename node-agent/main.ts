@@ -127,7 +127,14 @@ async function main(settingsPath: string): Promise<void> {
   const control = keepControl(
     api,
     s.node,
-    { dial: dialer(api, kubelet, runtime, facts), wake: () => undefined },
+    {
+      dial: dialer(api, kubelet, runtime, facts),
+      wake: () => undefined,
+      back: () =>
+        void reportNode(api, runtime, node, env).catch((error) =>
+          env.log('warn', 'node.status.failed', { error: String(error) }),
+        ),
+    },
     env,
     stop.signal,
     link,

@@ -146,6 +146,9 @@ async function own(
 function refused(error: unknown, id: string): Response {
   const gone = error instanceof StoreError && error.code === 'no-cluster';
   if (gone) error = notFound({ group: 'tenancy.coracle.dev', resource: 'clusters' }, id);
+  // The tunnel or relay object that was called has lost its owner: another takes it over within seconds.
+  const lost = (error as { retryable?: unknown } | undefined)?.retryable === true;
+  if (lost) error = new StoreError('unavailable', String(error));
   error = storeStatus(error) ?? error;
   if (error instanceof StatusError) {
     const after = error.status.details?.retryAfterSeconds;

@@ -13,15 +13,19 @@ import {
 } from '../../kube/wire/messages.ts';
 import type { Api } from '../api.ts';
 
-/** Reconnects wait from this, doubling with jitter, up to the most: every deploy drops all links at once. */
+/** Reconnects wait from this, doubling with jitter, up to the most: every deploy drops all links at once. With the 20 s that a takeover takes, less than DEAD_MS. */
 const RETRY_MS = 500;
-const RETRY_MS_MAX = 30_000;
+const RETRY_MS_MAX = 10_000;
+/** A link that was gone for longer may have cost this node its Ready condition. */
+const GONE_MS = DEAD_MS / 2;
 
 export interface ControlHandler {
   /** A stream to open; must not throw. */
   dial(request: Dial): void;
   /** Something of this node changed. */
   wake(): void;
+  /** The channel is open again after so long that the cluster may take this node for dead. */
+  back?(): void;
 }
 
 /** What is known of the control channel now. */
@@ -40,9 +44,19 @@ export async function keepControl(
   link: Link = { heardMs: 0 },
 ): Promise<void> {
   let failures = 0;
+  let lostMs = env.now();
   while (!signal.aborted) {
-    const opened = await connectOnce(api, node, handler, env, signal, link);
+    const gone = () => env.now() - lostMs > GONE_MS;
+    const opened = await connectOnce(
+      api,
+      node,
+      { ...handler, back: () => gone() && handler.back?.() },
+      env,
+      signal,
+      link,
+    );
     failures = opened ? 0 : failures + 1;
+    if (opened) lostMs = env.now();
     if (signal.aborted) return;
     const wait = Math.min(RETRY_MS * 2 ** failures, RETRY_MS_MAX) * (0.5 + env.random() / 2);
     await new Promise<void>((resolve) => {
@@ -100,6 +114,7 @@ function connectOnce(
       if (message.output.type === 'welcome') {
         welcomed = true;
         link.heardMs = heard;
+        handler.back?.();
       } else if (message.output.type === 'dial') handler.dial(message.output);
       else if (message.output.type === 'wake') handler.wake();
       else env.log('info', 'tunnel.bye', { reason: message.output.reason });

@@ -46,20 +46,19 @@ export async function startNode(target: Target, s: TestSystem): Promise<TestNode
   const object = { kind: 'Node', apiVersion: 'v1', metadata: { name } };
   await ask(agent, 'POST', `${base}/api/v1/nodes`, { token: target.token, body: object });
   const room = { cpu: '64', memory: '256Gi', pods: '500' };
-  const now = new Date().toISOString().replace(/\.\d+/, '');
-  const ready = {
-    type: 'Ready',
-    status: 'True',
-    reason: 'KubeletReady',
-    message: 'ready',
-    lastHeartbeatTime: now,
-    lastTransitionTime: now,
+  // As a kubelet does when it was taken for dead.
+  const report = async () => {
+    const now = new Date().toISOString().replace(/\.\d+/, '');
+    const times = { lastHeartbeatTime: now, lastTransitionTime: now };
+    const ready = { type: 'Ready', status: 'True', reason: 'KubeletReady', message: 'ready', ...times };
+    const { code } = await ask(agent, 'PATCH', `${base}/api/v1/nodes/${name}/status`, {
+      token: target.token,
+      body: { status: { capacity: room, allocatable: room, conditions: [ready] } },
+      type: 'application/strategic-merge-patch+json',
+    }).catch(() => ({ code: 0 }));
+    if (code !== 200) setTimeout(report, 1_000).unref();
   };
-  await ask(agent, 'PATCH', `${base}/api/v1/nodes/${name}/status`, {
-    token: target.token,
-    body: { status: { capacity: room, allocatable: room, conditions: [ready] } },
-    type: 'application/strategic-merge-patch+json',
-  });
+  await report();
   const api = createApi({ url: base, caFile, tokenFile });
   const over = new AbortController();
   const link = { heardMs: 0 };
@@ -85,7 +84,7 @@ export async function startNode(target: Target, s: TestSystem): Promise<TestNode
   const running = keepControl(
     api,
     name,
-    { dial, wake: () => undefined },
+    { dial, wake: () => undefined, back: () => void report() },
     env,
     AbortSignal.any([over.signal, s.over]),
     link,

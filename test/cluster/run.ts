@@ -166,18 +166,26 @@ async function settle(s: TestSystem, run: Run): Promise<number> {
   );
   await inTurns(run.targets, async (t, i) => {
     let pod = '';
-    await until(`${t.name}: ${run.replicas} pods are bound`, async () => {
-      const { body } = await ask(s.agent, 'GET', `${s.url}${t.path}/api/v1/namespaces/default/pods`, {
-        token: t.token,
-      });
-      const pods = ((body.items ?? []) as { metadata: { name: string }; spec: { nodeName?: string } }[]).filter(
-        (p) => p.spec.nodeName,
-      );
-      pod = pods[0]?.metadata.name ?? '';
-      if (pods.length > run.replicas)
-        throw new Error(`${t.name} has ${pods.length} pods, ${run.replicas} were asked for`);
-      return pods.length === run.replicas;
-    });
+    let found = '';
+    await until(
+      () => `${t.name}: ${run.replicas} pods are bound, there are ${found}`,
+      async () => {
+        const { body } = await ask(s.agent, 'GET', `${s.url}${t.path}/api/v1/namespaces/default/pods`, {
+          token: t.token,
+        });
+        const pods = ((body.items ?? []) as { metadata: { name: string }; spec: { nodeName?: string } }[]).filter(
+          (p) => p.spec.nodeName,
+        );
+        const all = ((body.items ?? []) as unknown[]).length;
+        const node = (await ask(s.agent, 'GET', `${s.url}${t.path}/api/v1/nodes/node-${t.name}`, { token: t.token }))
+          .body;
+        found = `${all}, ${pods.length} of them bound; the node has ${JSON.stringify((node.spec as { taints?: unknown } | undefined)?.taints ?? [])}`;
+        pod = pods[0]?.metadata.name ?? '';
+        if (pods.length > run.replicas)
+          throw new Error(`${t.name} has ${pods.length} pods, ${run.replicas} were asked for`);
+        return pods.length === run.replicas;
+      },
+    );
     const node = run.nodes[i];
     await until(`${t.name}: the tunnel is open`, async () => node?.connected() === true);
     await until(`${t.name}: a log comes through the tunnel`, async () => {
@@ -224,7 +232,7 @@ async function verify(s: TestSystem, run: Run, records: { target: number; record
   };
 }
 
-async function until(what: string, test: () => Promise<boolean>): Promise<void> {
+async function until(what: string | (() => string), test: () => Promise<boolean>): Promise<void> {
   const limit = Date.now() + SETTLE_MS_MAX;
   let last: unknown;
   for (;;) {
@@ -233,7 +241,10 @@ async function until(what: string, test: () => Promise<boolean>): Promise<void> 
     } catch (error) {
       last = error;
     }
-    if (Date.now() > limit) throw new Error(`${what}: not after ${SETTLE_MS_MAX / 1000} s${last ? ` (${last})` : ''}`);
+    if (Date.now() > limit)
+      throw new Error(
+        `${typeof what === 'string' ? what : what()}: not after ${SETTLE_MS_MAX / 1000} s${last ? ` (${last})` : ''}`,
+      );
     await pause(PROBE_MS);
   }
 }
