@@ -7,6 +7,7 @@ import type { RestoreRules } from './tenant/travel.ts';
 
 /** What a restore asks the kinds of its rows. */
 export const restoreRules: RestoreRules = {
+  mayClaim: (key) => kindByStorage(parseKey(key).resource)?.claims !== undefined,
   claims(row) {
     const kind = kindOf(row);
     if (!kind?.claims) return [];

@@ -374,7 +374,7 @@ it('claims follow the restored rows, whoever has them now', async () => {
     const want = /"mark":"(\d)"/.exec(row.value)?.[1];
     return want === undefined ? [] : [{ claim: pool, want, owner: row.key }];
   };
-  const w = open({ restoring: { claims, ttlMs: () => undefined } });
+  const w = open({ restoring: { mayClaim: () => true, claims, ttlMs: () => undefined } });
   const service = (name: string, port: string) => [
     putPod(name, { mark: port }),
     { claim: pool, want: port, owner: podKey(name) },
@@ -394,7 +394,7 @@ it('claims follow the restored rows, whoever has them now', async () => {
 
 it('rows with a time to live begin it anew, and those that have none any more live', async () => {
   const ttlMs = (row: { value: string }) => (row.value.includes('"mark":"short"') ? 5_000 : undefined);
-  const w = open({ restoring: { claims: () => [], ttlMs } });
+  const w = open({ restoring: { mayClaim: () => false, claims: () => [], ttlMs } });
   const short = { ...putPod('a', { mark: 'short' }), ttlMs: 5_000 };
   await won(w.store, [short]);
   const then = await put(w.store, 'b', { mark: 'long' });

@@ -89,6 +89,7 @@ for (let seed = 1; seed <= 8; seed++) {
         schedule: (at) => void clock.env.after(at - clock.nowMs, () => void store.alarm()),
         layer: () => layer ?? undefined,
         restoring: {
+          mayClaim: () => true,
           claims: (row) => {
             const want = portOf(row.value);
             return want === undefined ? [] : [{ claim: POOL, want, owner: row.key }];

@@ -190,7 +190,10 @@ export function makeTenantStore<E>(options: TenantOptions<E>) {
     }
     /** The last restore, done or under way; null: there was none. */
     async restored(): Promise<Restore | null> {
-      return (await this.#store()).restorer.last();
+      const { restorer } = await this.#store();
+      // Nobody hears of the end before every store decides by what is restored.
+      await restorer.told;
+      return restorer.last();
     }
 
     /** What the cluster uses of its limits, in this object. */

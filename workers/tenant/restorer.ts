@@ -29,13 +29,14 @@ export interface RestorerParts {
 }
 
 /** Rows without claims and times to live. */
-const PLAIN_ROWS: RestoreRules = { claims: () => [], ttlMs: () => undefined };
+const PLAIN_ROWS: RestoreRules = { mayClaim: () => false, claims: () => [], ttlMs: () => undefined };
 
 /** Runs restores, a slice at a time, with everybody else's turn between. */
 export class Restorer {
   readonly #host: RestorerHost;
   readonly #parts: RestorerParts;
   #running: Promise<void> | null = null;
+  #told: Promise<void> = Promise.resolve();
 
   constructor(host: RestorerHost, parts: RestorerParts) {
     this.#host = host;
@@ -56,6 +57,11 @@ export class Restorer {
     await this.#host.sync();
     void this.run();
     return r;
+  }
+
+  /** Resolves when siblings know of the policy of the last restore, or can't be reached. */
+  get told(): Promise<void> {
+    return this.#told;
   }
 
   /** The last restore, done or under way. */
@@ -93,7 +99,8 @@ export class Restorer {
     maintenance.wakeAgain(outbox.nextWakeMs());
     for (const watcher of [...fanout.watchers()]) watcher.restart?.();
     this.#host.jumped?.();
-    void this.#parts.pushPolicy().catch(() => {});
+    // Where it fails, the alarm goes on telling.
+    this.#told = this.#parts.pushPolicy().catch(() => {});
   }
 
   #slice(state: State, rules: RestoreRules): Restore {

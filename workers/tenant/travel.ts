@@ -1,4 +1,3 @@
-import { isPut } from '../../kube/store/limits.ts';
 import type { ClaimOp, Entry, Key, PutOp, Revision } from '../../kube/store/store.ts';
 import { StoreError } from '../../kube/store/store.ts';
 import { TRAVEL_MS } from '../../kube/store/window.ts';
@@ -15,6 +14,8 @@ import { lastBody, stoodAt, writtenMs } from './versions.ts';
 
 /** What the store can't know of its rows. */
 export interface RestoreRules {
+  /** False where rows of that key never claim anything: their bodies aren't read for it. */
+  mayClaim(key: Key): boolean;
   /** What a row has claimed, each with `want`. */
   claims(row: Entry): ClaimOp[];
   /** How long a row lives from now on; undefined = for ever. */
@@ -64,7 +65,7 @@ export function targetRevision(s: State, target: RestoreTarget): Revision {
 
 const oldest = (s: State): Revision => Math.max(s.compacted, s.base.size);
 
-/** Begins a restore; from now on nothing else may write until restoreSlice() says true. */
+/** Begins a restore; from now on nothing else may write until restoreSlice() says 'done'. */
 export function beginRestore(s: State, to: Revision, by: string): Restore {
   const r: Restore = {
     to,
@@ -89,7 +90,7 @@ export function beginRestore(s: State, to: Revision, by: string): Restore {
   return r;
 }
 
-/** One slice of the restore under way, in the caller's transaction; true when it was the last. `s.restoring` is the caller's to replace. */
+/** One slice of the restore under way, in the caller's transaction; what the restore is then, for the caller to put in place of `s.restoring`. */
 export function restoreSlice(s: State, rules: RestoreRules): Restore {
   const r = { ...(s.restoring as Restore) };
   if (r.phase === 'rows') copyRows(s, r, rules);
@@ -206,18 +207,21 @@ function generationOf(text: string): { value: number; from: number; to: number }
 /** Once all that was claimed since is free again. */
 function takeClaims(s: State, r: Restore, rules: RestoreRules): void {
   const rows = s.sql.all(
-    'SELECT revision FROM history WHERE revision > ? ORDER BY revision LIMIT ?',
+    'SELECT revision, key FROM history WHERE revision > ? ORDER BY revision LIMIT ?',
     r.cursor,
-    SLICE_ROWS,
-  ) as [Revision][];
-  for (const [revision] of rows) {
+    SLICE_REVISIONS,
+  ) as [Revision, Key][];
+  let read = 0;
+  for (const [revision, key] of rows) {
+    if (read >= SLICE_ROWS) return;
     r.cursor = revision;
-    const key = String(cell(s.sql, 'SELECT key FROM history WHERE revision = ?', revision));
+    if (!rules.mayClaim(key)) continue;
+    read++;
     const row = stoodAt(s, key, revision)?.entry;
     // Each by itself: one that is taken all the same must not cost the others.
-    if (row) for (const claim of rules.claims(row)) if (!isPut(claim)) reserve(s.sql, [claim]);
+    if (row) for (const claim of rules.claims(row)) reserve(s.sql, [claim]);
   }
-  if (rows.length < SLICE_ROWS) r.phase = 'done';
+  if (rows.length < SLICE_REVISIONS) r.phase = 'done';
 }
 
 /** The one step in which everybody comes to see it. */
