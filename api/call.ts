@@ -256,7 +256,7 @@ const NO_ROOM = 'the control plane has no room left on its disk; whether this wa
 /** What a client is told of a row or file that isn't as it was written: names it, and what the operator can do. */
 const DAMAGED = 'Internal error occurred: the stored data of this cluster is damaged';
 const REMEDY =
-  'Run `./coracle cluster verify NAME` to see all that is damaged, and bring a copy made with `./coracle cluster backup` back with `./coracle cluster restore`';
+  'Run `./coracle cluster verify NAME` to see all that is damaged, and bring a copy made with `./coracle cluster backup` back with `./coracle cluster restore NAME --from FILE`';
 /** A StoreError as the Status that a client gets; undefined for any other error. */
 export function storeStatus(e: unknown, call?: Call): StatusError | undefined {
   if (!(e instanceof Error) || e.name !== 'StoreError') return undefined;

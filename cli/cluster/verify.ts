@@ -50,9 +50,9 @@ export const verify: Verb = {
     }
     const more =
       found > printed || printed > PRINTED_MAX ? `, the first ${Math.min(printed, PRINTED_MAX)} are above` : '';
-    console.log(`cluster ${name} is damaged: ${found} findings in ${rows} rows${more}`);
+    console.log(`cluster ${name} is damaged: ${found} ${found === 1 ? 'finding' : 'findings'} in ${rows} rows${more}`);
     console.error(
-      `coracle: what is damaged is not served; bring a copy back with coracle cluster restore, or save the rest with coracle cluster backup`,
+      `coracle: what is damaged is not served; a copy comes back with coracle cluster delete ${name}, then coracle cluster restore ${name} --from FILE`,
     );
     return 1;
   },
