@@ -164,6 +164,13 @@ it('a cluster goes back in time and forth again, and its objects tell their hist
   );
   assert.deepEqual([one.items.length, one.items[0].type], [1, 'created']);
 
+  // With kubectl, as far as one may get the object.
+  const raw = (kind: string, name: string) =>
+    kubectl('get', '--raw', `/.coracle/v1/history?kind=${kind}&name=${name}&namespace=shop`, '--as', 'jane');
+  assert.match(await raw('cm', 'settings'), /"type":"created"/);
+  const forbidden = await raw('secret', 'key').then(() => 'no error', failure);
+  assert.match(forbidden, /secrets "key" is forbidden: User "jane" cannot get resource "secrets"/);
+
   await coracle('cluster', 'restore', 'default', '--to', revisionBefore);
   assert.equal(await field('configmap settings', '.data.theme'), 'light');
   assert.deepEqual(await names('services'), ['service/thief']);
