@@ -60,7 +60,8 @@ export async function startBucket(): Promise<Bucket> {
     path,
     ['--port', `127.0.0.1:${port}`, '--quiet', '--keep-alive', '--health', '/health', 'posix', dir],
     {
-      stdio: ['ignore', 'ignore', 'inherit'],
+      // Killed instances leave it half-read requests, of which it complains.
+      stdio: 'ignore',
       env: { ...process.env, ROOT_ACCESS_KEY_ID: ACCESS, ROOT_SECRET_ACCESS_KEY: SECRET },
     },
   );
