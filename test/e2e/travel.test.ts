@@ -190,6 +190,8 @@ it('a cluster goes back in time and forth again, and its objects tell their hist
   );
   assert.deepEqual([await field('configmap settings', '.data.theme'), await names('services')], ['dark', []]);
 
+  assert.match(await coracle('cluster', 'verify', 'default'), /^cluster default is whole: /);
+
   for (const [args, message] of [
     [['history', 'default', 'foo/x'], 'the server doesn\'t have a resource type "foo"'],
     [['history', 'default', 'deploy.apps/x', '-n', 'shop'], 'deployments.apps "x" not found'],
