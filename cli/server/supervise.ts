@@ -1,5 +1,6 @@
 import type { ChildProcess } from 'node:child_process';
 import { rmSync } from 'node:fs';
+import { setTimeout } from 'node:timers/promises';
 import { CommandError } from '../command.ts';
 import { control, memberStatus } from './control.ts';
 
@@ -57,7 +58,7 @@ export async function supervise(s: Service, stop: AbortSignal): Promise<void> {
       throw new CommandError(`workerd could not be started: it ${why} (${tries} times)`);
     if (Date.now() - began > STEADY_MS) wait = AGAIN_MS;
     s.say(`workerd ${why} after ${((Date.now() - began) / 1000).toFixed(1)} s; starting it again in ${wait / 1000} s`);
-    await Promise.race([delay(wait), aborted(stop)]);
+    await pause(wait, stop);
     wait = Math.min(wait * 2, AGAIN_MS_MAX);
   }
 }
@@ -90,7 +91,7 @@ async function isReady(s: Service, run: Run, stop: AbortSignal): Promise<boolean
       run.child.kill('SIGKILL');
       return false;
     }
-    await delay(LOOK_MS);
+    await pause(LOOK_MS, stop);
   }
   return false;
 }
@@ -99,7 +100,7 @@ async function isReady(s: Service, run: Run, stop: AbortSignal): Promise<boolean
 async function watchMembership(s: Service, address: string, over: AbortSignal): Promise<void> {
   let member = true;
   while (!over.aborted) {
-    await Promise.race([delay(MEMBER_MS), aborted(over)]);
+    await pause(MEMBER_MS, over);
     if (over.aborted) return;
     const now = (await memberStatus(address)) === 200;
     if (now === member || over.aborted) continue;
@@ -123,7 +124,7 @@ async function end(s: Service, run: Run): Promise<void> {
   if (!s.cluster) await drained;
   run.child.kill('SIGTERM');
   const killAt = began + s.graceMs + (s.cluster ? KILL_AFTER_MS : 0);
-  const why = await Promise.race([run.ended, delay(Math.max(0, killAt - Date.now()))]);
+  const why = await Promise.race([run.ended, setTimeout(Math.max(0, killAt - Date.now()))]);
   if (why === undefined) {
     s.say('the grace is over: what is still in flight ends now');
     run.child.kill('SIGKILL');
@@ -132,7 +133,9 @@ async function end(s: Service, run: Run): Promise<void> {
   s.say(`stopped after ${((Date.now() - began) / 1000).toFixed(1)} s`);
 }
 
-const delay = (ms: number): Promise<undefined> => new Promise((resolve) => setTimeout(() => resolve(undefined), ms));
+/** Waits, but not past an abort. Leaves nothing behind on a signal that lives as long as the process. */
+const pause = (ms: number, signal: AbortSignal): Promise<void> =>
+  setTimeout(ms, undefined, { signal }).catch(() => undefined);
 const aborted = (signal: AbortSignal): Promise<undefined> =>
   new Promise((resolve) => {
     if (signal.aborted) resolve(undefined);
