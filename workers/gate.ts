@@ -67,6 +67,7 @@ export class Gate {
     if (passed(now, this.#activeMs) > COUNT_MS || passed(now, began) > ACTIVE_MS) this.#divide(now);
     flow.tokens = Math.min(rate * BURST_SECONDS, flow.tokens + (passed(now, flow.tokensMs) * rate) / 1000);
     flow.tokensMs = now;
+    this.#serve(flow, now);
     if (flow.tokens < 1 || flow.waiting.length >= WAITING_MAX) return this.#refuse(flow);
     flow.tokens--;
     if (flow.waiting.length === 0 && this.#hasSeat(flow, now)) return sit(flow, now);
@@ -79,6 +80,11 @@ export class Gate {
     flow.seats.delete(seat);
     const now = this.#env.now();
     flow.paceMs = Math.max(PACE_MS_MIN, Math.min(passed(now, seat.since), PACE_MS_MAX));
+    this.#serve(flow, now);
+  }
+
+  /** Gives seats that are free to those who wait. */
+  #serve(flow: Flow, now: number): void {
     while (flow.waiting.length > 0 && this.#hasSeat(flow, now)) flow.waiting.shift()?.(sit(flow, now));
   }
 
@@ -104,11 +110,24 @@ export class Gate {
         cancel();
         resolve(seat);
       };
-      const cancel = this.#env.after(WAIT_MS_MAX, () => {
+      const end = this.#env.after(WAIT_MS_MAX, () => {
         const i = flow.waiting.indexOf(take);
         if (i >= 0) flow.waiting.splice(i, 1);
         take(null);
       });
+      // A request whose client has gone is dropped by the platform, also in the midst of its work: it leaves no seat, and passes none on. So who waits looks.
+      let stop = () => {};
+      const look = () => {
+        stop = this.#env.after(SEAT_MS_MAX, () => {
+          look();
+          this.#serve(flow, this.#env.now());
+        });
+      };
+      const cancel = () => {
+        end();
+        stop();
+      };
+      look();
       flow.waiting.push(take);
     });
   }
