@@ -13,8 +13,8 @@ const MAGIC = `${NAME}${ARCHIVE_VERSION}\n`;
 
 /** Rows are gathered up to here, before compression: a step of some 3 ms for whoever packs or reads it. */
 export const BLOCK_BYTES = 128 * 1024;
-/** One row may be larger than BLOCK_BYTES: a body of 1.5 MiB and its facts. A block beyond this isn't ours. */
-const BLOCK_BYTES_MAX = 4 * 1024 * 1024;
+/** One row may be larger than BLOCK_BYTES: a body of 1.5 MiB, and in its facts as much again. A block beyond this isn't ours. */
+const BLOCK_BYTES_MAX = 8 * 1024 * 1024;
 const FRAME_BYTES = 9;
 const DIGEST_BYTES = 32;
 
@@ -96,7 +96,7 @@ export interface RowBlock {
   lines: Uint8Array;
 }
 
-/** The archive of these blocks; what it gives is to be written in this order. Asks for a block when the one before has been taken. */
+/** The archive of these blocks; what it gives is to be written in this order. Asks for a block when the one before has been taken, whose lines are gone then. */
 export async function* writeArchive(
   header: ArchiveHeader,
   blocks: AsyncIterable<RowBlock> | Iterable<RowBlock>,
@@ -107,7 +107,8 @@ export async function* writeArchive(
   let rows = 0;
   const seal = async (type: string, raw: Uint8Array) => {
     const block = await packed(type, raw, digest);
-    digest = block.subarray(-DIGEST_BYTES);
+    digest = block.slice(-DIGEST_BYTES);
+    release(raw);
     return block;
   };
   yield await seal('H', utf8.encode(JSON.stringify(header)));
@@ -130,6 +131,7 @@ async function packed(type: string, raw: Uint8Array, before: Uint8Array): Promis
   view.setUint32(1, payload.length);
   view.setUint32(5, raw.length);
   buffer.set(payload, DIGEST_BYTES + FRAME_BYTES);
+  release(payload);
   buffer.set(await sha256(buffer.subarray(0, length)), length);
   return buffer.subarray(DIGEST_BYTES);
 }
@@ -268,8 +270,15 @@ function joined(chunks: readonly Uint8Array[], length: number): Uint8Array {
   for (const chunk of chunks) {
     out.set(chunk, at);
     at += chunk.length;
+    release(chunk);
   }
   return out;
+}
+
+/** Gives the memory back now: a buffer weighs little where garbage is counted, and much where memory is. */
+function release(bytes: Uint8Array): void {
+  const { buffer } = bytes;
+  if (buffer instanceof ArrayBuffer && bytes.length === buffer.byteLength) buffer.transfer(0);
 }
 
 const sha256 = async (bytes: Uint8Array): Promise<Uint8Array> =>
