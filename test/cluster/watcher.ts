@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { Agent } from 'node:https';
-import { open } from './http.ts';
+import { ask, open } from './http.ts';
 import type { Target } from './load.ts';
 
 /** A watch that goes on by revision, as client libraries do. */
@@ -8,6 +8,8 @@ export interface Watcher {
   /** Events by `type name revision`. */
   events: Set<string>;
   revision: number;
+  /** Where it began: what was written before isn't shown. */
+  began: number;
   /** How its responses ended. */
   clean: number;
   broken: number;
@@ -16,6 +18,7 @@ export interface Watcher {
 }
 
 const AGAIN_MS = 300;
+const PATH = '/api/v1/namespaces/default/configmaps';
 
 /** Watches the ConfigMaps of the default namespace through the load balancer. */
 export function startWatcher(target: Target, url: string, agent: Agent, closed: AbortSignal): Watcher {
@@ -24,6 +27,7 @@ export function startWatcher(target: Target, url: string, agent: Agent, closed: 
   const w: Watcher = {
     events: new Set(),
     revision: 0,
+    began: 0,
     clean: 0,
     broken: 0,
     violations: [],
@@ -34,9 +38,14 @@ export function startWatcher(target: Target, url: string, agent: Agent, closed: 
     },
   };
   const once = async () => {
-    const at = w.revision === 0 ? '' : `&resourceVersion=${w.revision}`;
-    const query = `watch=1&allowWatchBookmarks=true${at}`;
-    current = await open(agent, `${url}${target.path}/api/v1/namespaces/default/configmaps?${query}`, target.token);
+    if (w.revision === 0) {
+      const list = await ask(agent, 'GET', `${url}${target.path}${PATH}?limit=1`, { token: target.token });
+      if (list.code !== 200) return;
+      w.revision = Number((list.body.metadata as { resourceVersion: string }).resourceVersion);
+      w.began = w.revision;
+    }
+    const query = `watch=1&allowWatchBookmarks=true&resourceVersion=${w.revision}`;
+    current = await open(agent, `${url}${target.path}${PATH}?${query}`, target.token);
     if (current.statusCode !== 200) {
       current.resume();
       return;
@@ -74,9 +83,7 @@ function take(w: Watcher, target: Target, line: string): void {
   const { name, resourceVersion } = event.object.metadata ?? { name: '', resourceVersion: '0' };
   const revision = Number(resourceVersion);
   const repeats = event.type === 'BOOKMARK' ? revision < w.revision : revision <= w.revision;
-  // The first response lists what is there, in order of names.
-  if (repeats && w.clean + w.broken > 0)
-    w.violations.push(`${target.name}: ${event.type} ${name} at ${revision} after ${w.revision}`);
+  if (repeats) w.violations.push(`${target.name}: ${event.type} ${name} at ${revision} after ${w.revision}`);
   w.revision = Math.max(w.revision, revision);
   if (event.type !== 'BOOKMARK') w.events.add(`${event.type} ${name} ${revision}`);
 }
