@@ -1,4 +1,4 @@
-import { execFile } from 'node:child_process';
+import { execFile, execFileSync } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, rmSync, statfsSync, truncateSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -33,6 +33,11 @@ export async function makeDisk(dir: string, sizeMib: number): Promise<Disk> {
   const mounted = (await mountLoop(dir, path, sizeMib)) ?? (await mountTmpfs(path, sizeMib));
   const ballast = join(path, 'ballast');
   let n = 0;
+  let open = mounted !== null;
+  // Also when the run is broken off.
+  process.once('exit', () => {
+    if (open) execFileSync('umount', ['--lazy', path]);
+  });
   return {
     how: mounted ?? 'a plain folder (no right to mount): it never gets full',
     path,
@@ -53,7 +58,8 @@ export async function makeDisk(dir: string, sizeMib: number): Promise<Disk> {
       for (; n > 0; n--) rmSync(`${ballast}-${n - 1}`, { force: true });
     },
     async close() {
-      if (mounted !== null) await run('umount', [path]).catch(() => run('umount', ['--lazy', path]));
+      if (open) await run('umount', [path]).catch(() => run('umount', ['--lazy', path]));
+      open = false;
     },
   };
 }

@@ -91,6 +91,8 @@ function report(f: Findings): number {
   return f.wrong.length === 0 ? 0 : 1;
 }
 
+// What is to be undone is undone as the process exits.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
 process.exit(
   await main().catch((e: unknown) => {
     console.error(`torture: ${e instanceof Error ? e.message : String(e)}`);

@@ -41,6 +41,7 @@ export async function makeServer(home: string, logDir: string, clock: Clock): Pr
   let child: ChildProcess | null = null;
   let ended: Promise<void> = Promise.resolve();
   let meant = false;
+  process.once('exit', () => child?.kill('SIGKILL'));
 
   const end = async (signal: 'SIGKILL' | 'SIGTERM') => {
     meant = true;
