@@ -276,7 +276,7 @@ function joined(chunks: readonly Uint8Array[], length: number): Uint8Array {
 }
 
 /** Gives the memory back now: a buffer weighs little where garbage is counted, and much where memory is. */
-function release(bytes: Uint8Array): void {
+export function release(bytes: Uint8Array): void {
   const { buffer } = bytes;
   if (buffer instanceof ArrayBuffer && bytes.length === buffer.byteLength) buffer.transfer(0);
 }

@@ -17,6 +17,7 @@ import {
   type ArchiveRow,
   type RowBlock,
   readArchive,
+  release,
   rowLines,
   rowsOf,
   writeArchive,
@@ -200,10 +201,10 @@ async function write(
   batches: AsyncIterable<Uint8Array>,
   goesOn: () => Promise<boolean>,
 ): Promise<void> {
-  const underWay: Promise<number>[] = [];
+  const underWay: Promise<void>[] = [];
   let told = world.now();
   for await (const lines of batches) {
-    const written = target.importRows(lines);
+    const written = target.importRows(lines).then(() => release(lines));
     // Its failure is noticed when its turn comes.
     written.catch(() => undefined);
     underWay.push(written);
