@@ -56,6 +56,9 @@ export function respondError(
       error: e instanceof Error ? (e.stack ?? e.message) : String(e),
     });
   }
+  // Its client is told what is damaged; so is whoever looks after the cluster.
+  if ((e as { code?: unknown } | null)?.code === 'corrupt')
+    at.log('error', 'store.corrupt', { audit: at.auditId, cluster: at.call?.cluster.id, error: String(e) });
   const status: Status = (known ?? internal('the server has failed; its log has the Audit-ID of this request')).status;
   // Go leaves an empty name out.
   if (status.details?.name === '') delete status.details.name;

@@ -296,6 +296,7 @@ export function makeTenantStore<E>(options: TenantOptions<E>) {
         policyMoved: (policy) => this.#push(policy),
         wake: (loop, revision, attempt) => this.#wake(loop, revision, attempt),
         failed: (cause) => this.#failed(cause),
+        damaged: (cause) => this.#damaged(cause),
       });
       const sockets = new Sockets(store.source, this.#world);
       sockets.restore(this.ctx.getWebSockets());
@@ -303,9 +304,13 @@ export function makeTenantStore<E>(options: TenantOptions<E>) {
       return this.#opened;
     }
 
+    #damaged(cause: unknown): void {
+      this.#world.log('error', 'store.corrupt', { object: this.ctx.id.name, error: String(cause) });
+    }
+
     /** The next call opens the tables anew, or is told why they can't be opened. */
     #failed(cause: unknown): void {
-      this.#world.log('error', 'store.corrupt', { cluster: this.#name(), error: String(cause) });
+      this.#damaged(cause);
       this.#opened?.sockets.closeAll('the store cannot be read');
       this.#opened = null;
     }

@@ -68,6 +68,8 @@ export interface SqliteOptions extends RestorerHost {
   /** Tells a loop that there is work. May fail: an alarm repeats it until the loop says cleared(). */
   /** `attempt`: 0 for the commit's own wake-up, then one more for each that the alarm repeats. */
   wake?(loop: string, revision: Revision, attempt: number): void;
+  /** Upkeep met what is damaged: to be told of, nothing else. */
+  damaged?(cause: unknown): void;
   /** The tables can't be read any more: this store is not to be used again. */
   failed?(cause: unknown): void;
 }
@@ -293,6 +295,7 @@ export class SqliteStore implements Store {
       this.#recall(e);
       if (!isCorrupt(e)) throw e;
       // Not thrown: the platform would repeat the alarm, to the same end.
+      this.#o.damaged?.(e);
       this.#maintenance.damaged();
       return [];
     }
