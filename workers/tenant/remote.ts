@@ -124,7 +124,9 @@ export class RemoteStore implements Store {
   /** #call() for what changes nothing: where the platform can't open the object's file, that is what the caller hears. */
   #ask<T>(f: (stub: StoreStub) => Promise<T>): Promise<T> {
     return this.#call(f).catch((e: unknown) => {
-      throw unopened(textOf(e)) ?? (isRetryable(e) ? new StoreError('unavailable', textOf(e), 2) : e);
+      throw (
+        unopened(textOf(e)) ?? damage(textOf(e)) ?? (isRetryable(e) ? new StoreError('unavailable', textOf(e), 2) : e)
+      );
     });
   }
 
@@ -185,8 +187,7 @@ export function storeErrorOf(e: unknown): StoreError | null {
   if (e instanceof StoreError) return e;
   const { message, overloaded } = e as { message?: unknown; overloaded?: unknown };
   if (overloaded === true) return new StoreError('overloaded', textOf(e));
-  // An object whose file can't even be opened has no words of its own.
-  return errorOf(String(message)) ?? damage(String(message));
+  return errorOf(String(message));
 }
 
 const textOf = (e: unknown): string => (e instanceof Error ? e.message : String(e));
