@@ -28,8 +28,8 @@ interface Cursor {
   /** Rows still wanted; 0 = all. */
   left: number;
   continued: boolean;
-  /** Bytes of its pages so far. */
-  bytes: number;
+  /** Its pages are kept for the next list; undefined until the first has come. */
+  kept?: boolean;
 }
 
 /** GET of a collection: one store call per page; pages of current rows go out as the bytes that the store joined. */
@@ -70,7 +70,6 @@ function cursorOf(call: Call, resource: Resource, selected: Selected, o: ListOpt
     after: undefined,
     left: Math.max(0, o.limit ?? 0),
     continued: false,
-    bytes: 0,
   };
   if (o.continue) {
     const token = decodeContinue(o.continue);
@@ -127,12 +126,15 @@ function again(known: KnownPage, { revision, remaining }: Page): Page {
   const { remaining: _, ...page } = known.page;
   return remaining === undefined ? { ...page, revision } : { ...page, revision, remaining };
 }
+/** Bytes of a page and of the rows behind it, if they are like its own. */
+const estimate = (rows: number, remaining: number, bytes: number): number =>
+  rows === 0 ? bytes : (bytes / rows) * (rows + remaining);
+/** Half of a list is of no use, so a long one isn't kept from its first page on. */
 function keepPage(call: Call, c: Cursor, name: string | undefined, read: Page, ready: Page): void {
   const { pages } = call.cluster;
   if (!pages || name === undefined || read.items === undefined) return;
-  c.bytes += sizeOf(ready.items ?? []);
-  if (c.bytes <= pages.listBytesMax) pages.put(name, ready);
-  else pages.drop(name);
+  c.kept ??= estimate(read.count, read.remaining ?? 0, sizeOf(ready.items ?? [])) <= pages.listBytesMax;
+  if (c.kept) pages.put(name, ready);
 }
 
 function expiredToken(e: unknown, c: Cursor): unknown {

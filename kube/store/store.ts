@@ -76,8 +76,8 @@ export interface Value {
 
 /** etcd's --max-request-bytes: upstream answers `etcdserver: request is too large`. */
 export const MAX_VALUE_BYTES = 1.5 * 1024 * 1024;
-/** A page is cut at this many bytes of bodies (RPC results end at 32 MiB; the object holds no more than a page). */
-export const PAGE_BYTES = 4 * 1024 * 1024;
+/** A page is cut at this many bytes of bodies: some 3 ms of the object's thread, and V8 collects what a long list leaves behind before it is much. */
+export const PAGE_BYTES = 1024 * 1024;
 /** Ops of one commit (a namespace's slice, a claim set); more are split by the caller. */
 export const MAX_OPS = 128;
 
