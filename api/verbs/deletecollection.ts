@@ -1,16 +1,16 @@
-import type { KubeObject } from '../../kube/meta/object.ts';
+import type { JsonObject } from '../../kube/meta/json.ts';
 import { StatusError } from '../../kube/meta/status.ts';
-import type { Entry } from '../../kube/store/store.ts';
+import type { Entry, Page } from '../../kube/store/store.ts';
 import type { Call } from '../call.ts';
 import { read, storeOf } from '../call.ts';
 import { decodeDeleteOptions } from '../decode-options.ts';
-import { encodeList } from '../encode.ts';
+import { listForm, type Pages } from '../list-forms.ts';
 import type { Resource } from '../parts.ts';
 import { listOptions } from '../query.ts';
 import { respond } from '../respond.ts';
-import { objectOf } from '../row.ts';
 import { selectionOf } from '../select.ts';
 import { removeObject } from './delete.ts';
+import { body } from './list.ts';
 
 /** Deletions under way at once: a Worker has six outgoing connections. */
 const AT_ONCE = 6;
@@ -21,7 +21,8 @@ export async function removeCollection(call: Call, resource: Resource): Promise<
   const selected = selectionOf(call, resource, o);
   const options = await decodeDeleteOptions(call);
   const store = storeOf(call, resource, selected.namespace);
-  const objects: KubeObject[] = [];
+  const form = listForm(call, resource);
+  const pages: Page[] = [];
   let after: string | undefined;
   let revision = 0;
   for (;;) {
@@ -31,13 +32,24 @@ export async function removeCollection(call: Call, resource: Resource): Promise<
       ...(o.limit && o.limit > 0 ? { limit: o.limit } : {}),
     });
     revision = page.revision;
-    for (const e of page.entries) objects.push(objectOf(resource, e));
     await removeAll(call, resource, page.entries, options);
+    // As bytes already: printing thousands of objects at once would hold up everybody else.
+    pages.push(form.encode ? { ...page, entries: [], items: form.encode(page) } : page);
     if (page.next === undefined || (o.limit && o.limit > 0)) break;
     after = page.next;
   }
-  const { type, body } = encodeList(call, resource, { resourceVersion: String(revision) }, objects);
-  return respond(call, 200, body, type);
+  const metadata = { resourceVersion: String(revision) };
+  return respond(call, 200, await body(call, form.parts(pagesFrom(pages, 0, metadata))), form.type);
+}
+
+/** Pages in hand, from one on. */
+function pagesFrom(pages: readonly Page[], from: number, metadata: JsonObject): Pages {
+  let i = from;
+  return {
+    next: async () => pages[i++],
+    metadata: () => metadata,
+    again: () => pagesFrom(pages, i, metadata),
+  };
 }
 
 async function removeAll(

@@ -194,7 +194,10 @@ function cut(bytes: Uint8Array, rest: Uint8Array[]): Uint8Array {
   return bytes.subarray(0, PART_BYTES);
 }
 
-async function body(call: Call, parts: AsyncGenerator<Uint8Array>): Promise<Uint8Array | ReadableStream<Uint8Array>> {
+export async function body(
+  call: Call,
+  parts: AsyncGenerator<Uint8Array>,
+): Promise<Uint8Array | ReadableStream<Uint8Array>> {
   const begun: Uint8Array[] = [];
   for (let size = 0; size <= WHOLE_BYTES_MAX; ) {
     const next = await parts.next();
