@@ -48,6 +48,12 @@ export interface ClusterPart {
   unsafePublicAddress: boolean;
 }
 
+/**
+ * V8's heap is ready for what a control plane of some load holds: from its first sizes on it would be collected as a whole, 50 ms at a time, while it grows (the p99 of a
+ * GET was 52 ms instead of 18, that of a watch event with 100 watchers 105 instead of 48).
+ */
+const V8_FLAGS = ['--initial-old-space-size=256', '--min-semi-space-size=16', '--max-semi-space-size=16'];
+
 /** A machine has more memory than a hosted isolate: room for some 10,000 pods. */
 const ROW_CACHE_MIB = '64';
 /** One thread does everything here: what a request waits for is another's work. Where commits go to a bucket, requests mostly wait. */
@@ -79,6 +85,7 @@ export function capnp(c: ServerConfig): string {
   const vars = { ...wrangler.vars, ROW_CACHE_MIB, ...(c.cluster ? {} : { SEATS }), ...c.vars };
   return `using Workerd = import "/workerd/workerd.capnp";
 const config :Workerd.Config = (
+  v8Flags = [${V8_FLAGS.map(text).join(', ')}],
   services = [
     (name = "main", worker = .worker),
     (name = "do-storage", disk = (path = ${text(c.data)}, writable = true)),
