@@ -3,11 +3,16 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { call } from '../../cli/endpoint.ts';
 import { createCluster } from '../../cli/tenancy.ts';
+import { optionsOf } from '../options.ts';
 import { fill, forgetPeak, kubeOf, memoryOf, startServed } from './server.ts';
 
 // What copies of clusters cost: node test/archive/bench.ts [objects]. One line a figure; times of a machine that does nothing else.
 
-const OBJECTS = Number(process.argv[2] ?? 10_000);
+const HELP = `npm run bench:archive -- [OBJECTS]
+
+What forks, backups and restores cost (default 10,000 objects).`;
+const { positionals: WORDS } = optionsOf(HELP, {});
+const OBJECTS = Number(WORDS[0] ?? 10_000);
 const TIMES = 5;
 /** Between two measurements: what the one before left behind comes to rest. */
 const REST_MS = 3_000;

@@ -1,11 +1,14 @@
 /** Hours of Events in a real store object on a clock that is moved: `node test/bench/churn-workerd.ts [--hours 3]`. */
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
+import { optionsOf } from '../options.ts';
 import { startWorkerd } from '../workerd/start.ts';
 
 const module = JSON.stringify(join(dirname(fileURLToPath(import.meta.url)), '../workerd/inside/churn.ts'));
-const { hours } = parseArgs({ options: { hours: { type: 'string', default: '3' } } }).values;
+const HELP = `node test/bench/churn-workerd.ts [--hours 3]
+
+Hours of Events in a real store object on a clock that is moved.`;
+const { hours } = optionsOf(HELP, { hours: { type: 'string', default: '3' } }).values;
 const STEP_S = 60;
 const workerd = await startWorkerd({
   entry: `export * from ${module};\nexport { default } from ${module};\n`,

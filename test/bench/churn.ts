@@ -5,12 +5,12 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import type { Facts } from '../../kube/meta/facts.ts';
 import type { PutOp } from '../../kube/store/store.ts';
 import { REPLAY_MS, TRAVEL_MS } from '../../kube/store/window.ts';
 import { SqliteStore } from '../../workers/tenant/sqlite.ts';
 import { createCluster } from '../../workers/tenant/state.ts';
+import { optionsOf } from '../options.ts';
 import { nodeSql } from '../store/node-sqlite.ts';
 
 const NODES = 50;
@@ -83,7 +83,10 @@ async function step(times: number[], f: () => Promise<unknown>): Promise<void> {
 const quantile = (times: number[], q: number): string =>
   (times.toSorted((a, b) => a - b)[Math.min(times.length - 1, Math.floor(times.length * q))] ?? 0).toFixed(1);
 
-const { hours } = parseArgs({ options: { hours: { type: 'string', default: '24' } } }).values;
+const HELP = `node test/bench/churn.ts [--hours 24]
+
+A day of churn on the real store: what the databases take, and how long the longest steps took.`;
+const { hours } = optionsOf(HELP, { hours: { type: 'string', default: '24' } }).values;
 const dir = mkdtempSync(join(tmpdir(), 'coracle-churn-'));
 const main = part(dir, 'main', TRAVEL_MS);
 const events = part(dir, 'events', REPLAY_MS);

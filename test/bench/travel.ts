@@ -4,10 +4,15 @@
  */
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { optionsOf } from '../options.ts';
 import { startWorkerd } from '../workerd/start.ts';
 
-const OBJECTS = Number(process.argv[2] ?? 3_000);
-const KB = Number(process.argv[3] ?? 1);
+const HELP = `npm run bench:travel -- [OBJECTS] [KB]
+
+Lists of the present and the past, a history, and a restore of all objects (default 3,000 of 1 KB).`;
+const { positionals: WORDS } = optionsOf(HELP, {});
+const OBJECTS = Number(WORDS[0] ?? 3_000);
+const KB = Number(WORDS[1] ?? 1);
 const CLIENTS = 32;
 const TIMES = 5;
 const CONFIGMAPS = '/api/v1/namespaces/default/configmaps';

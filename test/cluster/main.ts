@@ -3,18 +3,26 @@
  * Each round kills every instance with -9, one after another, and then rolls another release through with SIGTERM. Ends with 1 if anything was lost or
  * a cluster didn't answer within 30 s.
  */
-import { parseArgs } from 'node:util';
+
+import { optionsOf } from '../options.ts';
 import { seeded } from './load.ts';
 import { ANSWER_MS_MAX, type Disturbance, killOne, rollOne, startRun } from './run.ts';
 import { startSystem } from './system.ts';
 
-const { values } = parseArgs({
-  options: {
-    seed: { type: 'string', default: String(Date.now() % 100_000) },
-    clusters: { type: 'string', default: '30' },
-    minutes: { type: 'string', default: '0' },
-    instances: { type: 'string', default: '3' },
-  },
+const HELP = `npm run cluster-test -- [options]
+
+Several instances over one bucket: each is killed with -9 and started again, then another release is rolled through with SIGTERM. Ends with 1 if anything
+was lost or a cluster didn't answer within 30 s.
+
+  --clusters N   (default 30)
+  --instances N  (default 3)
+  --minutes M    rounds until then (default 0: one round)
+  --seed N`;
+const { values } = optionsOf(HELP, {
+  seed: { type: 'string', default: String(Date.now() % 100_000) },
+  clusters: { type: 'string', default: '30' },
+  minutes: { type: 'string', default: '0' },
+  instances: { type: 'string', default: '3' },
 });
 const seed = Number(values.seed);
 const random = seeded(seed);

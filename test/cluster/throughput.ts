@@ -8,18 +8,24 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { Agent, request } from 'node:https';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
+import { optionsOf } from '../options.ts';
 import { freePort } from '../ports.ts';
 import { ask } from './http.ts';
 import { startSystem } from './system.ts';
 
-const { values } = parseArgs({
-  options: {
-    clusters: { type: 'string', default: '30' },
-    clients: { type: 'string', default: '60' },
-    seconds: { type: 'string', default: '10' },
-    rounds: { type: 'string', default: '3' },
-  },
+const HELP = `npm run cluster-bench -- [options]
+
+Creates and gets of many clusters on one and on two instances over a bucket, and on a control plane alone over its local disk.
+
+  --clusters N   (default 30)
+  --clients N    (default 60)
+  --seconds N    of each phase (default 10)
+  --rounds N     (default 3)`;
+const { values } = optionsOf(HELP, {
+  clusters: { type: 'string', default: '30' },
+  clients: { type: 'string', default: '60' },
+  seconds: { type: 'string', default: '10' },
+  rounds: { type: 'string', default: '3' },
 });
 const [clusters, clients, rounds] = [Number(values.clusters), Number(values.clients), Number(values.rounds)];
 const forMs = Number(values.seconds) * 1000;

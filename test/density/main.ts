@@ -5,7 +5,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
+import { optionsOf } from '../options.ts';
 import { measureCreation } from './creation.ts';
 import { measureFairness } from './fairness.ts';
 import { connectNodes, measureIdle, measureWaking } from './idle.ts';
@@ -16,14 +16,21 @@ import { measureSteps } from './steps.ts';
 /** Sleeping clusters that are woken to see how long that takes. */
 const WOKEN = 200;
 
-const { values } = parseArgs({
-  options: {
-    clusters: { type: 'string', default: '1000' },
-    nodes: { type: 'string', default: '100' },
-    minutes: { type: 'string', default: '5' },
-    seconds: { type: 'string', default: '20' },
-    only: { type: 'string', default: 'creation,idle,lists,fairness,steps' },
-  },
+const HELP = `npm run density -- [options]
+
+How dense and how fair one control plane process is. Prints all figures and keeps them under bench-results/.
+
+  --clusters N   (default 1000)
+  --nodes N      connected nodes among them (default 100)
+  --minutes N    how long they are idle (default 5)
+  --seconds N    of each flood (default 20)
+  --only PARTS   of creation,idle,lists,fairness,steps`;
+const { values } = optionsOf(HELP, {
+  clusters: { type: 'string', default: '1000' },
+  nodes: { type: 'string', default: '100' },
+  minutes: { type: 'string', default: '5' },
+  seconds: { type: 'string', default: '20' },
+  only: { type: 'string', default: 'creation,idle,lists,fairness,steps' },
 });
 const clusters = Number(values.clusters);
 const nodes = Math.min(Number(values.nodes), clusters);
