@@ -245,8 +245,8 @@ describe('copies of a cluster', { timeout: 300_000 }, () => {
     await served.kill();
     const answer = await forking;
     const there = (await clusters()).some((c) => c.metadata.name === 'half');
-    // It may have been quicker than the kill.
-    assert.equal(there, answer?.code === 201);
+    // It may have been quicker than the kill, and its answer not.
+    if (answer?.code === 201) assert.ok(there);
     if (there) await served.coracle('cluster', 'delete', 'half');
     const { stdout } = await served.coracle('cluster', 'fork', 'big', 'half');
     assert.equal((await items(ofKubeconfig(stdout), '/api/v1/namespaces/default/configmaps')).length, 1_501);
