@@ -1,6 +1,6 @@
 import { parseJson } from '../kube/codec/json.ts';
 import { isObject, type JsonObject } from '../kube/meta/json.ts';
-import { parseKey } from '../kube/store/key.ts';
+import { parseKey, resourceOfKey } from '../kube/store/key.ts';
 import type { Key, Revision, Stale } from '../kube/store/store.ts';
 import type { PolicyView } from './attributes.ts';
 
@@ -93,7 +93,7 @@ class View implements PolicyView {
   }
 
   get(key: Key): Held | undefined {
-    if (this.#reading.length > 0) this.#note(resourceOf(key));
+    if (this.#reading.length > 0) this.#note(resourceOfKey(key));
     const own = this.#own.get(key);
     if (own !== undefined) return own ?? undefined;
     return this.#based ? this.#shared.rows.get(key) : undefined;
@@ -120,7 +120,7 @@ class View implements PolicyView {
     const touched = new Set<string>();
     for (const c of stale.changes) {
       this.#set(c.key, c.policy === null ? null : { uid: c.uid, text: c.policy });
-      touched.add(resourceOf(c.key));
+      touched.add(resourceOfKey(c.key));
     }
     this.revision = stale.policy;
     for (const [name, slot] of this.#slots) {
@@ -182,7 +182,6 @@ class View implements PolicyView {
 }
 
 const inOrder = (a: Row, b: Row): number => (a.key < b.key ? -1 : 1);
-const resourceOf = (key: Key): string => key.slice(0, key.indexOf('/'));
 
 function listNames(key: Key): string[] {
   const { resource, namespace } = parseKey(key);

@@ -5,7 +5,7 @@ import { parseApiVersion } from '../kube/meta/object.ts';
 import { schemas } from '../kube/schema/schemas.ts';
 import { baseLayer as bundledLayer } from '../kube/store/base/base.ts';
 import { BASE_CREATED as LAYER_CREATED } from '../kube/store/base/object.ts';
-import { parseKey } from '../kube/store/key.ts';
+import { parseKey, resourceOfKey } from '../kube/store/key.ts';
 import { placement, storeName } from '../kube/store/placement.ts';
 import type { Store } from '../kube/store/store.ts';
 import { type Bindings, tunnelName } from './bindings.ts';
@@ -73,7 +73,7 @@ let stored: BaseLayer | undefined;
  * kube-system's uid as the cluster's id; the other rows' uids are the same everywhere, so that an isolate holds their deciding parts once.
  */
 function templateOf(r: ReturnType<typeof bundledLayer>['rows'][number]): BaseLayer['rows'][number] {
-  const { resource } = parseKey(r.key);
+  const resource = resourceOfKey(r.key);
   const gv = parseApiVersion(r.version) ?? { group: '', version: 'v1' };
   const schema = schemas.hash({ ...gv, kind: kindByStorage(resource)?.kind ?? '' });
   const own = (text: string) =>

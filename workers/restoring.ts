@@ -1,13 +1,13 @@
 import { parseJson } from '../kube/codec/json.ts';
 import { kindByStorage } from '../kube/kinds/index.ts';
 import { apiVersionOf, type KubeObject } from '../kube/meta/object.ts';
-import { parseKey } from '../kube/store/key.ts';
+import { resourceOfKey } from '../kube/store/key.ts';
 import type { Entry } from '../kube/store/store.ts';
 import type { RestoreRules } from './tenant/travel.ts';
 
 /** What a restore asks the kinds of its rows. */
 export const restoreRules: RestoreRules = {
-  mayClaim: (key) => kindByStorage(parseKey(key).resource)?.claims !== undefined,
+  mayClaim: (key) => kindByStorage(resourceOfKey(key))?.claims !== undefined,
   claims(row) {
     const kind = kindOf(row);
     if (!kind?.claims) return [];
@@ -22,7 +22,7 @@ export const restoreRules: RestoreRules = {
 };
 
 function kindOf(row: Entry) {
-  const kind = kindByStorage(parseKey(row.key).resource);
+  const kind = kindByStorage(resourceOfKey(row.key));
   const stored = kind?.served[0];
   // Rows of another version would have to be converted; no kind that claims has any.
   return stored && apiVersionOf(stored) === row.version ? kind : undefined;

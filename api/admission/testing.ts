@@ -2,7 +2,7 @@ import { policyOf } from '../../kube/kinds/policy.ts';
 import type { JsonObject } from '../../kube/meta/json.ts';
 import type { KubeObject } from '../../kube/meta/object.ts';
 import { StatusError } from '../../kube/meta/status.ts';
-import { parseKey } from '../../kube/store/key.ts';
+import { parseKey, resourceOfKey } from '../../kube/store/key.ts';
 import type { Store } from '../../kube/store/store.ts';
 import type {
   Admission,
@@ -88,7 +88,7 @@ function contextOf(world: World, rights: readonly string[]): AdmissionContext {
   const view = createPolicyView();
   const changes = Object.entries(world).flatMap(([key, body]) => {
     const object = { ...body, metadata: { name: parseKey(key).name, ...(body.metadata as object) } } as KubeObject;
-    const policy = policyOf(parseKey(key).resource, object);
+    const policy = policyOf(resourceOfKey(key), object);
     return policy === undefined ? [] : [{ key, policy, uid: object.metadata.uid ?? '' }];
   });
   view.apply({ ok: false, stale: true, policy: 1, whole: true, changes, missing: [] });

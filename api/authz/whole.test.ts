@@ -6,7 +6,7 @@ import { isObject, type JsonObject } from '../../kube/meta/json.ts';
 import { parseApiVersion } from '../../kube/meta/object.ts';
 import { schemas } from '../../kube/schema/schemas.ts';
 import { baseLayer } from '../../kube/store/base/base.ts';
-import { parseKey } from '../../kube/store/key.ts';
+import { resourceOfKey } from '../../kube/store/key.ts';
 import { MAX_OPS } from '../../kube/store/store.ts';
 import { chain } from '../admission/index.ts';
 import type { ClusterContext } from '../attributes.ts';
@@ -62,7 +62,7 @@ async function cluster() {
   return { ask, c };
 }
 function schemaOf(key: string, apiVersion: string): string {
-  const kind = kindByStorage(parseKey(key).resource)?.kind ?? '';
+  const kind = kindByStorage(resourceOfKey(key))?.kind ?? '';
   return schemas.hash({ ...(parseApiVersion(apiVersion) ?? { group: '', version: 'v1' }), kind });
 }
 const binding = (user: string, role: string): JsonObject => ({

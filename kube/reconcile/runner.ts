@@ -1,7 +1,7 @@
 import type { Env } from '../meta/env.ts';
 import type { Status } from '../meta/status.ts';
 import { type Interest, Interests, matches } from '../store/interest.ts';
-import { parseKey } from '../store/key.ts';
+import { parseKey, resourceOfKey } from '../store/key.ts';
 import type { Entry, Key, Revision } from '../store/store.ts';
 import type { Controller, Effect, EffectResult, Note, Plan, Row, View, Write } from './controller.ts';
 import { type Beside, besideOf, interestsOf, resourceOf } from './interests.ts';
@@ -111,7 +111,7 @@ export function createRunner(
       if (resourceOf(c.for) === resource && isRoot(c, row.key, entry)) enqueue(row.key);
       if (row.owner !== '' && c.owns?.some((k) => resourceOf(k) === resource)) {
         const owner = projection.byUid(row.owner);
-        if (owner && parseKey(owner.key).resource === resourceOf(c.for)) enqueue(owner.key);
+        if (owner && resourceOfKey(owner.key) === resourceOf(c.for)) enqueue(owner.key);
       }
       for (const w of c.watches ?? []) {
         if (resourceOf(w.kind) !== resource || (w.name !== undefined && w.name !== name)) continue;
@@ -150,7 +150,7 @@ export function createRunner(
     now: number,
     kept: boolean,
   ): void {
-    const { resource } = parseKey(key);
+    const resource = resourceOfKey(key);
     if (followed.has(resource) && (entry === null) !== (old === undefined)) rootsMoved = true;
     if (entry === null) {
       if (old === undefined) return;

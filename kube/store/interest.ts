@@ -1,7 +1,7 @@
 import type { Facts } from '../meta/facts.ts';
 import { equalJson, type Json } from '../meta/json.ts';
 import { type FieldRequirement, matchesFields } from '../meta/selectors.ts';
-import { parseKey } from './key.ts';
+import { parseKey, resourceOfKey } from './key.ts';
 import type { Key } from './store.ts';
 
 /** Which rows of a resource a loop looks at, told from their facts alone: no body is read to find out that nobody wants it. */
@@ -86,7 +86,7 @@ export class Interests<T> {
   }
   /** Whether anybody could want a row of this key's resource. */
   mayWant(key: Key): boolean {
-    return this.#by.has(resourceOf(key)) || this.#by.has('*');
+    return this.#by.has(resourceOfKey(key)) || this.#by.has('*');
   }
   /** Whether anybody wants the row as it is. */
   wants(key: Key, facts: Facts): boolean {
@@ -113,8 +113,7 @@ export class Interests<T> {
     }
   }
   *#of(key: Key): Iterable<{ interest: Interest; who: T }> {
-    yield* this.#by.get(resourceOf(key)) ?? [];
+    yield* this.#by.get(resourceOfKey(key)) ?? [];
     yield* this.#by.get('*') ?? [];
   }
 }
-const resourceOf = (key: Key) => key.slice(0, key.indexOf('/'));

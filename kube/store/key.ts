@@ -18,6 +18,9 @@ export function rangeOf(group: string, plural: string, namespace = '', name = ''
   return namespace === '' ? { from: `${r}/`, to: `${r}0` } : { from: `${r}/${namespace}/`, to: `${r}/${namespace}0` };
 }
 
+/** The groupResource that a key begins with: what parseKey() calls `resource`, without the rest. */
+export const resourceOfKey = (key: Key): string => key.slice(0, key.indexOf('/'));
+
 /** Takes a key apart; namespace is '' for two-part keys. */
 export function parseKey(key: Key): { resource: string; namespace: string; name: string } {
   const parts = key.split('/');

@@ -14,7 +14,7 @@ import type { Env } from '../../kube/meta/env.ts';
 import { parseApiVersion } from '../../kube/meta/object.ts';
 import { schemas } from '../../kube/schema/schemas.ts';
 import { baseLayer } from '../../kube/store/base/base.ts';
-import { parseKey } from '../../kube/store/key.ts';
+import { resourceOfKey } from '../../kube/store/key.ts';
 import { MemoryStore } from '../../kube/store/memory.ts';
 import { MAX_OPS, type Op } from '../../kube/store/store.ts';
 import type { Target } from './play.ts';
@@ -64,7 +64,7 @@ async function fill(store: MemoryStore): Promise<void> {
     await store.commit(
       rows.slice(i, i + MAX_OPS).map((r): Op => {
         const gv = parseApiVersion(r.version) ?? { group: '', version: 'v1' };
-        const schema = schemas.hash({ ...gv, kind: kindByStorage(parseKey(r.key).resource)?.kind ?? '' });
+        const schema = schemas.hash({ ...gv, kind: kindByStorage(resourceOfKey(r.key))?.kind ?? '' });
         return { key: r.key, expect: 0, value: { text: r.text, version: r.version, schema }, facts: r.facts };
       }),
     );

@@ -8,7 +8,7 @@ import type { Status } from '../../kube/meta/status.ts';
 import { formatMicroTime, formatTime } from '../../kube/meta/time.ts';
 import type { Effect, EffectResult, Note, Row, Write } from '../../kube/reconcile/controller.ts';
 import type { Client, WriteResult } from '../../kube/reconcile/runner.ts';
-import { parseKey } from '../../kube/store/key.ts';
+import { parseKey, resourceOfKey } from '../../kube/store/key.ts';
 import { placement } from '../../kube/store/placement.ts';
 import type { Key } from '../../kube/store/store.ts';
 
@@ -50,7 +50,7 @@ export function createClient(
 
   async function note(controller: string, n: Note, row: Row | undefined): Promise<void> {
     const { namespace, name } = parseKey(n.on);
-    const kind = kindByStorage(parseKey(n.on).resource);
+    const kind = kindByStorage(resourceOfKey(n.on));
     const now = env.now();
     const where = namespace === '' ? 'default' : namespace;
     const regarding = {

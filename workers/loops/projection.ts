@@ -1,6 +1,7 @@
 import { parseJson, printJson } from '../../kube/codec/json.ts';
 import type { EffectResult, Row } from '../../kube/reconcile/controller.ts';
 import type { Projection, QueueItem } from '../../kube/reconcile/projection.ts';
+import { resourceOfKey } from '../../kube/store/key.ts';
 import type { Key, Revision } from '../../kube/store/store.ts';
 import { QueueMemory, queueId } from './queue.ts';
 import { RowMemory, type StoredRow } from './rows.ts';
@@ -191,7 +192,7 @@ export class SqlProjection implements Projection {
     const row = this.#allRows().get(key);
     if (row === undefined) this.#s.exec('DELETE FROM rows WHERE key = ?', key);
     else {
-      const resource = key.slice(0, key.indexOf('/'));
+      const resource = resourceOfKey(key);
       const [labels, data] = [JSON.stringify(row.labels), printJson(row.data)];
       this.#s.exec(PUT_ROW, key, resource, row.revision, row.uid, labels, row.owner, data);
     }
@@ -224,7 +225,7 @@ export class SqlProjection implements Projection {
     this.#move(key);
   }
   #move(key: Key): void {
-    const resource = key.slice(0, key.indexOf('/'));
+    const resource = resourceOfKey(key);
     for (const mine of this.#moved.values()) mine.get(resource)?.add(key);
   }
   #setItem(controller: string, key: Key, next: QueueItem | undefined): void {

@@ -1,7 +1,7 @@
 import { parseJson } from '../../kube/codec/json.ts';
 import type { JsonObject } from '../../kube/meta/json.ts';
 import type { Row } from '../../kube/reconcile/controller.ts';
-import { parseKey } from '../../kube/store/key.ts';
+import { parseKey, resourceOfKey } from '../../kube/store/key.ts';
 import type { Key } from '../../kube/store/store.ts';
 
 /** A row as SQLite has it: parsed when somebody looks at it. */
@@ -67,7 +67,7 @@ export class RowMemory {
 
   put(row: Held): void {
     const { key } = row;
-    const resource = key.slice(0, key.indexOf('/'));
+    const resource = resourceOfKey(key);
     const table: Table = this.#tables.get(resource) ?? { rows: new Map(), keys: [], owners: new Map() };
     this.#tables.set(resource, table);
     const old = table.rows.get(key);
@@ -94,7 +94,7 @@ export class RowMemory {
   }
 
   #table(key: Key): Table | undefined {
-    return this.#tables.get(key.slice(0, key.indexOf('/')));
+    return this.#tables.get(resourceOfKey(key));
   }
   #forget(table: Table, { key, uid, owner }: Held): void {
     if (this.#uids.get(uid) === key) this.#uids.delete(uid);

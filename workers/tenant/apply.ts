@@ -1,3 +1,4 @@
+import { resourceOfKey } from '../../kube/store/key.ts';
 import { fillTokens, isPut } from '../../kube/store/limits.ts';
 import type { Commit, CommitOptions, Entry, Op, PutOp, Revision, Stale } from '../../kube/store/store.ts';
 import { SCRUB_MS } from '../../kube/store/window.ts';
@@ -56,7 +57,7 @@ export function apply(
   try {
     return s.sql.transaction(() => {
       const reserved = reserve(s.sql, ops);
-      for (const op of ops) if ('claim' in op) s.claimers.add(op.owner.slice(0, op.owner.indexOf('/')));
+      for (const op of ops) if ('claim' in op) s.claimers.add(resourceOfKey(op.owner));
       if (!reserved.ok) throw new Lost(reserved);
       return write(s, ops, found, reserved, o, now, out);
     });
@@ -179,7 +180,7 @@ export function writeRow(s: State, op: PutOp, prev: Entry | null, { now, by, sto
       by,
     });
     sql.run(FALL, key);
-    if (s.claimers.has(key.slice(0, key.indexOf('/')))) releaseOf(sql, key);
+    if (s.claimers.has(resourceOfKey(key))) releaseOf(sql, key);
     if (key.startsWith(SECRETS))
       sql.run('INSERT INTO scrub (revision, key, at) VALUES (?, ?, ?)', revision, key, now + SCRUB_MS);
   }

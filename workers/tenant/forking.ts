@@ -5,7 +5,7 @@ import { rowFacts } from '../../kube/kinds/rowfacts.ts';
 import type { Facts } from '../../kube/meta/facts.ts';
 import type { Json, JsonObject } from '../../kube/meta/json.ts';
 import type { KubeObject } from '../../kube/meta/object.ts';
-import { parseKey } from '../../kube/store/key.ts';
+import { resourceOfKey } from '../../kube/store/key.ts';
 import type { Key } from '../../kube/store/store.ts';
 import type { ArchiveRow } from '../../kube/wire/archive.ts';
 
@@ -62,7 +62,7 @@ const MADE: ReadonlySet<string> = new Set([
 
 /** False for a row that a fork has as it is: nothing of it has to be looked at. `uidPrefix`: of the cluster that is forked. */
 export function concernsFork(key: Key, facts: string, uidPrefix: string): boolean {
-  const resource = key.slice(0, key.indexOf('/'));
+  const resource = resourceOfKey(key);
   const ruled = RULES[resource] !== undefined && (resource !== 'configmaps' || key.endsWith(ROOT_CA));
   return ruled || (uidPrefix !== '' && facts.includes(uidPrefix));
 }
@@ -72,7 +72,7 @@ const ROOT_CA = '/kube-root-ca.crt';
 export function forkedRow(row: ArchiveRow, f: Forking): ArchiveRow | null {
   // What the cluster has deleted of its base layer is no object of the fork either.
   if (row.value === null || !concernsFork(row.key, row.facts, f.uidPrefix.from)) return row;
-  const { resource } = parseKey(row.key);
+  const resource = resourceOfKey(row.key);
   const rule = RULES[resource];
   if (rule === gone) return null;
   if (resource === 'pods' && waits(row) && !row.facts.includes(f.uidPrefix.from)) return row;

@@ -2,7 +2,7 @@ import { parseJson } from '../../kube/codec/json.ts';
 import { kindByStorage, kinds } from '../../kube/kinds/index.ts';
 import type { Facts } from '../../kube/meta/facts.ts';
 import { groupResource, type KubeObject } from '../../kube/meta/object.ts';
-import { parseKey } from '../../kube/store/key.ts';
+import { resourceOfKey } from '../../kube/store/key.ts';
 import type { ClaimOp, Key, Op, PutOp, Revision } from '../../kube/store/store.ts';
 import { type ArchiveRow, rowsOf } from '../../kube/wire/archive.ts';
 import { insert, writeRow } from './apply.ts';
@@ -93,7 +93,7 @@ function insertRow(s: State, row: ArchiveRow, value: string, now: number): Facts
   s.usage.wrote(key, null, { key, revision, created: revision, value, version, schema, facts }, s.base.size);
   if (facts.policy !== undefined) policyChanged(s, key, revision, undefined, facts);
   if (row.ttlMs !== undefined) s.sql.run('INSERT INTO ttl (key, at) VALUES (?, ?)', key, now + row.ttlMs);
-  if (CLAIMERS.has(key.slice(0, key.indexOf('/')))) reserve(s.sql, claimsOf(key, value));
+  if (CLAIMERS.has(resourceOfKey(key))) reserve(s.sql, claimsOf(key, value));
   return facts;
 }
 
@@ -110,7 +110,7 @@ const CLAIMERS: ReadonlySet<string> = new Set(
 
 /** What an object holds of the pools, from its text: the same claims as when it was written. */
 function claimsOf(key: Key, text: string): Op[] {
-  const kind = kindByStorage(parseKey(key).resource);
+  const kind = kindByStorage(resourceOfKey(key));
   if (!kind?.claims) return [];
   const object = parseJson(text) as unknown as KubeObject;
   return kind.claims(object, null, key).flatMap((c): ClaimOp[] => {

@@ -1,4 +1,5 @@
 import type { Facts } from '../../kube/meta/facts.ts';
+import { resourceOfKey } from '../../kube/store/key.ts';
 import { isPut } from '../../kube/store/limits.ts';
 import { placement } from '../../kube/store/placement.ts';
 import type { Assume, Commit, Entry, Key, Op, Revision, Stale } from '../../kube/store/store.ts';
@@ -56,7 +57,7 @@ export function checkAssume(s: State, assume: Assume | undefined, pushed: Revisi
   if (assume.exist) {
     for (const [i, e] of assume.exist.entries()) {
       // What lives in the main object a sibling can't see; a namespace that goes moves the policy revision.
-      if (pushed !== null && placement(e.key.slice(0, e.key.indexOf('/')), '') === 'main') continue;
+      if (pushed !== null && placement(resourceOfKey(e.key), '') === 'main') continue;
       if (is(uidOf(s, e.key), e.uid)) continue;
       if (s.restoring || !is(getRow(s, e.key)?.facts.uid, e.uid)) missing.push(i);
     }

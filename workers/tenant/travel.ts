@@ -1,3 +1,4 @@
+import { resourceOfKey } from '../../kube/store/key.ts';
 import type { ClaimOp, Entry, Key, PutOp, Revision } from '../../kube/store/store.ts';
 import { StoreError } from '../../kube/store/store.ts';
 import { TRAVEL_MS } from '../../kube/store/window.ts';
@@ -114,7 +115,7 @@ function copyRows(s: State, r: Restore, rules: RestoreRules): void {
   for (const [revision, key] of rows) {
     if (compared >= SLICE_ROWS || units >= SLICE_UNITS) return;
     r.cursor = revision;
-    if (KEPT.has(key.slice(0, key.indexOf('/'))) || newestOf(s, key, r.before) !== revision) continue;
+    if (KEPT.has(resourceOfKey(key)) || newestOf(s, key, r.before) !== revision) continue;
     compared++;
     units += copyRow(s, r, rules, key);
   }

@@ -7,7 +7,7 @@ import type { JsonObject } from '../../meta/json.ts';
 import { type KubeObject, parseApiVersion } from '../../meta/object.ts';
 import { alreadyExists, conflict, notFound, type StatusError } from '../../meta/status.ts';
 import { type Interest, Interests, matches } from '../../store/interest.ts';
-import { keyOf } from '../../store/key.ts';
+import { keyOf, resourceOfKey } from '../../store/key.ts';
 import { MemoryStore } from '../../store/memory.ts';
 import type { CommitOptions, Entry, Fence, Key, Revision } from '../../store/store.ts';
 import { VirtualClock } from '../../store/suite-clock.ts';
@@ -166,7 +166,7 @@ export class TestCluster implements ChangeSource, Client {
     const value = { text: JSON.stringify({ metadata: kept, ...rest }), version: apiVersion ?? 'v1', schema: '' };
     const facts: Facts = { uid: metadata.uid ?? `uid-${metadata.name}`, labels: metadata.labels ?? {} };
     if (metadata.ownerReferences) facts.owners = metadata.ownerReferences.map((r) => r.uid);
-    const fields = kindOf(key.slice(0, key.indexOf('/'))).fields ?? {};
+    const fields = kindOf(resourceOfKey(key)).fields ?? {};
     facts.fields = Object.fromEntries(Object.entries(fields).map(([name, of]) => [name, of(o)]));
     const prev = (await this.entry(key))?.facts ?? null;
     const done = await this.store.commit([{ key, expect, value, facts }], fence ? { fence } : {});

@@ -3,6 +3,7 @@ import { groupResource, type KubeObject } from '../../../kube/meta/object.ts';
 import type { Controller, EffectResult, Plan, View, Write } from '../../../kube/reconcile/controller.ts';
 import { MemoryProjection } from '../../../kube/reconcile/projection.ts';
 import { suffix } from '../../../kube/reconcile/view.ts';
+import { resourceOfKey } from '../../../kube/store/key.ts';
 import type { Key } from '../../../kube/store/store.ts';
 
 /** When tests plan: a full second, as Kubernetes' times are. */
@@ -36,7 +37,7 @@ export function viewOf(
   objects.forEach((o, i) => {
     const key = keyFor(o);
     const { apiVersion: _, kind: __, ...body } = o;
-    const project = controller.project?.[key.slice(0, key.indexOf('/'))];
+    const project = controller.project?.[resourceOfKey(key)];
     rows.put({
       key,
       revision: i + 1,
