@@ -27,8 +27,8 @@ import { Gate } from './gate.ts';
 import { makeLoop } from './loops/object.ts';
 import { copyMaker, createMaker, wakeLoop } from './maker.ts';
 import { loopPlatform } from './platform.ts';
-import { restoreRules } from './restoring.ts';
 import { sizeRowCaches } from './rowcaches.ts';
+import { heldByKinds } from './tenant/held.ts';
 import { makeTenantStore } from './tenant/object.ts';
 
 export { Directory } from './accounts/directory.ts';
@@ -51,7 +51,7 @@ const api = createApi({
 export const TenantStore = makeTenantStore<Bindings>({
   objects: (b) => b.TENANTS as never,
   layer: baseLayer,
-  restoring: restoreRules,
+  restoring: heldByKinds,
   limits: endpointLimits,
   wake: (b, cluster, loop, _revision, attempt) => wakeLoop(b, cluster, loop, attempt % REPLICAS),
 });

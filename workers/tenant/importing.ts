@@ -1,11 +1,8 @@
-import { parseJson } from '../../kube/codec/json.ts';
-import { kindByStorage, kinds } from '../../kube/kinds/index.ts';
 import type { Facts } from '../../kube/meta/facts.ts';
-import { groupResource, type KubeObject } from '../../kube/meta/object.ts';
-import { resourceOfKey } from '../../kube/store/key.ts';
-import type { ClaimOp, Key, Op, PutOp, Revision } from '../../kube/store/store.ts';
+import type { Key, PutOp, Revision } from '../../kube/store/store.ts';
 import { type ArchiveRow, rowsOf } from '../../kube/wire/archive.ts';
 import { insert, writeRow } from './apply.ts';
+import { heldByKinds } from './held.ts';
 import { forget } from './history.ts';
 import { policyChanged } from './policy.ts';
 import { reserve } from './reservations.ts';
@@ -93,7 +90,7 @@ function insertRow(s: State, row: ArchiveRow, value: string, now: number): Facts
   s.usage.wrote(key, null, { key, revision, created: revision, value, version, schema, facts }, s.base.size);
   if (facts.policy !== undefined) policyChanged(s, key, revision, undefined, facts);
   if (row.ttlMs !== undefined) s.sql.run('INSERT INTO ttl (key, at) VALUES (?, ?)', key, now + row.ttlMs);
-  if (CLAIMERS.has(resourceOfKey(key))) reserve(s.sql, claimsOf(key, value));
+  if (heldByKinds.mayClaim(key)) reserve(s.sql, heldByKinds.claims({ key, version, value }));
   return facts;
 }
 
@@ -101,22 +98,6 @@ function insertRow(s: State, row: ArchiveRow, value: string, now: number): Facts
 function putOf({ key, value, version, schema, facts }: ArchiveRow): PutOp {
   if (value === null) return { key, expect: undefined, value: null };
   return { key, expect: undefined, value: { text: value, version, schema }, facts: JSON.parse(facts) as Facts };
-}
-
-/** Resources whose objects hold something of a pool. */
-const CLAIMERS: ReadonlySet<string> = new Set(
-  kinds.flatMap((k) => (k.claims && k.served[0] ? [groupResource(k.served[0].group, k.plural)] : [])),
-);
-
-/** What an object holds of the pools, from its text: the same claims as when it was written. */
-function claimsOf(key: Key, text: string): Op[] {
-  const kind = kindByStorage(resourceOfKey(key));
-  if (!kind?.claims) return [];
-  const object = parseJson(text) as unknown as KubeObject;
-  return kind.claims(object, null, key).flatMap((c): ClaimOp[] => {
-    // One without a value has not been given any yet.
-    return c.want === undefined ? [] : [{ claim: c.claim, want: c.want, owner: c.owner }];
-  });
 }
 
 /** The last step of an import, in the transaction that makes the cluster live: nothing before this revision is remembered, and every loop has work. */

@@ -18,10 +18,12 @@ export interface RestoreRules {
   /** False where rows of that key never claim anything: their bodies aren't read for it. */
   mayClaim(key: Key): boolean;
   /** What a row has claimed, each with `want`. */
-  claims(row: Entry): ClaimOp[];
+  claims(row: RowBody): ClaimOp[];
   /** How long a row lives from now on; undefined = for ever. */
-  ttlMs(row: Entry): number | undefined;
+  ttlMs(row: RowBody): number | undefined;
 }
+/** What a kind says that of: a row's text, of the version it is stored in. */
+export type RowBody = Pick<Entry, 'key' | 'value' | 'version'>;
 
 /** A revision, or the newest at a time. */
 export type RestoreTarget = { revision: Revision } | { timeMs: number };
