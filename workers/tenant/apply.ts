@@ -1,3 +1,4 @@
+import type { Facts } from '../../kube/meta/facts.ts';
 import { resourceOfKey } from '../../kube/store/key.ts';
 import { fillTokens, isPut } from '../../kube/store/limits.ts';
 import type { Commit, CommitOptions, Entry, Op, PutOp, Revision, Stale } from '../../kube/store/store.ts';
@@ -37,7 +38,7 @@ export function apply(
   if (o.fence && !holds(s, o.fence, now)) return { ok: false, lost: 'fence' };
   const [only] = ops;
   if (only && ops.length === 1 && isNew(s, only)) {
-    const over = s.usage.refuses(ops, NOTHING_FOUND) ?? policyRefuses(s, ops, NOTHING_FOUND);
+    const over = refusal(s, ops, NOTHING_FOUND);
     if (over) return stands(s, only.key) ? { ok: false, lost: 'race', found: [getRow(s, only.key)] } : over;
     const stood = s.sql.all(STAND_NEW, only.key, s.revision + 1).length > 0;
     if (!stood) return { ok: false, lost: 'race', found: [getRow(s, only.key)] };
@@ -51,7 +52,7 @@ export function apply(
       return { ok: false, lost: 'race', found };
     }
   }
-  const over = s.usage.refuses(ops, found) ?? policyRefuses(s, ops, found);
+  const over = refusal(s, ops, found);
   if (over) return over;
   if (ops.every(isPut)) return write(s, ops, found, NOTHING_RESERVED, o, now, out);
   try {
@@ -66,6 +67,10 @@ export function apply(
     throw e;
   }
 }
+
+/** Why these would be more than the cluster may have, or null. */
+const refusal = (s: State, ops: readonly Op[], found: readonly (Entry | null | undefined)[]) =>
+  s.usage.refuses(ops, found) ?? policyRefuses(s, ops, found);
 
 const NOTHING_FOUND = [null];
 const NOTHING_RESERVED: Reserved & { ok: true } = { ok: true, claimed: [], tokens: [] };
@@ -140,45 +145,31 @@ export interface Writing {
 export function writeRow(s: State, op: PutOp, prev: Entry | null, { now, by, stood }: Writing, out: Changed): Revision {
   if (op.value === null && prev === null) return 0;
   const { sql } = s;
-  const { key } = op;
+  const { key, value } = op;
   const revision = ++s.revision;
   const created = prev?.created ?? revision;
   if (prev && prev.revision > s.base.size) s.pastBytes += prev.value.length;
+  const facts = value === null ? NO_FACTS : (op.facts ?? NO_FACTS);
+  insert(sql, {
+    revision,
+    key,
+    prev: prev?.revision ?? 0,
+    created,
+    at: now,
+    value: value?.text ?? null,
+    version: value?.version ?? '',
+    schema: value?.schema ?? '',
+    enc: value?.enc ?? null,
+    facts: JSON.stringify(facts),
+    by,
+  });
   let next: Entry | null = null;
-  if (op.value !== null) {
-    const { text, version, schema, enc } = op.value;
-    const facts = op.facts ?? { uid: '' };
-    if (text.length > s.longest) setLongest(s, text.length);
-    insert(sql, {
-      revision,
-      key,
-      prev: prev?.revision ?? 0,
-      created,
-      at: now,
-      value: text,
-      version,
-      schema,
-      enc: enc ?? null,
-      facts: JSON.stringify(facts),
-      by,
-    });
+  if (value !== null) {
+    noteLength(s, value.text.length);
     if (!stood) sql.run(STAND, key, revision);
-    next = { key, revision, created, value: text, version, schema, facts };
-    if (enc !== undefined) next.enc = enc;
+    next = { key, revision, created, value: value.text, version: value.version, schema: value.schema, facts };
+    if (value.enc !== undefined) next.enc = value.enc;
   } else {
-    insert(sql, {
-      revision,
-      key,
-      prev: prev?.revision ?? 0,
-      created,
-      at: now,
-      value: null,
-      version: '',
-      schema: '',
-      enc: null,
-      facts: '{"uid":""}',
-      by,
-    });
     sql.run(FALL, key);
     if (s.claimers.has(resourceOfKey(key))) releaseOf(sql, key);
     if (key.startsWith(SECRETS))
@@ -200,14 +191,17 @@ export function writeRow(s: State, op: PutOp, prev: Entry | null, { now, by, sto
 }
 
 const SECRETS = 'secrets/';
+const NO_FACTS: Facts = Object.freeze({ uid: '' });
 
-/** Raised by a quarter at least, so that it is seldom written. */
-function setLongest(s: State, length: number): void {
+/** Notes the length of the longest body: raised by a quarter at least, so that it is seldom written. */
+export function noteLength(s: State, length: number): void {
+  if (length <= s.longest) return;
   s.longest = Math.ceil(length * 1.25);
   setMeta(s.sql, 'longest', s.longest);
 }
 
-function setTtl(s: State, key: string, at: number | null): void {
+/** When a row dies by itself, or that it doesn't. */
+export function setTtl(s: State, key: string, at: number | null): void {
   if (at !== null) {
     s.hasTtl = true;
     s.sql.run('INSERT INTO ttl (key, at) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET at = excluded.at', key, at);

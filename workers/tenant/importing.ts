@@ -1,7 +1,7 @@
 import type { Facts } from '../../kube/meta/facts.ts';
 import type { Key, PutOp, Revision } from '../../kube/store/store.ts';
 import { type ArchiveRow, rowsOf } from '../../kube/wire/archive.ts';
-import { insert, writeRow } from './apply.ts';
+import { insert, noteLength, setTtl, writeRow } from './apply.ts';
 import { heldByKinds } from './held.ts';
 import { forget } from './history.ts';
 import { policyChanged } from './policy.ts';
@@ -83,13 +83,10 @@ function insertRow(s: State, row: ArchiveRow, value: string, now: number): Facts
     facts: text,
     by: by ?? null,
   });
-  if (value.length > s.longest) {
-    s.longest = Math.ceil(value.length * 1.25);
-    setMeta(s.sql, 'longest', s.longest);
-  }
+  noteLength(s, value.length);
   s.usage.wrote(key, null, { key, revision, created: revision, value, version, schema, facts }, s.base.size);
   if (facts.policy !== undefined) policyChanged(s, key, revision, undefined, facts);
-  if (row.ttlMs !== undefined) s.sql.run('INSERT INTO ttl (key, at) VALUES (?, ?)', key, now + row.ttlMs);
+  if (row.ttlMs !== undefined) setTtl(s, key, now + row.ttlMs);
   if (heldByKinds.mayClaim(key)) reserve(s.sql, heldByKinds.claims({ key, version, value }));
   return facts;
 }
