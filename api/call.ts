@@ -260,7 +260,7 @@ const REMEDY =
 /** A StoreError as the Status that a client gets; undefined for any other error. */
 export function storeStatus(e: unknown, call?: Call): StatusError | undefined {
   if (!(e instanceof Error) || e.name !== 'StoreError') return undefined;
-  const { code, retryAfterSeconds, message } = e as StoreError;
+  const { code, retryAfterSeconds, text } = e as StoreError;
   switch (code) {
     case 'too-large':
       // etcd's own words: clients look for them.
@@ -278,11 +278,11 @@ export function storeStatus(e: unknown, call?: Call): StatusError | undefined {
     case 'compacted':
       return failure('Expired', 'The resourceVersion for the provided list is too old.');
     case 'future':
-      return timeout(message.replace(/^future: /, ''), 1);
+      return timeout(text, 1);
     case 'no-cluster':
       return notFound({ group: 'tenancy.coracle.dev', resource: 'clusters' }, call?.cluster.id ?? '');
     case 'corrupt':
-      return failure('InternalError', `${DAMAGED}: ${message.replace(/^corrupt: /, '')}. ${REMEDY}`);
+      return failure('InternalError', `${DAMAGED}: ${text}. ${REMEDY}`);
     default:
       return undefined;
   }

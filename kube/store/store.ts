@@ -337,11 +337,14 @@ export type StoreErrorCode =
 /** Thrown by every Store. Crosses RPC by its `code` (kept in the message as `code: text`). */
 export class StoreError extends Error {
   readonly code: StoreErrorCode;
+  /** The message without the code. */
+  readonly text: string;
   readonly retryAfterSeconds: number;
   constructor(code: StoreErrorCode, text: string, retryAfterSeconds = 1) {
     super(`${code}: ${text}`);
     this.name = 'StoreError';
     this.code = code;
+    this.text = text;
     this.retryAfterSeconds = retryAfterSeconds;
   }
 }

@@ -1,15 +1,5 @@
 import { sleep } from '../../kube/meta/env.ts';
-import {
-  alreadyExists,
-  badRequest,
-  conflict,
-  expired,
-  failure,
-  internal,
-  notFound,
-  StatusError,
-  tooMany,
-} from '../../kube/meta/status.ts';
+import { alreadyExists, badRequest, conflict, failure, internal, StatusError } from '../../kube/meta/status.ts';
 import type { Key, Revision } from '../../kube/store/store.ts';
 import {
   ArchiveError,
@@ -27,10 +17,10 @@ import { world } from '../env.ts';
 import type { ArchivePage } from '../tenant/archive.ts';
 import { type Forking, forkedRow } from '../tenant/forking.ts';
 import type { Import } from '../tenant/importing.ts';
-import { storeErrorOf } from '../tenant/remote.ts';
+import { isFull } from '../tenant/remote.ts';
 import type { RestoreTarget } from '../tenant/travel.ts';
 import { type ClusterRow, newId } from './directory.ts';
-import { directoryOf, RESOURCE } from './tenancy.ts';
+import { directoryOf, RESOURCE, refusalOf } from './tenancy.ts';
 
 /** What a copy of a cluster needs of those who make clusters. */
 export interface CopyMaker {
@@ -238,13 +228,6 @@ const refused =
   (error: unknown): never => {
     if (error instanceof StatusError) throw error;
     if (error instanceof ArchiveError) throw badRequest(error.message);
-    const known = storeErrorOf(error);
-    const why = known?.message.replace(/^[a-z-]+: /, '') ?? '';
-    if (known?.code === 'compacted') throw expired(why);
-    if (known?.code === 'future') throw badRequest(why);
-    if (known?.code === 'no-cluster') throw notFound(RESOURCE, name);
-    if (known?.code === 'overloaded') throw tooMany(why, known.retryAfterSeconds);
-    if (known?.code === 'corrupt') throw internal(why);
-    if (String(error).includes('SQLITE_FULL')) throw failure('', 'the disk has no room', { retryAfterSeconds: 5 }, 507);
-    throw error;
+    if (isFull(error)) throw failure('', 'the disk has no room', { retryAfterSeconds: 5 }, 507);
+    throw refusalOf(error, name);
   };

@@ -1,7 +1,8 @@
 import * as v from 'valibot';
-import { badRequest, forbidden, notFound, unauthorized } from '../../kube/meta/status.ts';
+import { badRequest, expired, forbidden, internal, notFound, tooMany, unauthorized } from '../../kube/meta/status.ts';
 import { formatTime } from '../../kube/meta/time.ts';
 import type { Bindings } from '../bindings.ts';
+import { storeErrorOf } from '../tenant/remote.ts';
 import type { ClusterRow } from './directory.ts';
 
 // What the parts of the tenancy API (tenancy.coracle.dev/v1) have in common.
@@ -37,6 +38,25 @@ export async function rowOf(b: Bindings, name: string): Promise<ClusterRow> {
   const row = await directoryOf(b).get(name);
   if (row === null) throw notFound(RESOURCE, name);
   return row;
+}
+
+/** What a client is told of a store's error about the cluster of this name; any other error as it is. */
+export function refusalOf(error: unknown, name: string): unknown {
+  const known = storeErrorOf(error);
+  switch (known?.code) {
+    case 'compacted':
+      return expired(known.text);
+    case 'future':
+      return badRequest(known.text);
+    case 'overloaded':
+      return tooMany(known.text, known.retryAfterSeconds);
+    case 'no-cluster':
+      return notFound(RESOURCE, name);
+    case 'corrupt':
+      return internal(known.text);
+    default:
+      return error;
+  }
 }
 
 /** Where clients reach a cluster. */

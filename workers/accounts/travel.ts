@@ -1,13 +1,12 @@
 import { Hono } from 'hono';
 import * as v from 'valibot';
-import { badRequest, conflict, expired, notFound, type StatusError, tooMany } from '../../kube/meta/status.ts';
+import { conflict, notFound } from '../../kube/meta/status.ts';
 import { formatMicroTime } from '../../kube/meta/time.ts';
 import type { Bindings } from '../bindings.ts';
-import { storeErrorOf } from '../tenant/remote.ts';
 import type { Restore } from '../tenant/restores.ts';
 import type { RestoreTarget } from '../tenant/travel.ts';
 import { targetOf } from './archive.ts';
-import { API_VERSION, type App, CLUSTERS, RESOURCE, readBody, rowOf } from './tenancy.ts';
+import { API_VERSION, type App, CLUSTERS, RESOURCE, readBody, refusalOf, rowOf } from './tenancy.ts';
 
 /** Who writes what comes back. */
 const RESTORER = 'system:coracle:restore';
@@ -39,23 +38,6 @@ export function restores(): Hono<App> {
 }
 
 const tenantOf = async (b: Bindings, name: string) => b.TENANTS.getByName((await rowOf(b, name)).id);
-
-function refusalOf(e: unknown, name: string): StatusError | unknown {
-  const known = storeErrorOf(e);
-  const text = known?.message.replace(/^[a-z-]+: /, '') ?? '';
-  switch (known?.code) {
-    case 'compacted':
-      return expired(text);
-    case 'future':
-      return badRequest(text);
-    case 'overloaded':
-      return tooMany(text, known.retryAfterSeconds);
-    case 'no-cluster':
-      return notFound(RESOURCE, name);
-    default:
-      return e;
-  }
-}
 
 function restoreObject(name: string, r: Restore) {
   const done = r.phase === 'done';

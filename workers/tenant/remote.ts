@@ -162,7 +162,7 @@ const FULL_SECONDS = 5;
  * SQLite's own text of a transaction that found no room. The object is reset then, and all who wait for it hear this, also those whose transaction
  * went through just before: only a repeat tells them.
  */
-const isFull = (e: unknown): boolean => textOf(e).includes('SQLITE_FULL');
+export const isFull = (e: unknown): boolean => textOf(e).includes('SQLITE_FULL');
 
 /** The stores of one cluster by part: what every caller gets its stores from, with placement(). */
 export function clusterStores(

@@ -64,7 +64,7 @@ export function fileFindings(sql: Sql): string[] {
     try {
       return treeFindings(sql, tree, 5).map((finding) => `${tree}: ${finding}`);
     } catch (e) {
-      return [`${tree}: ${(e as Error).message.replace(/^corrupt: /, '')}`];
+      return [`${tree}: ${e instanceof StoreError ? e.text : (e as Error).message}`];
     }
   });
 }
