@@ -10,6 +10,7 @@ import { newAuthority, newSigningKey } from './accounts/authority.ts';
 import { type Beginning, beginCluster, recordBeginning } from './accounts/beginning.ts';
 import type { ClusterMaker } from './accounts/clusters.ts';
 import type { CopyMaker } from './accounts/copying.ts';
+import { ownRow } from './accounts/ownrow.ts';
 import { removeCluster } from './accounts/removal.ts';
 import type { Bindings } from './bindings.ts';
 import {
@@ -33,17 +34,6 @@ const TOKEN_BYTES = 32;
 /** All of a UUID but its last group. */
 const UID_PREFIX = 24;
 
-/** A row whose deciding part is all of it. */
-function row(key: string, uid: string, data: object): PutOp {
-  const name = key.slice(key.indexOf('/') + 1);
-  return {
-    key,
-    expect: 0,
-    value: { text: JSON.stringify({ metadata: { name } }), version: 'coracle.dev/v1', schema: '' },
-    facts: { uid, policy: JSON.stringify(data) },
-  };
-}
-
 const archiveRow = ({ key, value, facts }: PutOp): ArchiveRow => ({
   key,
   version: value?.version ?? '',
@@ -56,7 +46,7 @@ const archiveRow = ({ key, value, facts }: PutOp): ArchiveRow => ({
 async function adminRow(): Promise<{ op: PutOp; adminToken: string }> {
   const adminToken = base64UrlOf(crypto.getRandomValues(new Uint8Array(TOKEN_BYTES)));
   const admin = { name: 'kubernetes-admin', groups: ['system:masters', 'system:authenticated'] };
-  return { op: row(`${TOKENS_RESOURCE}/${await sha256Hex(adminToken)}`, world.uuid(), admin), adminToken };
+  return { op: ownRow(`${TOKENS_RESOURCE}/${await sha256Hex(adminToken)}`, world.uuid(), admin), adminToken };
 }
 
 /** The rows of new keys, and an administrator's token. */
@@ -64,7 +54,7 @@ async function keyRows(now: number, url: string): Promise<{ ops: PutOp[]; adminT
   const [authority, signing, admin] = await Promise.all([newAuthority(now), newSigningKey(), adminRow()]);
   const keys: StoredKeys = { issuer: url, signing: [signing], ca: authority.pem, caKey: authority.key };
   return {
-    ops: [row(`${KEYS_RESOURCE}/main`, world.uuid(), keys), admin.op],
+    ops: [ownRow(`${KEYS_RESOURCE}/main`, world.uuid(), keys), admin.op],
     adminToken: admin.adminToken,
     ca: authority.pem,
   };

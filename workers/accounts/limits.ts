@@ -3,6 +3,7 @@ import * as v from 'valibot';
 import type { Bindings } from '../bindings.ts';
 import { world } from '../env.ts';
 import { LIMITS_KEY, SomeLimits } from '../tenant/limits.ts';
+import { ownRow } from './ownrow.ts';
 import { API_VERSION, type App, CLUSTERS, readBody, rowOf } from './tenancy.ts';
 
 const Body = v.object({ spec: SomeLimits });
@@ -25,14 +26,9 @@ export function clusterLimits(): Hono<App> {
 
 /** Gives a cluster limits of its own; they hold with the next request. */
 export async function setLimits(b: Bindings, id: string, limits: SomeLimits): Promise<void> {
-  const done = await b.TENANTS.getByName(id).commit([
-    {
-      key: LIMITS_KEY,
-      expect: undefined,
-      value: { text: '{"metadata":{"name":"main"}}', version: 'coracle.dev/v1', schema: '' },
-      facts: { uid: world.uuid(), policy: JSON.stringify(limits) },
-    },
-  ]);
+  // In place of what it had.
+  const row = { ...ownRow(LIMITS_KEY, world.uuid(), limits), expect: undefined };
+  const done = await b.TENANTS.getByName(id).commit([row]);
   if (!done.ok) throw new Error('the limits of a cluster could not be written');
 }
 
