@@ -4,7 +4,17 @@ import { badRequest } from '../../kube/meta/status.ts';
 import { ARCHIVE_TYPE } from '../../kube/wire/archive.ts';
 import type { RestoreTarget } from '../tenant/travel.ts';
 import { backupCluster, type CopyMaker, forkCluster, restoreArchive, type Wanted } from './copying.ts';
-import { type App, CLUSTERS, clusterObject, clusterUrl, Name, readBody, rowOf, TtlSeconds } from './tenancy.ts';
+import {
+  type App,
+  CLUSTERS,
+  checked,
+  clusterObject,
+  clusterUrl,
+  Name,
+  readBody,
+  rowOf,
+  TtlSeconds,
+} from './tenancy.ts';
 
 const NewFork = v.object({
   metadata: v.object({ name: Name }),
@@ -57,12 +67,6 @@ export function targetOf(at: number | string | undefined): RestoreTarget | undef
   const timeMs = Date.parse(String(at));
   if (Number.isNaN(timeMs)) throw badRequest(`${JSON.stringify(at)} is neither a revision nor a time (RFC 3339)`);
   return { timeMs };
-}
-
-function checked<S extends v.GenericSchema>(schema: S, value: unknown): v.InferOutput<S> {
-  const parsed = v.safeParse(schema, value);
-  if (!parsed.success) throw badRequest(v.summarize(parsed.issues));
-  return parsed.output as v.InferOutput<S>;
 }
 
 /** Chunks as whoever takes them asks for them: no more than one waits. */

@@ -85,7 +85,12 @@ export function clusterObject(row: ClusterRow, url: string, adminToken?: string)
 
 /** The body of a request as this schema has it; throws BadRequest. */
 export async function readBody<S extends v.GenericSchema>(request: Request, schema: S): Promise<v.InferOutput<S>> {
-  const parsed = v.safeParse(v.pipe(v.string(), v.parseJson(), schema), await request.text());
+  return checked(v.pipe(v.string(), v.parseJson(), schema), await request.text());
+}
+
+/** What a client sent, as this schema has it; throws BadRequest. */
+export function checked<S extends v.GenericSchema>(schema: S, value: unknown): v.InferOutput<S> {
+  const parsed = v.safeParse(schema, value);
   if (!parsed.success) throw badRequest(v.summarize(parsed.issues));
   return parsed.output as v.InferOutput<S>;
 }

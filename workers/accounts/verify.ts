@@ -4,7 +4,7 @@ import { type Placement, parseStoreName, storeName } from '../../kube/store/plac
 import type { Bindings } from '../bindings.ts';
 import { world } from '../env.ts';
 import type { Verified } from '../tenant/verify.ts';
-import { API_VERSION, type App, CLUSTERS, readBody, rowOf } from './tenancy.ts';
+import { API_VERSION, type App, CLUSTERS, checked, readBody, rowOf } from './tenancy.ts';
 
 /** Slices of one answer: a client hears of progress some times a second, and no answer takes long. */
 const SLICES = 64;
@@ -38,7 +38,7 @@ export function verification(): Hono<App> {
 }
 
 async function someSlices(b: Bindings, id: string, asked: string | undefined) {
-  const from = asked === undefined ? { parts: await partsOf(b, id) } : v.parse(Continue, asked);
+  const from = asked === undefined ? { parts: await partsOf(b, id) } : checked(Continue, asked);
   const [part, ...others] = from.parts;
   const status = { part, table: '', rows: 0, unsummed: 0, found: 0, findings: [] as string[] };
   if (part === undefined) return status;
