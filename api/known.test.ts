@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { JsonObject } from '../kube/meta/json.ts';
+import { withMembers } from '../kube/store/members.ts';
 import { RowCache } from '../kube/store/rowcache.ts';
 import type { ClusterContext } from './attributes.ts';
 import { ADMIN, type Bench, bench } from './testing.ts';
@@ -15,11 +16,10 @@ interface Process {
   ask(method: string, path: string, body?: JsonObject, type?: string): Promise<{ code: number; body: JsonObject }>;
 }
 function processOf(b: Bench): Process {
-  const store = new Proxy(b.store, {
-    get(target, name) {
-      if (name === 'read') p.reads++;
-      const member: unknown = Reflect.get(target, name, target);
-      return typeof member === 'function' ? member.bind(target) : member;
+  const store = withMembers(b.store, {
+    read(range, o) {
+      p.reads++;
+      return b.store.read(range, o);
     },
   });
   const cluster: ClusterContext = { ...b.cluster, rows: new RowCache(1 << 20).of('test'), store: () => store };

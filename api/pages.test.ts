@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { withMembers } from '../kube/store/members.ts';
 import { PageCache } from '../kube/store/pagecache.ts';
 import type { Page } from '../kube/store/store.ts';
 import type { ClusterContext } from './attributes.ts';
@@ -13,16 +14,11 @@ const PROTOBUF = 'application/vnd.kubernetes.protobuf';
 async function setUp(bytes = 1 << 20) {
   const b = await bench();
   const sent: Page[] = [];
-  const store = new Proxy(b.store, {
-    get(target, name) {
-      const member: unknown = Reflect.get(target, name, target);
-      if (typeof member !== 'function') return member;
-      if (name !== 'read') return member.bind(target);
-      return async (...a: unknown[]) => {
-        const page = await member.apply(target, a);
-        sent.push(page);
-        return page;
-      };
+  const store = withMembers(b.store, {
+    async read(range, o) {
+      const page = await b.store.read(range, o);
+      if (page.ok) sent.push(page);
+      return page;
     },
   });
   const cluster: ClusterContext = { ...b.cluster, pages: new PageCache(bytes), store: () => store };

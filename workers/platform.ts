@@ -3,8 +3,9 @@ import { GROUPS, serviceAccountGroups, serviceAccountName } from '../api/authn/u
 import type { Api } from '../api/server.ts';
 import type { FieldRequirement } from '../kube/meta/selectors.ts';
 import { type Interest, matches } from '../kube/store/interest.ts';
+import { withMembers } from '../kube/store/members.ts';
 import { placement } from '../kube/store/placement.ts';
-import type { Commit, CommitOptions, Entry, Fence, Op, Revision, Stale, Store } from '../kube/store/store.ts';
+import type { Entry, Fence, Revision, Store } from '../kube/store/store.ts';
 import { type Bindings, tunnelName } from './bindings.ts';
 import { clusterContext, fillView, storeStub } from './cluster.ts';
 import { world } from './env.ts';
@@ -52,10 +53,12 @@ export function loopPlatform(api: Api, b: Bindings): LoopPlatform {
           if (guard === undefined) {
             guard =
               placement(resource, namespace) === 'main'
-                ? withCommit(store, async (ops, o) => {
-                    const done = await store.commit(ops, o);
-                    if (!done.ok && 'lost' in done && done.lost === 'fence') deposed = true;
-                    return done;
+                ? withMembers(store, {
+                    async commit(ops, o) {
+                      const done = await store.commit(ops, o);
+                      if (!done.ok && 'lost' in done && done.lost === 'fence') deposed = true;
+                      return done;
+                    },
                   })
                 : siblingFence(store, fence, holder);
             fenced.set(store, guard);
@@ -92,24 +95,16 @@ function siblingFence(store: Store, main: Fence, holder: string): Store {
   }
   /** One asks for all. */
   let taking: Promise<typeof granted> | undefined;
-  return withCommit(store, async (ops, o) => {
-    if (granted === undefined || granted.untilMs - world.now() < LEASE_MS / 3) {
-      taking ??= take().finally(() => {
-        taking = undefined;
-      });
-      granted = await taking;
-      if (granted === undefined) return { ok: false, lost: 'fence' };
-    }
-    return store.commit(ops, { ...o, fence: granted.fence });
-  });
-}
-
-function withCommit(store: Store, commit: (ops: Op[], o?: CommitOptions) => Promise<Commit | Stale>): Store {
-  return new Proxy(store, {
-    get: (target, name) => {
-      if (name === 'commit') return commit;
-      const member: unknown = Reflect.get(target, name, target);
-      return typeof member === 'function' ? member.bind(target) : member;
+  return withMembers(store, {
+    async commit(ops, o) {
+      if (granted === undefined || granted.untilMs - world.now() < LEASE_MS / 3) {
+        taking ??= take().finally(() => {
+          taking = undefined;
+        });
+        granted = await taking;
+        if (granted === undefined) return { ok: false, lost: 'fence' };
+      }
+      return store.commit(ops, { ...o, fence: granted.fence });
     },
   });
 }

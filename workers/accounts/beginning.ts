@@ -7,6 +7,7 @@ import { MemoryProjection } from '../../kube/reconcile/projection.ts';
 import { type ChangeSource, createRunner } from '../../kube/reconcile/runner.ts';
 import { Interests } from '../../kube/store/interest.ts';
 import { isPut } from '../../kube/store/limits.ts';
+import { withMembers } from '../../kube/store/members.ts';
 import { MemoryStore } from '../../kube/store/memory.ts';
 import { placement } from '../../kube/store/placement.ts';
 import { type Entry, type Key, MAX_OPS, type Op, type Store } from '../../kube/store/store.ts';
@@ -68,16 +69,11 @@ async function fillWith(store: Store, layer: BaseLayer): Promise<void> {
 
 /** The store, noting what is committed. */
 function recording(store: MemoryStore, written: Op[]): Store {
-  return new Proxy(store, {
-    get(target, name) {
-      if (name === 'commit')
-        return async (...[ops, o]: Parameters<Store['commit']>) => {
-          const done = await target.commit(ops, o);
-          if (done.ok) written.push(...ops);
-          return done;
-        };
-      const member: unknown = Reflect.get(target, name, target);
-      return typeof member === 'function' ? member.bind(target) : member;
+  return withMembers(store, {
+    async commit(ops, o) {
+      const done = await store.commit(ops, o);
+      if (done.ok) written.push(...ops);
+      return done;
     },
   });
 }

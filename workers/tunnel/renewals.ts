@@ -1,5 +1,6 @@
 import { formatMicroTime, timeToMillis } from '../../kube/meta/time.ts';
 import { parseKey } from '../../kube/store/key.ts';
+import { withMembers } from '../../kube/store/members.ts';
 import type { Entry, Page, Range, ReadOptions, Stale, Store } from '../../kube/store/store.ts';
 import { RENEWED_BY } from '../../kube/wire/messages.ts';
 
@@ -29,13 +30,7 @@ export function withTunnelRenewals(store: Store, heard: (node: string) => Promis
     const renewed = new Map(await Promise.all(marked.map(async (e) => [e, await renew(e, heard)] as const)));
     return { ...page, entries: page.entries.map((e) => renewed.get(e) ?? e) };
   };
-  return new Proxy(store, {
-    get: (target, name) => {
-      if (name === 'read') return read;
-      const member: unknown = Reflect.get(target, name, target);
-      return typeof member === 'function' ? member.bind(target) : member;
-    },
-  });
+  return withMembers(store, { read });
 }
 
 async function renew(e: Entry, heard: (node: string) => Promise<number>): Promise<Entry> {
