@@ -23,6 +23,9 @@ export interface Bindings {
   SEATS: string;
 }
 
+/** Calls of other objects at once: the platform's limit of connections of one request is six. */
+export const CALLS_AT_ONCE = 6;
+
 /** Name of a node's tunnel object. Neither part may hold a slash. */
 export function tunnelName(cluster: string, node: string): string {
   return `${cluster}/${node}`;

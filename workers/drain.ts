@@ -1,4 +1,5 @@
-import type { Bindings } from './bindings.ts';
+import { atOnce } from '../kube/meta/atonce.ts';
+import { type Bindings, CALLS_AT_ONCE } from './bindings.ts';
 import { world } from './env.ts';
 
 /**
@@ -54,8 +55,6 @@ export function afterUnlessStopping(ms: number, f: () => void): () => void {
 const tunnels = new Set<string>();
 /** More than a process has connections. Past it the oldest notice the end by themselves. */
 const TUNNELS_MAX = 20_000;
-/** Hang-ups at once: the platform's limit of calls of one request. */
-const AT_ONCE = 6;
 
 /** Why the process wants no new clients; '' = it is ready. */
 let unready = '';
@@ -79,13 +78,11 @@ async function endAll(b: Bindings): Promise<void> {
   ending.say();
   const waiting = [...tunnels];
   tunnels.clear();
-  const some = async (): Promise<void> => {
-    for (let next = waiting.pop(); next !== undefined; next = waiting.pop())
-      await b.TUNNELS.getByName(next)
-        .hangUp(processName())
-        .catch((error) => world.log('warn', 'drain.tunnel', { error: String(error) }));
-  };
-  await Promise.all(Array.from({ length: AT_ONCE }, some));
+  await atOnce(CALLS_AT_ONCE, waiting, (tunnel) =>
+    b.TUNNELS.getByName(tunnel)
+      .hangUp(processName())
+      .catch((error) => world.log('warn', 'drain.tunnel', { error: String(error) })),
+  );
 }
 
 /**

@@ -1,5 +1,7 @@
+import { atOnce } from '../../kube/meta/atonce.ts';
 import type { JsonObject } from '../../kube/meta/json.ts';
 import { StatusError } from '../../kube/meta/status.ts';
+import { parseKey } from '../../kube/store/key.ts';
 import type { Entry, Page } from '../../kube/store/store.ts';
 import type { Call } from '../call.ts';
 import { read, storeOf } from '../call.ts';
@@ -58,20 +60,13 @@ async function removeAll(
   rows: readonly Entry[],
   options: Awaited<ReturnType<typeof decodeDeleteOptions>>,
 ): Promise<void> {
-  let next = 0;
-  const worker = async () => {
-    while (next < rows.length) {
-      const row = rows[next++];
-      if (!row) return;
-      const [, second = '', third] = row.key.split('/');
-      const [namespace, name] = third === undefined ? ['', second] : [second, third];
-      try {
-        await removeObject(call, resource, namespace, name, { ...options }, row);
-      } catch (e) {
-        // Somebody else has deleted it meanwhile.
-        if (!(e instanceof StatusError) || e.code !== 404) throw e;
-      }
+  await atOnce(AT_ONCE, rows, async (row) => {
+    const { namespace, name } = parseKey(row.key);
+    try {
+      await removeObject(call, resource, namespace, name, { ...options }, row);
+    } catch (e) {
+      // Somebody else has deleted it meanwhile.
+      if (!(e instanceof StatusError) || e.code !== 404) throw e;
     }
-  };
-  await Promise.all(Array.from({ length: Math.min(AT_ONCE, rows.length) }, worker));
+  });
 }

@@ -1,3 +1,4 @@
+import { atOnce } from '../../kube/meta/atonce.ts';
 import { ask } from './http.ts';
 import { compare, type Record, reused, seeded, seqOf, type Target, write } from './load.ts';
 import { LOG, startNode, type TestNode } from './nodes.ts';
@@ -252,11 +253,9 @@ async function until(what: string | (() => string), test: () => Promise<boolean>
 
 async function inTurns<A, B>(all: readonly A[], f: (a: A, index: number) => Promise<B>): Promise<B[]> {
   const out: B[] = [];
-  let next = 0;
-  const one = async () => {
-    for (let i = next++; i < all.length; i = next++) out[i] = await f(all[i] as A, i);
-  };
-  await Promise.all(Array.from({ length: AT_ONCE }, one));
+  await atOnce(AT_ONCE, all.entries(), async ([i, a]) => {
+    out[i] = await f(a, i);
+  });
   return out;
 }
 

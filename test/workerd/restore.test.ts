@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import { it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { atOnce } from '../../kube/meta/atonce.ts';
 import { startWorkerd } from './start.ts';
 
 const module = JSON.stringify(join(dirname(fileURLToPath(import.meta.url)), 'inside/loops.ts'));
@@ -39,13 +40,8 @@ it('a restore that is killed with -9 again and again comes to its end, and nothi
   const headers = { authorization: `Bearer ${adminToken}`, 'content-type': 'application/json' };
   const ask = (method: string, path: string, body?: object) =>
     fetch(url + path, { method, headers, ...(body ? { body: JSON.stringify(body) } : {}) });
-  const all = async (f: (i: number) => Promise<Response>) => {
-    let next = 0;
-    const client = async () => {
-      for (let i = next++; i < OBJECTS; i = next++) assert.ok((await f(i)).ok);
-    };
-    await Promise.all(Array.from({ length: AT_ONCE }, client));
-  };
+  const all = (f: (i: number) => Promise<Response>) =>
+    atOnce(AT_ONCE, Array.from({ length: OBJECTS }).keys(), async (i) => assert.ok((await f(i)).ok));
   const configMap = (i: number, v: string) => ({ metadata: { name: `c${i}` }, data: { v } });
   const list = async (query = '') => (await (await ask('GET', `${CONFIGMAPS}${query}`)).json()) as List;
   /** Names and values of all, as one text. */

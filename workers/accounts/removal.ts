@@ -1,11 +1,10 @@
-import { type Bindings, tunnelName } from '../bindings.ts';
+import { atOnce } from '../../kube/meta/atonce.ts';
+import { type Bindings, CALLS_AT_ONCE, tunnelName } from '../bindings.ts';
 import { LOOPS } from '../loops/list.ts';
 import { storeErrorOf } from '../tenant/remote.ts';
 
 /** Of each loop: one at work, one to take over. */
 export const REPLICAS = 2;
-/** Calls at once: the platform's limit of one request is six. */
-const AT_ONCE = 6;
 
 /** Removes a cluster: its stores but for their tombstones, its loops, its nodes' links. Can be repeated; where there is none it does nothing. */
 export async function removeCluster(b: Bindings, id: string): Promise<void> {
@@ -20,5 +19,5 @@ export async function removeCluster(b: Bindings, id: string): Promise<void> {
   );
   for (const loop of Object.keys(LOOPS))
     for (let n = 0; n < REPLICAS; n++) rest.push(() => b.LOOPS.getByName(`${id}/${loop}/${n}`).destroy());
-  for (let i = 0; i < rest.length; i += AT_ONCE) await Promise.all(rest.slice(i, i + AT_ONCE).map((f) => f()));
+  await atOnce(CALLS_AT_ONCE, rest, (f) => f());
 }
