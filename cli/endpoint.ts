@@ -62,8 +62,14 @@ function parse(text: string): Record<string, unknown> {
 }
 
 /** As `call`, but an answer of 400 and more becomes a CommandError with the server's message. */
-export async function ask(e: Endpoint, method: string, path: string, body?: unknown): Promise<Record<string, unknown>> {
-  const answer = await call(e, method, path, body).catch((error: Error) => {
+export async function ask(
+  e: Endpoint,
+  method: string,
+  path: string,
+  body?: unknown,
+  contentType?: string,
+): Promise<Record<string, unknown>> {
+  const answer = await call(e, method, path, body, contentType).catch((error: Error) => {
     throw new CommandError(`${e.url} can't be reached: ${error.message}`);
   });
   if (answer.code >= 400) throw new CommandError(String(answer.body.message ?? `the server answered ${answer.code}`));

@@ -3,7 +3,6 @@ import { existsSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { homedir, hostname, networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-
 import { type Command, CommandError } from './command.ts';
 import { ask, call, type Endpoint } from './endpoint.ts';
 import { coracleHome, root, writeAtomic } from './home.ts';

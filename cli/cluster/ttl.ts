@@ -1,7 +1,6 @@
 import { parseArgs } from 'node:util';
-import { CommandError } from '../command.ts';
 import { secondsOf } from '../duration.ts';
-import { call, localEndpoint } from '../endpoint.ts';
+import { ask, localEndpoint } from '../endpoint.ts';
 import { coracleHome } from '../home.ts';
 import { type ClusterObject, clusterPath } from '../tenancy.ts';
 import { wrongCall } from './name.ts';
@@ -17,9 +16,8 @@ export const ttl: Verb = {
     if (name === undefined || duration === undefined || more !== undefined) throw wrongCall(ttl);
     const spec = { ttlSeconds: duration === 'none' ? null : secondsOf(duration) };
     const e = localEndpoint(coracleHome());
-    const { code, body } = await call(e, 'PATCH', clusterPath(name), { spec }, 'application/merge-patch+json');
-    if (code >= 400) throw new CommandError(String(body.message ?? `the server answered ${code}`));
-    const { expirationTimestamp } = (body as unknown as ClusterObject).status;
+    const cluster = await ask(e, 'PATCH', clusterPath(name), { spec }, 'application/merge-patch+json');
+    const { expirationTimestamp } = (cluster as unknown as ClusterObject).status;
     console.error(
       `coracle: cluster ${name} ${expirationTimestamp ? `deletes itself at ${expirationTimestamp}` : 'stays'}`,
     );
