@@ -1,11 +1,11 @@
 import { kindByStorage } from '../../kube/kinds/index.ts';
 import type { JsonObject } from '../../kube/meta/json.ts';
 import { at, type KubeObject } from '../../kube/meta/object.ts';
-import type { FieldRequirement } from '../../kube/meta/selectors.ts';
 import { formatTime, timeToMillis } from '../../kube/meta/time.ts';
 import type { Controller, Note, Plan, View, Write } from '../../kube/reconcile/controller.ts';
 import { parseKey } from '../../kube/store/key.ts';
 import { needKind } from './kind.ts';
+import { BOUND } from './pods.ts';
 import { type PodRow, projectPod } from './replicaset.ts';
 
 /** Condition and status -> key of the taint that it makes: nodelifecycle's nodeConditionToTaintKeyStatusMap. */
@@ -26,8 +26,6 @@ const STARTUP_MS = 60_000;
 const NOT_READY = 'node.kubernetes.io/not-ready';
 const UNREACHABLE = 'node.kubernetes.io/unreachable';
 const NO_SCHEDULE = new Set([...Object.values(TAINTS).flatMap((m) => Object.values(m)), UNSCHEDULABLE]);
-
-const BOUND: FieldRequirement[] = [{ field: 'spec.nodeName', op: '!=', value: '' }];
 
 interface Taint extends JsonObject {
   key: string;

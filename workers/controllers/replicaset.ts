@@ -2,12 +2,13 @@ import { kindByStorage } from '../../kube/kinds/index.ts';
 import type { Kind } from '../../kube/kinds/kind.ts';
 import { equalJson, type Json, type JsonObject } from '../../kube/meta/json.ts';
 import { apiVersionOf, type KubeObject, type OwnerReference } from '../../kube/meta/object.ts';
-import { type FieldRequirement, matchesLabels, selectorRequirements } from '../../kube/meta/selectors.ts';
+import { matchesLabels, selectorRequirements } from '../../kube/meta/selectors.ts';
 import { formatTime, timeToMillis } from '../../kube/meta/time.ts';
 import type { Controller, Plan, Row, View, Write } from '../../kube/reconcile/controller.ts';
 import { keyOf, parseKey } from '../../kube/store/key.ts';
 import type { Key } from '../../kube/store/store.ts';
 import { needKind } from './kind.ts';
+import { ACTIVE } from './pods.ts';
 
 /** Upstream's burstReplicas: creations and deletions of one sync. */
 const BURST = 500;
@@ -143,7 +144,7 @@ export function replicaController(o: {
     for: o.kind,
     owns: [pods],
     project: { pods: projectPod },
-    // An orphan may belong to any set of its namespace whose selector takes it.
+    // An orphan may belong to any set of its namespace whose selector takes it; one that has ended is nobody's any more.
     watches: [
       {
         kind: pods,
@@ -163,9 +164,6 @@ export function replicaController(o: {
     reconcile,
   };
 }
-
-/** Pods that haven't ended: an orphan that has is nobody's any more. */
-const ACTIVE: FieldRequirement[] = ['Succeeded', 'Failed'].map((value) => ({ field: 'status.phase', op: '!=', value }));
 
 const pod = (row: Row): Pod => ({ row, data: row.data as PodRow });
 const active = (p: Pod) => p.data.phase !== 'Succeeded' && p.data.phase !== 'Failed' && !p.data.deleting;

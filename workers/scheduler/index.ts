@@ -1,10 +1,10 @@
 import { kindByStorage } from '../../kube/kinds/index.ts';
-import type { FieldRequirement } from '../../kube/meta/selectors.ts';
 import { formatTime, timeToMillis } from '../../kube/meta/time.ts';
 import type { Controller, Plan, Row, View, Write } from '../../kube/reconcile/controller.ts';
 import { keyOf, parseKey } from '../../kube/store/key.ts';
 import type { Key } from '../../kube/store/store.ts';
 import { needKind } from '../controllers/kind.ts';
+import { ACTIVE, BOUND, UNBOUND } from '../controllers/pods.ts';
 import { type Cluster, clusterOf, over, podOf, type Room, SCHEDULER, waits } from './cluster.ts';
 import type { Pod } from './framework.ts';
 import { plugins } from './plugins/index.ts';
@@ -14,10 +14,6 @@ import { schedule } from './schedule.ts';
 
 const pods = needKind(kindByStorage, 'pods');
 const nodes = needKind(kindByStorage, 'nodes');
-
-const UNBOUND: FieldRequirement[] = [{ field: 'spec.nodeName', op: '=', value: '' }];
-const BOUND: FieldRequirement[] = [{ field: 'spec.nodeName', op: '!=', value: '' }];
-const ACTIVE: FieldRequirement[] = ['Succeeded', 'Failed'].map((value) => ({ field: 'status.phase', op: '!=', value }));
 
 /** A text's place in [0, 1): ties among nodes fall by it, the same each time a plan is made again. */
 function tieOf(text: string): number {
