@@ -32,7 +32,7 @@ import { DEFAULT_LIMITS, type Limits } from './limits.ts';
 import type { Changes } from './outbox.ts';
 import type { Restore } from './restores.ts';
 import type { Begin, Begun } from './rounds.ts';
-import { getMeta, setMeta } from './schema.ts';
+import { getMeta, hasMeta, setMeta } from './schema.ts';
 import type { Adopted, SiblingStub } from './siblings.ts';
 import { Sockets } from './sockets.ts';
 import { type Sql, sqlOf } from './sql.ts';
@@ -263,7 +263,7 @@ export function makeTenantStore<E>(options: TenantOptions<E>) {
 
     async #store(): Promise<SqliteStore> {
       if (this.#opened) return this.#opened.store;
-      if (this.#part() !== 'main' && !exists(this.#sql)) await this.#adopted();
+      if (this.#part() !== 'main' && !hasMeta(this.#sql)) await this.#adopted();
       return this.#open().store;
     }
 
@@ -332,13 +332,13 @@ export function makeTenantStore<E>(options: TenantOptions<E>) {
 
     /** The platform doesn't always tell an object its name (when an alarm wakes it); the tables keep it. */
     #name(): string {
-      return this.ctx.id.name ?? (exists(this.#sql) ? String(getMeta(this.#sql, 'name') ?? '') : '');
+      return this.ctx.id.name ?? (hasMeta(this.#sql) ? String(getMeta(this.#sql, 'name') ?? '') : '');
     }
     #part(): Placement {
       return parseStoreName(this.#name()).part;
     }
     #parts(): Placement[] {
-      const text = exists(this.#sql) ? getMeta(this.#sql, 'siblings') : null;
+      const text = hasMeta(this.#sql) ? getMeta(this.#sql, 'siblings') : null;
       return typeof text === 'string' && text !== '' ? (text.split(' ') as Placement[]) : [];
     }
     #siblings(): SiblingStub[] {
@@ -377,11 +377,8 @@ const objectWorld: Env = {
   after: (ms, f) => (ms < HELD_MS ? world.after(ms, f) : afterUnlessStopping(ms, f)),
 };
 
-const exists = (sql: Sql): boolean =>
-  sql.all(`SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'meta'`).length > 0;
-
 /** False where no cluster was created, or a tombstone stands. */
 const isLive = (sql: Sql): boolean => {
-  const row = exists(sql) ? getMeta(sql, 'cluster') : null;
+  const row = hasMeta(sql) ? getMeta(sql, 'cluster') : null;
   return typeof row === 'string' && (JSON.parse(row) as { state?: string }).state === 'live';
 };

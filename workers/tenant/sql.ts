@@ -60,16 +60,14 @@ export function sqlOf(storage: SqlHost): Sql {
 
 /** The rows of a query, with sqlError() for what goes wrong at any of them. Not a generator: it is passed for each row. */
 export function told(query: () => Iterable<Cell[]>): Iterable<Cell[]> {
-  const guarded = <T>(f: () => T): T => {
-    try {
-      return f();
-    } catch (e) {
-      throw sqlError(e);
-    }
-  };
   return {
     [Symbol.iterator]() {
-      const rows = guarded(() => query()[Symbol.iterator]());
+      let rows: Iterator<Cell[]>;
+      try {
+        rows = query()[Symbol.iterator]();
+      } catch (e) {
+        throw sqlError(e);
+      }
       return {
         next() {
           try {
