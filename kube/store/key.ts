@@ -21,6 +21,21 @@ export function rangeOf(group: string, plural: string, namespace = '', name = ''
 /** The groupResource that a key begins with: what parseKey() calls `resource`, without the rest. */
 export const resourceOfKey = (key: Key): string => key.slice(0, key.indexOf('/'));
 
+/** The range of all keys: U+FFFF comes after every character of theirs. */
+export const EVERYTHING: Range = { from: '', to: '\uffff' };
+
+/** Of keys in byte order, the index of the first that isn't before `key`. */
+export function lowerBound(keys: readonly Key[], key: Key): number {
+  let low = 0;
+  let high = keys.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((keys[middle] ?? '') < key) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
 /** Takes a key apart; namespace is '' for two-part keys. */
 export function parseKey(key: Key): { resource: string; namespace: string; name: string } {
   const parts = key.split('/');

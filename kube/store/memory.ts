@@ -1,5 +1,6 @@
 import type { Env } from '../meta/env.ts';
 import { type Change, eventFor, Fanout } from './fanout.ts';
+import { lowerBound } from './key.ts';
 import { checkSize, fillTokens, isPut } from './limits.ts';
 import { MemoryPolicy } from './memory-policy.ts';
 import { MemoryReservations } from './memory-reservations.ts';
@@ -224,7 +225,7 @@ export class MemoryStore implements Store {
 
   *#rowsAt(range: Range, at: Revision): Iterable<Entry> {
     if (at === this.#revision) {
-      for (let i = this.#indexOf(range.from); i < this.#keys.length; i++) {
+      for (let i = lowerBound(this.#keys, range.from); i < this.#keys.length; i++) {
         const entry = this.#rows.get(this.#keys[i] ?? '');
         if (!entry || entry.key >= range.to) return;
         yield entry;
@@ -273,20 +274,8 @@ export class MemoryStore implements Store {
     if (next) this.#rows.set(key, next);
     else this.#rows.delete(key);
     if (existed === (next !== null)) return;
-    if (next) this.#keys.splice(this.#indexOf(key), 0, key);
-    else this.#keys.splice(this.#indexOf(key), 1);
-  }
-
-  /** Index of the first key >= `key`. */
-  #indexOf(key: Key): number {
-    let low = 0;
-    let high = this.#keys.length;
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if ((this.#keys[middle] ?? '') < key) low = middle + 1;
-      else high = middle;
-    }
-    return low;
+    if (next) this.#keys.splice(lowerBound(this.#keys, key), 0, key);
+    else this.#keys.splice(lowerBound(this.#keys, key), 1);
   }
 
   #remember(request: string, commit: Commit & { ok: true }, now: number): void {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { EVERYTHING } from '../../kube/store/key.ts';
 import type { Entry, Op, Revision, Stale } from '../../kube/store/store.ts';
 import { VirtualClock } from '../../kube/store/suite-clock.ts';
 import { deletePod, page, pods, putPod, SCHEMA, throwsCode, won } from '../../kube/store/suite-kit.ts';
@@ -20,7 +21,6 @@ const base = (name: string, n: number) => ({
 });
 const LAYER: BaseLayer = { hash: 'h', rows: [base('default', 1), base('kube-public', 2), base('kube-system', 3)] };
 const SPEC: ClusterSpec = { base: 'h', uidPrefix: 'aaaaaaaa-bbbb-4ccc-8ddd-', createdMs: 1_700_000_000_000 };
-const EVERYTHING = { from: '', to: '\uffff' };
 
 function storeOn(sql: Sql, clock: VirtualClock): SqliteStore {
   return new SqliteStore({ sql, env: clock.env, sync: async () => {}, schedule: () => {}, layer: layerOf });

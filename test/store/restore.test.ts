@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
+import { EVERYTHING } from '../../kube/store/key.ts';
 import type { Revision } from '../../kube/store/store.ts';
 import { VirtualClock } from '../../kube/store/suite-clock.ts';
 import {
@@ -76,7 +77,7 @@ async function finished(w: World): Promise<Restore> {
 
 /** What stands, without revisions: bodies and facts by key. */
 async function standing(w: World, at?: Revision): Promise<Record<string, unknown>> {
-  const p = await page(w.store, { from: '', to: '\uffff' }, at === undefined ? {} : { at });
+  const p = await page(w.store, EVERYTHING, at === undefined ? {} : { at });
   return Object.fromEntries(p.entries.map((e) => [e.key, [e.value, e.facts]]));
 }
 const tables = (sql: Sql) =>

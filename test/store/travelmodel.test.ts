@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
+import { EVERYTHING } from '../../kube/store/key.ts';
 import type { Op, Revision, Store } from '../../kube/store/store.ts';
 import { VirtualClock } from '../../kube/store/suite-clock.ts';
 import { deletePod, factsOf, type PodSpec, page, podKey, putPod, SCHEMA, value } from '../../kube/store/suite-kit.ts';
@@ -51,14 +52,14 @@ function randomCommits(random: () => number): Op[][] {
 }
 
 async function standing(store: Store, at?: Revision): Promise<string[]> {
-  const p = await page(store, { from: '', to: '\uffff' }, at === undefined ? {} : { at });
+  const p = await page(store, EVERYTHING, at === undefined ? {} : { at });
   return p.entries.map((e) => `${e.key} ${e.value} ${JSON.stringify(e.facts)}`);
 }
 
 /** What the index tables are, and what they would be if made anew of what stands. */
 async function indices(store: SqliteStore): Promise<[unknown, unknown]> {
   const { sql } = store.state;
-  const rows = (await page(store, { from: '', to: '\uffff' })).entries;
+  const rows = (await page(store, EVERYTHING)).entries;
   const claims = sql.all('SELECT value, owner FROM claims ORDER BY owner').map(([v, o]) => `${o} ${v}`);
   const policy = await store.confirm({ policy: 0 });
   const told = policy.ok ? [] : policy.changes.map((c) => `${c.key} ${c.policy}`).sort();

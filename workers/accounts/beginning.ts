@@ -6,6 +6,7 @@ import type { Controller } from '../../kube/reconcile/controller.ts';
 import { MemoryProjection } from '../../kube/reconcile/projection.ts';
 import { type ChangeSource, createRunner } from '../../kube/reconcile/runner.ts';
 import { Interests } from '../../kube/store/interest.ts';
+import { EVERYTHING } from '../../kube/store/key.ts';
 import { isPut } from '../../kube/store/limits.ts';
 import { withMembers } from '../../kube/store/members.ts';
 import { MemoryStore } from '../../kube/store/memory.ts';
@@ -83,7 +84,7 @@ function sourceOf(store: Store): ChangeSource {
   let seen = -1;
   return {
     async changes(_after, interests) {
-      const page = await store.read({ from: '', to: '\uffff' });
+      const page = await store.read(EVERYTHING);
       if (!page.ok) throw new Error('a read without assumptions was called stale');
       const wants = new Interests(interests.map((i) => [i, true] as const));
       const wanted = (e: Entry) => e.revision > seen && wants.wants(e.key, e.facts);

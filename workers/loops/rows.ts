@@ -1,7 +1,7 @@
 import { parseJson } from '../../kube/codec/json.ts';
 import type { JsonObject } from '../../kube/meta/json.ts';
 import type { Row } from '../../kube/reconcile/controller.ts';
-import { parseKey, resourceOfKey } from '../../kube/store/key.ts';
+import { lowerBound, parseKey, resourceOfKey } from '../../kube/store/key.ts';
 import type { Key } from '../../kube/store/store.ts';
 
 /** A row as SQLite has it: parsed when somebody looks at it. */
@@ -55,7 +55,7 @@ export class RowMemory {
       const { namespace } = parseKey(keys[at] ?? '');
       if (namespace === '') break;
       found.push(namespace);
-      at = indexIn(keys, `${resource}/${namespace}0`);
+      at = lowerBound(keys, `${resource}/${namespace}0`);
     }
     return found;
   }
@@ -73,7 +73,7 @@ export class RowMemory {
     const old = table.rows.get(key);
     if (old) this.#forget(table, old);
     else if (key > (table.keys.at(-1) ?? '')) table.keys.push(key);
-    else table.keys.splice(indexIn(table.keys, key), 0, key);
+    else table.keys.splice(lowerBound(table.keys, key), 0, key);
     table.rows.set(key, row);
     if (row.uid !== '') this.#uids.set(row.uid, key);
     if (row.owner === '') return;
@@ -87,10 +87,7 @@ export class RowMemory {
     if (!table || !old) return;
     this.#forget(table, old);
     table.rows.delete(key);
-    table.keys.splice(indexIn(table.keys, key), 1);
-  }
-  *all(): Iterable<Held> {
-    for (const { rows } of this.#tables.values()) yield* rows.values();
+    table.keys.splice(lowerBound(table.keys, key), 1);
   }
 
   #table(key: Key): Table | undefined {
@@ -116,18 +113,8 @@ function parsed(table: Table, key: Key): Row | undefined {
   return full;
 }
 
-/** Where a key is, or would be. */
-function indexIn(keys: readonly Key[], key: Key): number {
-  let [low, high] = [0, keys.length];
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if ((keys[middle] ?? '') < key) low = middle + 1;
-    else high = middle;
-  }
-  return low;
-}
 /** The keys below a prefix: '0' is the byte after '/'. */
 const range = (keys: readonly Key[], prefix: string): [number, number] => [
-  indexIn(keys, `${prefix}/`),
-  indexIn(keys, `${prefix}0`),
+  lowerBound(keys, `${prefix}/`),
+  lowerBound(keys, `${prefix}0`),
 ];

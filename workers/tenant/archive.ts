@@ -1,4 +1,5 @@
 import { formatTime } from '../../kube/meta/time.ts';
+import { EVERYTHING } from '../../kube/store/key.ts';
 import { type Key, type Revision, StoreError } from '../../kube/store/store.ts';
 import { type ArchiveRow, BLOCK_BYTES, rowLines } from '../../kube/wire/archive.ts';
 import { corruptRow } from './checksum.ts';
@@ -37,7 +38,6 @@ export interface ArchivePage {
 const PAGE_ROWS = 200;
 /** Keys that a page of the past passes over at most: those that came later, or were deleted before. */
 const PASSED_ROWS = 1_000;
-const EVERYTHING = { from: '', to: '\uffff' };
 
 /** The cluster as of a revision or a time (default: now). Throws StoreError 'compacted' and 'future'. */
 export function archiveHead(s: State, spec: ClusterSpec, target?: RestoreTarget): ArchiveHead {

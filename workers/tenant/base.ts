@@ -1,4 +1,5 @@
 import type { Facts } from '../../kube/meta/facts.ts';
+import { lowerBound } from '../../kube/store/key.ts';
 import type { Entry, Key, Range, Revision } from '../../kube/store/store.ts';
 
 /**
@@ -116,16 +117,4 @@ export class Base {
     if (facts.policy !== undefined) filled.policy = this.#fill(facts.policy);
     return filled;
   }
-}
-
-/** Index of the first key that isn't before `key`. */
-function lowerBound(keys: readonly Key[], key: Key): number {
-  let low = 0;
-  let high = keys.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if ((keys[middle] ?? '') < key) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }

@@ -1,8 +1,7 @@
-import type { Entry, Key, Range, Store } from '../../kube/store/store.ts';
+import { EVERYTHING } from '../../kube/store/key.ts';
+import type { Entry, Key, Store } from '../../kube/store/store.ts';
 import { type Layers, rowsIn } from './rows.ts';
 
-/** The range of everything: U+FFFF is after every key. */
-const EVERYTHING: Range = { from: '', to: '\uffff' };
 const PREFIX = { owner: 'o:', node: 'n:', ref: 'r:' } as const;
 
 /** Rows by fact, through the index of facts. */
