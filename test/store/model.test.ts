@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { MemoryStore } from '../../kube/store/memory.ts';
 import type { Op, PutOp, Range, ReadOptions, Store } from '../../kube/store/store.ts';
-import { VirtualClock } from '../../kube/store/suite-clock.ts';
 import {
   deletePod,
   factsOf,
@@ -16,23 +15,11 @@ import {
   value,
 } from '../../kube/store/suite-kit.ts';
 import type { BaseLayer } from '../../workers/tenant/base.ts';
-import { SqliteStore } from '../../workers/tenant/sqlite.ts';
-import { createCluster } from '../../workers/tenant/state.ts';
-import { nodeSql } from './node-sqlite.ts';
+import { seeded } from '../fuzz/random.ts';
+import { open } from './world.ts';
 
 /** Steps per seed: enough that every row is created, changed, deleted and created again, with compactions between. */
 const STEPS = 300;
-
-/** A repeatable sequence of numbers in [0, 1) (mulberry32). */
-function seeded(seed: number): () => number {
-  let a = seed;
-  return () => {
-    a = (a + 0x6d2b79f5) | 0;
-    let t = Math.imul(a ^ (a >>> 15), 1 | a);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-  };
-}
 
 const LAYER: BaseLayer = {
   hash: 'base-1',
@@ -118,19 +105,9 @@ for (const [name, layer] of [
 ] as const) {
   for (let seed = 1; seed <= 6; seed++) {
     it(`SqliteStore on ${name} answers as MemoryStore does (seed ${seed})`, async () => {
-      const random = seeded(seed);
-      const clock = new VirtualClock();
-      const sql = nodeSql();
-      createCluster(sql, { base: layer?.hash ?? '', uidPrefix: '', createdMs: clock.nowMs });
-      const open = (): SqliteStore =>
-        new SqliteStore({
-          sql,
-          env: clock.env,
-          sync: async () => {},
-          schedule: (at) => void clock.env.after(at - clock.nowMs, () => void store.alarm()),
-          layer: () => layer ?? undefined,
-        });
-      let store = open();
+      const random = seeded(seed).next;
+      const w = open({ layer: () => layer ?? undefined }, layer?.hash);
+      const { clock } = w;
       const model = new MemoryStore(clock.env);
       for (const row of layer?.rows ?? []) {
         const { key, text, version, schema, facts } = row;
@@ -140,19 +117,23 @@ for (const [name, layer] of [
         const { revision } = await model.info();
         const ops = randomOps(random, revision);
         const by = random() < 0.5 ? { by: `user-${step}` } : {};
-        assert.deepEqual(await store.commit(ops, by), await model.commit(ops, by), `commit of step ${step}`);
+        assert.deepEqual(await w.store.commit(ops, by), await model.commit(ops, by), `commit of step ${step}`);
         if (random() < 0.1) await clock.advance(Math.floor(random() * 3_000));
         if (random() < 0.03) {
           const before = Math.floor(random() * revision);
-          await Promise.all([store.compact(before), model.compact(before), clock.advance(1)]);
+          await Promise.all([w.store.compact(before), model.compact(before), clock.advance(1)]);
         }
         // What a restarted object reads back from its tables is what it knew.
-        if (random() < 0.1) store = open();
+        if (random() < 0.1) w.reopen();
         if (random() > 0.3) continue;
         const same = Math.floor(random() * 2 ** 31);
-        assert.deepEqual(await picture(store, seeded(same)), await picture(model, seeded(same)), `step ${step}`);
+        assert.deepEqual(
+          await picture(w.store, seeded(same).next),
+          await picture(model, seeded(same).next),
+          `step ${step}`,
+        );
       }
-      sql.close();
+      w.sql.close?.();
     });
   }
 }

@@ -2,30 +2,29 @@ import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { EVERYTHING } from '../../kube/store/key.ts';
 import type { Op, Revision, Store } from '../../kube/store/store.ts';
-import { VirtualClock } from '../../kube/store/suite-clock.ts';
 import { deletePod, factsOf, type PodSpec, page, podKey, putPod, SCHEMA, value } from '../../kube/store/suite-kit.ts';
 import type { BaseLayer } from '../../workers/tenant/base.ts';
-import { SqliteStore } from '../../workers/tenant/sqlite.ts';
-import { createCluster } from '../../workers/tenant/state.ts';
-import { nodeSql } from './node-sqlite.ts';
+import type { SqliteStore } from '../../workers/tenant/sqlite.ts';
+import type { RestoreRules } from '../../workers/tenant/travel.ts';
+import { seeded } from '../fuzz/random.ts';
+import { open } from './world.ts';
 
 /** Rounds of a seed: some commits, then a restore to any revision, killed in the middle more often than not. */
 const ROUNDS = 25;
 const COMMITS = 12;
 
-function seeded(seed: number): () => number {
-  let a = seed;
-  return () => {
-    a = (a + 0x6d2b79f5) | 0;
-    let t = Math.imul(a ^ (a >>> 15), 1 | a);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-  };
-}
-
 const POOL = { name: 'p', ports: { from: 1, to: 40 } };
 /** What a row claims stands in its body, as with Services. */
 const portOf = (body: string): string | undefined => /"mark":"port-(\d+)"/.exec(body)?.[1];
+
+const RESTORING: RestoreRules = {
+  mayClaim: () => true,
+  claims: (row) => {
+    const want = portOf(row.value);
+    return want === undefined ? [] : [{ claim: POOL, want, owner: row.key }];
+  },
+  ttlMs: () => undefined,
+};
 
 const LAYER: BaseLayer = {
   hash: 'base-1',
@@ -75,31 +74,11 @@ async function indices(store: SqliteStore): Promise<[unknown, unknown]> {
 
 for (let seed = 1; seed <= 8; seed++) {
   it(`after any history, any restore and any kill a store is what it was then (seed ${seed})`, async () => {
-    const random = seeded(seed);
-    const clock = new VirtualClock();
-    const sql = nodeSql();
+    const random = seeded(seed).next;
     const layer = seed % 2 === 0 ? LAYER : null;
-    createCluster(sql, { base: layer?.hash ?? '', uidPrefix: '', createdMs: clock.nowMs });
-    let life = 0;
-    const open = (): SqliteStore => {
-      const mine = ++life;
-      return new SqliteStore({
-        sql,
-        env: { now: clock.env.now, after: (ms, f) => clock.env.after(ms, () => mine === life && f()) },
-        sync: async () => {},
-        schedule: (at) => void clock.env.after(at - clock.nowMs, () => void store.alarm()),
-        layer: () => layer ?? undefined,
-        restoring: {
-          mayClaim: () => true,
-          claims: (row) => {
-            const want = portOf(row.value);
-            return want === undefined ? [] : [{ claim: POOL, want, owner: row.key }];
-          },
-          ttlMs: () => undefined,
-        },
-      });
-    };
-    let store = open();
+    const w = open({ layer: () => layer ?? undefined, restoring: RESTORING }, layer?.hash);
+    const { clock } = w;
+    let { store } = w;
     /** What stood at each revision that a commit ended with. */
     const pictures = new Map<Revision, string[]>([[store.state.revision, await standing(store)]]);
     for (let round = 0; round < ROUNDS; round++) {
@@ -114,7 +93,7 @@ for (let seed = 1; seed <= 8; seed++) {
       assert.ok(await store.restorer.restore({ revision: to }, 'operator'));
       for (let kills = Math.floor(random() * 3); kills > 0; kills--) {
         for (let turns = Math.floor(random() * 10); turns > 0; turns--) await Promise.resolve();
-        store = open();
+        store = w.reopen();
         if (store.state.restoring) assert.deepEqual(await standing(store), pictures.get(revision));
       }
       await clock.advance(5_000);
@@ -126,6 +105,6 @@ for (let seed = 1; seed <= 8; seed++) {
       pictures.set(store.state.revision, await standing(store));
       for (const at of [revision, to]) assert.deepEqual(await standing(store, at), pictures.get(at), `read at ${at}`);
     }
-    sql.close();
+    w.sql.close?.();
   });
 }

@@ -22,30 +22,10 @@ import {
 import { REPLAY_REVISIONS, SCRUB_MS, TRAVEL_MS } from '../../kube/store/window.ts';
 import { BASE_CREATED, BASE_UID, type BaseLayer } from '../../workers/tenant/base.ts';
 import { cell, type Sql } from '../../workers/tenant/sql.ts';
-import { type SqliteOptions, SqliteStore } from '../../workers/tenant/sqlite.ts';
+import { SqliteStore } from '../../workers/tenant/sqlite.ts';
 import { createCluster, deleteCluster } from '../../workers/tenant/state.ts';
 import { nodeSql } from './node-sqlite.ts';
-
-interface World {
-  clock: VirtualClock;
-  sql: Sql;
-  store: SqliteStore;
-  /** When the alarm is set for. */
-  alarms: number[];
-}
-
-function open(o: Partial<SqliteOptions> = {}, base = ''): World {
-  const clock = new VirtualClock();
-  const sql = o.sql ?? nodeSql();
-  createCluster(sql, { base, uidPrefix: 'aaaaaaaa-bbbb-4ccc-8ddd-', createdMs: clock.nowMs });
-  const alarms: number[] = [];
-  const schedule = (at: number) => {
-    alarms.push(at);
-    clock.env.after(at - clock.nowMs, () => void store.alarm());
-  };
-  const store: SqliteStore = new SqliteStore({ sql, env: clock.env, sync: async () => {}, schedule, ...o });
-  return { clock, sql, store, alarms };
-}
+import { open } from './world.ts';
 
 const rowsOf = (sql: Sql, table: string): number => Number(cell(sql, `SELECT COUNT(*) FROM ${table}`));
 

@@ -1,18 +1,13 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import { VirtualClock } from '../../kube/store/suite-clock.ts';
 import { deletePod, podKey, putPod, won } from '../../kube/store/suite-kit.ts';
 import { forget, sweep } from '../../workers/tenant/history.ts';
-import { SqliteStore } from '../../workers/tenant/sqlite.ts';
-import { createCluster } from '../../workers/tenant/state.ts';
+import type { SqliteStore } from '../../workers/tenant/sqlite.ts';
 import { verifySlice } from '../../workers/tenant/verify.ts';
-import { nodeSql } from './node-sqlite.ts';
+import { open } from './world.ts';
 
 async function filled() {
-  const clock = new VirtualClock();
-  const sql = nodeSql();
-  createCluster(sql, { base: '', uidPrefix: '', createdMs: clock.nowMs });
-  const store = new SqliteStore({ sql, env: clock.env, sync: async () => {}, schedule: () => {} });
+  const { sql, store } = open();
   for (let i = 0; i < 500; i += 100) {
     const pod = (_: unknown, n: number) =>
       putPod(`p${i + n}`, {
