@@ -4,11 +4,9 @@
  * and without them (each wake-up lost).
  */
 import { readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { optionsOf } from '../options.ts';
-import { startWorkerd, type Workerd } from '../workerd/start.ts';
+import { startControlPlane, type Workerd } from '../workerd/start.ts';
 
 const HELP = `npm run bench:loops -- [PODS]
 
@@ -22,19 +20,6 @@ const WARM = 50;
 /** Nothing has changed for so long: the loops are done. */
 const QUIET_MS = 700;
 const TICKS_PER_SECOND = 100;
-
-const module = JSON.stringify(join(dirname(fileURLToPath(import.meta.url)), '../workerd/inside/loops.ts'));
-const start = () =>
-  startWorkerd({
-    entry: `export * from ${module};\nexport { default } from ${module};\n`,
-    objects: {
-      DIRECTORY: 'Directory',
-      TENANTS: 'TenantStore',
-      LOOPS: 'Loop',
-      TUNNELS: 'NodeTunnel',
-      RELAYS: 'Relay',
-    },
-  });
 
 type Meters = Record<string, { calls: number; read: number; written: number }>;
 interface State {
@@ -180,7 +165,7 @@ async function bySet(c: Case, ask: Ask, get: Get): Promise<Times> {
 }
 
 async function measure(c: Case, loops: boolean, metering: boolean): Promise<Result> {
-  const w = await start();
+  const w = await startControlPlane();
   try {
     const { id, ask, get } = await cluster(w);
     while (((await get('/api/v1/namespaces/default/serviceaccounts/default')) as { kind: string }).kind === 'Status')

@@ -2,10 +2,8 @@
  * Time travel: `node test/bench/travel.ts [OBJECTS] [KB]` starts a workerd, makes OBJECTS objects (default 3,000) of KB (default 1), changes them all, and prints how long lists of
  * the present and of the past take, a history, and a restore of all of them with the longest wait of a reader meanwhile.
  */
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { optionsOf } from '../options.ts';
-import { startWorkerd } from '../workerd/start.ts';
+import { startControlPlane } from '../workerd/start.ts';
 
 const HELP = `npm run bench:travel -- [OBJECTS] [KB]
 
@@ -17,11 +15,7 @@ const CLIENTS = 32;
 const TIMES = 5;
 const CONFIGMAPS = '/api/v1/namespaces/default/configmaps';
 
-const module = JSON.stringify(join(dirname(fileURLToPath(import.meta.url)), '../workerd/inside/loops.ts'));
-const w = await startWorkerd({
-  entry: `export * from ${module};\nexport { default } from ${module};\n`,
-  objects: { DIRECTORY: 'Directory', TENANTS: 'TenantStore', LOOPS: 'Loop', TUNNELS: 'NodeTunnel', RELAYS: 'Relay' },
-});
+const w = await startControlPlane();
 
 const operator = { authorization: 'Bearer operator', 'content-type': 'application/json' };
 const clusters = `${w.url}/apis/tenancy.coracle.dev/v1/clusters`;

@@ -160,14 +160,3 @@ const revisionOf = (body: { metadata?: unknown }): string =>
 export const seqOf = (body: { data?: unknown }): number =>
   Number((body.data as { seq?: string } | undefined)?.seq ?? Number.NaN);
 const pause = (ms: number): Promise<void> => new Promise((r) => setTimeout(r, ms));
-
-/** A seeded generator of numbers in [0, 1): mulberry32. */
-export function seeded(seed: number): () => number {
-  let a = seed >>> 0;
-  return () => {
-    a = (a + 0x6d2b79f5) >>> 0;
-    let t = Math.imul(a ^ (a >>> 15), a | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-  };
-}

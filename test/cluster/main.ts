@@ -4,8 +4,8 @@
  * a cluster didn't answer within 30 s.
  */
 
+import { seeded } from '../fuzz/random.ts';
 import { optionsOf } from '../options.ts';
-import { seeded } from './load.ts';
 import { ANSWER_MS_MAX, type Disturbance, killOne, rollOne, startRun } from './run.ts';
 import { startSystem } from './system.ts';
 
@@ -25,7 +25,7 @@ const { values } = optionsOf(HELP, {
   instances: { type: 'string', default: '3' },
 });
 const seed = Number(values.seed);
-const random = seeded(seed);
+const random = seeded(seed).next;
 const end = Date.now() + Number(values.minutes) * 60_000;
 console.log(`seed ${seed}, ${values.clusters} clusters, ${values.instances} instances`);
 

@@ -1,6 +1,7 @@
 import { atOnce } from '../../kube/meta/atonce.ts';
+import { seeded } from '../fuzz/random.ts';
 import { ask } from './http.ts';
-import { compare, type Record, reused, seeded, seqOf, type Target, write } from './load.ts';
+import { compare, type Record, reused, seqOf, type Target, write } from './load.ts';
 import { LOG, startNode, type TestNode } from './nodes.ts';
 import type { TestInstance, TestSystem } from './system.ts';
 import { startWatcher, type Watcher } from './watcher.ts';
@@ -62,7 +63,7 @@ export async function startRun(s: TestSystem, count: number, seed: number): Prom
         t,
         s.agent,
         live,
-        seeded(seed * 1000 + i * WRITERS + k),
+        seeded(seed * 1000 + i * WRITERS + k).next,
         AbortSignal.any([stop.signal, s.over]),
       ),
     })),

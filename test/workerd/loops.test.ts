@@ -1,25 +1,10 @@
 import assert from 'node:assert/strict';
-import { dirname, join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import type { Fault } from './inside/fault.ts';
-import { startWorkerd, type Workerd } from './start.ts';
+import { startControlPlane, type Workerd } from './start.ts';
 
 let workerd: Workerd;
-const start = () => {
-  const module = JSON.stringify(join(dirname(fileURLToPath(import.meta.url)), 'inside/loops.ts'));
-  return startWorkerd({
-    entry: `export * from ${module};\nexport { default } from ${module};\n`,
-    objects: {
-      DIRECTORY: 'Directory',
-      TENANTS: 'TenantStore',
-      LOOPS: 'Loop',
-      TUNNELS: 'NodeTunnel',
-      RELAYS: 'Relay',
-    },
-  });
-};
 
 interface State {
   counts: Record<string, number>;
@@ -118,7 +103,7 @@ const QUIET_MS = 15_000;
 
 describe('loops in workerd', { concurrency: true }, () => {
   before(async () => {
-    workerd = await start();
+    workerd = await startControlPlane();
   });
   after(() => workerd?.stop());
 
@@ -298,7 +283,7 @@ describe('loops in workerd', { concurrency: true }, () => {
   });
 
   it('a workerd that is killed again and again while it makes pods has made exactly as many in the end', async (t) => {
-    const w = await start();
+    const w = await startControlPlane();
     t.after(() => w.stop());
     const c = await newCluster('killed', w);
     await ready(c);
@@ -317,7 +302,7 @@ describe('loops in workerd', { concurrency: true }, () => {
   });
 
   it("a quiet cluster's objects sleep: nothing runs, and they are made anew for the next request", async (t) => {
-    const w = await start();
+    const w = await startControlPlane();
     t.after(() => w.stop());
     const c = await newCluster('quiet', w);
     await ready(c);

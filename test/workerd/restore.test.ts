@@ -1,17 +1,8 @@
 import assert from 'node:assert/strict';
-import { dirname, join } from 'node:path';
 import { it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { atOnce } from '../../kube/meta/atonce.ts';
-import { startWorkerd } from './start.ts';
-
-const module = JSON.stringify(join(dirname(fileURLToPath(import.meta.url)), 'inside/loops.ts'));
-const start = () =>
-  startWorkerd({
-    entry: `export * from ${module};\nexport { default } from ${module};\n`,
-    objects: { DIRECTORY: 'Directory', TENANTS: 'TenantStore', LOOPS: 'Loop', TUNNELS: 'NodeTunnel', RELAYS: 'Relay' },
-  });
+import { startControlPlane } from './start.ts';
 
 /** Enough that a restore of them is under way when the process is killed. */
 const OBJECTS = 3_000;
@@ -27,7 +18,7 @@ interface List {
 }
 
 it('a restore that is killed with -9 again and again comes to its end, and nothing half of it is ever seen', async (t) => {
-  const workerd = await start();
+  const workerd = await startControlPlane();
   t.after(() => workerd.stop());
   const clusters = `${workerd.url}/apis/tenancy.coracle.dev/v1/clusters`;
   const operator = { authorization: 'Bearer operator', 'content-type': 'application/json' };

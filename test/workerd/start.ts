@@ -73,6 +73,15 @@ export async function startWorkerd(o: WorkerdOptions): Promise<Workerd> {
   };
 }
 
+/** A workerd with the whole control plane, as inside/loops.ts has it: the operator's token is "operator", and /test/... tells and moves what tests need. */
+export function startControlPlane(): Promise<Workerd> {
+  const module = JSON.stringify(join(here, 'inside/loops.ts'));
+  return startWorkerd({
+    entry: `export * from ${module};\nexport { default } from ${module};\n`,
+    objects: { DIRECTORY: 'Directory', TENANTS: 'TenantStore', LOOPS: 'Loop', TUNNELS: 'NodeTunnel', RELAYS: 'Relay' },
+  });
+}
+
 async function spawnOn(
   binary: string,
   config: string,

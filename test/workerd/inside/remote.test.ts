@@ -6,6 +6,7 @@ import { storeSuite } from '../../../kube/store/suite.ts';
 import { get, JOIN, podKey, pods, put, putPod, Tap, throwsCode, won } from '../../../kube/store/suite-kit.ts';
 import { world } from '../../../workers/env.ts';
 import { RemoteStore, type StoreStub } from '../../../workers/tenant/remote.ts';
+import { seeded } from '../../fuzz/random.ts';
 import { type TestTenant, wakes } from './objects.ts';
 
 const objects = (env as unknown as { TENANT: DurableObjectNamespace<TestTenant> }).TENANT;
@@ -46,17 +47,6 @@ function faulty(id: string, next: () => Fault): () => StoreStub {
     }) as unknown as StoreStub;
 }
 
-/** A repeatable sequence of numbers in [0, 1) (mulberry32). */
-function seeded(seed: number): () => number {
-  let a = seed;
-  return () => {
-    a = (a + 0x6d2b79f5) | 0;
-    let t = Math.imul(a ^ (a >>> 15), 1 | a);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-  };
-}
-
 storeSuite('RemoteStore', async () => {
   const id = await newCluster();
   return { store: new RemoteStore(() => stubOf(id), world), advance: (ms) => stubOf(id).advance(ms) as Promise<void> };
@@ -64,7 +54,7 @@ storeSuite('RemoteStore', async () => {
 
 storeSuite('RemoteStore whose calls and answers get lost', async () => {
   const id = await newCluster();
-  const random = seeded(7);
+  const random = seeded(7).next;
   let quiet = 0;
   const connect = faulty(id, () => {
     // Never more in a row than the store repeats.
@@ -80,7 +70,7 @@ storeSuite('RemoteStore whose calls and answers get lost', async () => {
 
 storeSuite('RemoteStore whose object is killed again and again', async () => {
   const id = await newCluster();
-  const random = seeded(11);
+  const random = seeded(11).next;
   const connect = faulty(id, () => (random() < 0.1 ? 'crash' : 'none'));
   return { store: new RemoteStore(connect, world), advance: (ms) => stubOf(id).advance(ms) as Promise<void> };
 });
