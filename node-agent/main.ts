@@ -2,10 +2,10 @@ import { readFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
-import type { Env } from '../kube/meta/env.ts';
 import { sleep } from '../kube/meta/env.ts';
 import type { Dial } from '../kube/wire/messages.ts';
 import { type Api, createApi } from './api.ts';
+import { machineEnv } from './env.ts';
 import { importPause, OWN_SANDBOX_IMAGE } from './install/pause.ts';
 import { prepare } from './install/prepare.ts';
 import type { NodeFacts } from './kubelet/container.ts';
@@ -22,20 +22,11 @@ import { servePortForward } from './tunnel/portforward.ts';
 // An agent makes little garbage and lives for months: its young generation stays small instead of growing to 32 MiB with the first burst.
 setFlagsFromString('--semi-space-growth-factor=1');
 
-/** The machine's clock, randomness and log: made here and nowhere else in the agent. */
-const env: Env = {
-  now: () => Date.now(),
-  random: () => Math.random(),
-  uuid: () => crypto.randomUUID(),
-  after(ms, f) {
-    const t = setTimeout(f, ms);
-    return () => clearTimeout(t);
-  },
-  log(level, event, fields) {
-    if (level === 'debug' && !process.env.CORACLE_DEBUG) return;
-    process.stdout.write(`${JSON.stringify({ time: new Date().toISOString(), level, event, ...fields })}\n`);
-  },
-};
+/** Made here and nowhere else in the agent. */
+const env = machineEnv((level, event, fields) => {
+  if (level === 'debug' && !process.env.CORACLE_DEBUG) return;
+  process.stdout.write(`${JSON.stringify({ time: new Date().toISOString(), level, event, ...fields })}\n`);
+});
 
 /** What still goes on this long after SIGTERM is left. */
 const STOP_MS_MAX = 800;

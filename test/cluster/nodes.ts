@@ -1,25 +1,16 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type WebSocket from 'ws';
-import type { Env } from '../../kube/meta/env.ts';
 import type { Dial } from '../../kube/wire/messages.ts';
 import { createApi } from '../../node-agent/api.ts';
+import { machineEnv } from '../../node-agent/env.ts';
 import { keepControl } from '../../node-agent/tunnel/control.ts';
 import { dialRelay } from '../../node-agent/tunnel/stream.ts';
 import { ask } from './http.ts';
 import type { Target } from './load.ts';
 import type { TestSystem } from './system.ts';
 
-const env: Env = {
-  now: () => Date.now(),
-  random: () => Math.random(),
-  uuid: () => crypto.randomUUID(),
-  after(ms, f) {
-    const timer = setTimeout(f, ms);
-    return () => clearTimeout(timer);
-  },
-  log: () => undefined,
-};
+const env = machineEnv(() => undefined);
 
 /** A node without a runtime: the agent's own control channel and relay, and a log that always says the same. */
 export interface TestNode {
@@ -54,7 +45,7 @@ export async function startNode(target: Target, s: TestSystem): Promise<TestNode
     const { code } = await ask(agent, 'PATCH', `${base}/api/v1/nodes/${name}/status`, {
       token: target.token,
       body: { status: { capacity: room, allocatable: room, conditions: [ready] } },
-      type: 'application/strategic-merge-patch+json',
+      contentType: 'application/strategic-merge-patch+json',
     }).catch(() => ({ code: 0 }));
     if (code !== 200) setTimeout(report, 1_000).unref();
   };

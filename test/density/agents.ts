@@ -5,8 +5,8 @@
 import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Env } from '../../kube/meta/env.ts';
 import { createApi } from '../../node-agent/api.ts';
+import { machineEnv } from '../../node-agent/env.ts';
 import { keepLease, reportNode, STATUS_MS } from '../../node-agent/kubelet/node.ts';
 import { followPods } from '../../node-agent/kubelet/source.ts';
 import type { Runtime } from '../../node-agent/runtime/runtime.ts';
@@ -17,18 +17,9 @@ export interface AgentsInput {
   nodes: { url: string; token: string; node: string }[];
 }
 
-const env: Env = {
-  now: () => Date.now(),
-  random: () => Math.random(),
-  uuid: () => crypto.randomUUID(),
-  after(ms, f) {
-    const t = setTimeout(f, ms);
-    return () => clearTimeout(t);
-  },
-  log(level, event, fields) {
-    if (level !== 'debug') console.error(level, event, JSON.stringify(fields ?? {}));
-  },
-};
+const env = machineEnv((level, event, fields) => {
+  if (level !== 'debug') console.error(level, event, JSON.stringify(fields ?? {}));
+});
 
 /** The two calls that the node's status needs. */
 const runtime = {
