@@ -23,22 +23,38 @@ export function localEndpoint(home: string): Endpoint {
   }
 }
 
+/** What a server says; `body` is {message} where it is no JSON. */
+export interface Answer {
+  code: number;
+  body: Record<string, unknown>;
+}
+
+/** The most that an answer may take. */
+const ANSWER_MS_MAX = 30_000;
+
 /** One JSON request. Gives the code and the parsed body; throws only when there was no answer. */
-export function call(
-  e: Endpoint,
+export function call(e: Endpoint, method: string, path: string, body?: unknown, contentType?: string): Promise<Answer> {
+  const agent = new Agent({ ca: e.caPem, keepAlive: false });
+  const { token } = e;
+  return requestJson(agent, method, e.url + path, { token, body, contentType, timeoutMs: ANSWER_MS_MAX });
+}
+
+/** What a request has beside its URL. */
+export interface RequestParts {
+  token?: string | undefined;
+  body?: unknown;
+  contentType?: string | undefined;
+}
+
+/** As call(), through an agent of the caller's. Rejects when the connection is refused or breaks. */
+export function requestJson(
+  agent: Agent,
   method: string,
-  path: string,
-  body?: unknown,
-  contentType = 'application/json',
-): Promise<{ code: number; body: Record<string, unknown> }> {
+  url: string,
+  { timeoutMs, ...parts }: RequestParts & { timeoutMs?: number } = {},
+): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    const agent = new Agent({ ca: e.caPem, keepAlive: false });
-    const headers = {
-      authorization: `Bearer ${e.token}`,
-      accept: 'application/json',
-      ...(body === undefined ? {} : { 'content-type': contentType }),
-    };
-    const r = request(new URL(e.url + path), { method, agent, headers }, (answer) => {
+    const r = request(url, { method, agent, headers: headersOf(parts) }, (answer) => {
       let text = '';
       answer.setEncoding('utf8');
       answer.on('data', (s: string) => {
@@ -48,10 +64,18 @@ export function call(
       answer.on('end', () => resolve({ code: answer.statusCode ?? 0, body: parse(text) }));
     });
     r.on('error', reject);
-    r.setTimeout(30_000, () => r.destroy(new Error('no answer within 30 s')));
-    r.end(body === undefined ? undefined : JSON.stringify(body));
+    if (timeoutMs !== undefined)
+      r.setTimeout(timeoutMs, () => r.destroy(new Error(`no answer within ${timeoutMs / 1_000} s`)));
+    r.end(parts.body === undefined ? undefined : JSON.stringify(parts.body));
   });
 }
+
+/** Of a request for JSON. */
+export const headersOf = ({ token, body, contentType = 'application/json' }: RequestParts) => ({
+  accept: 'application/json',
+  ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+  ...(body === undefined ? {} : { 'content-type': contentType }),
+});
 
 function parse(text: string): Record<string, unknown> {
   try {

@@ -148,9 +148,11 @@ async function disturb(s: TestSystem, run: Run, what: string, act: () => Promise
 async function probe(s: TestSystem, t: Target): Promise<boolean> {
   const url = `${s.url}${t.path}/api/v1/namespaces/default/configmaps/probe`;
   const body = { data: { at: String(Date.now()) } };
-  const answer = await ask(s.agent, 'PATCH', url, { token: t.token, body, type: 'application/merge-patch+json' }).catch(
-    () => null,
-  );
+  const answer = await ask(s.agent, 'PATCH', url, {
+    token: t.token,
+    body,
+    contentType: 'application/merge-patch+json',
+  }).catch(() => null);
   return answer?.code === 200;
 }
 
@@ -162,7 +164,8 @@ async function settle(s: TestSystem, run: Run): Promise<number> {
       const url = `${s.url}${t.path}/apis/apps/v1/namespaces/default/replicasets/rs`;
       const body = { spec: { replicas: run.replicas } };
       return (
-        (await ask(s.agent, 'PATCH', url, { token: t.token, body, type: 'application/merge-patch+json' })).code === 200
+        (await ask(s.agent, 'PATCH', url, { token: t.token, body, contentType: 'application/merge-patch+json' }))
+          .code === 200
       );
     }),
   );
