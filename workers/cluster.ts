@@ -15,6 +15,7 @@ import { knownPages, knownRows } from './rowcaches.ts';
 import { BASE_CREATED, BASE_UID, type BaseLayer } from './tenant/base.ts';
 import { DEFAULT_LIMITS, LIMITS_KEY, type Limits, limitsWith } from './tenant/limits.ts';
 import { RemoteStore, type StoreStub } from './tenant/remote.ts';
+import { SharedFrames } from './tenant/sharedframes.ts';
 import type { Opening } from './tunnel/relay.ts';
 import { withTunnelRenewals } from './tunnel/renewals.ts';
 
@@ -87,6 +88,9 @@ function templateOf(r: ReturnType<typeof bundledLayer>['rows'][number]): BaseLay
 }
 export const currentLayer = () => bundledLayer().hash;
 
+/** What the isolate's watches of one store get once for all of them. */
+const frames = new SharedFrames(() => world.uuid());
+
 /** A fresh stub of a store object by name. */
 export const storeStub = (b: Bindings, name: string) => b.TENANTS.getByName(name);
 
@@ -111,7 +115,7 @@ export function clusterContext(b: Bindings, around: Around, id: string, url: str
       const name = storeName(id, placement(resource, namespace));
       let store = stores.get(name);
       if (store === undefined) {
-        store = new RemoteStore(() => storeStub(b, name) as unknown as StoreStub, world);
+        store = new RemoteStore(() => storeStub(b, name) as unknown as StoreStub, world, frames);
         if (placement(resource, namespace) === 'leases')
           store = withTunnelRenewals(store, (node) => b.TUNNELS.getByName(tunnelName(id, node)).heard());
         stores.set(name, store);

@@ -55,19 +55,21 @@ export function decodeBatch(frame: string): Batch {
 }
 
 const utf8 = new TextEncoder();
+const ascii = new TextDecoder('latin1');
+const NEWLINE = 10;
 /** Digits of the largest revision. */
 const REVISION_DIGITS = 16;
 
 /**
- * A batch as it goes to the client: its revision in REVISION_DIGITS digits, a newline, the events as lines of JSON or as protobuf frames. Null where
- * a row is of another version or schema, or encrypted.
+ * A batch as it goes to the client: its revision in REVISION_DIGITS digits, its id where it has one, a newline, the events as lines of JSON or as protobuf
+ * frames. Null where a row is of another version or schema, or encrypted.
  */
 export function encodeJoined(batch: Batch, join: EventJoin): Uint8Array | null {
   const { kind, apiVersion, schema } = join;
   for (const e of batch.events) {
     if (e.version !== apiVersion || e.schema !== schema || e.enc !== undefined) return null;
   }
-  let text = `${String(batch.revision).padStart(REVISION_DIGITS, '0')}\n`;
+  let text = `${String(batch.revision).padStart(REVISION_DIGITS, '0')}${batch.id ?? ''}\n`;
   if (join.as === 'protobuf') return inProtobuf(batch.events, join, utf8.encode(text));
   for (const e of batch.events) {
     text += `{"type":"${e.type}","object":${spliceObject(e.value, kind, apiVersion, e.revision)}}\n`;
@@ -92,5 +94,8 @@ function inProtobuf(events: readonly WatchEvent[], join: EventJoin, head: Uint8A
 export function decodeJoined(frame: Uint8Array): Batch {
   let revision: Revision = 0;
   for (let i = 0; i < REVISION_DIGITS; i++) revision = revision * 10 + (frame[i] ?? 0) - 48;
-  return { revision, events: [], joined: frame.subarray(REVISION_DIGITS + 1) };
+  const end = frame.indexOf(NEWLINE, REVISION_DIGITS);
+  const batch: Batch = { revision, events: [], joined: frame.subarray(end + 1) };
+  if (end > REVISION_DIGITS) batch.id = ascii.decode(frame.subarray(REVISION_DIGITS, end));
+  return batch;
 }

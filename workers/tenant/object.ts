@@ -42,7 +42,7 @@ import { buryOrClear } from './tombstone.ts';
 import type { RestoreRules, RestoreTarget } from './travel.ts';
 import type { Used } from './usage.ts';
 import { type Verified, verifyOpened } from './verify.ts';
-import { ACK, PING, PONG, PROGRESS, parseWatch, refusal } from './watch-wire.ts';
+import { ACK, AGAIN, PING, PONG, PROGRESS, parseWatch, refusal } from './watch-wire.ts';
 
 /** What the composition root gives the class; `E` is its bindings. */
 export interface TenantOptions<E> {
@@ -245,6 +245,8 @@ export function makeTenantStore<E>(options: TenantOptions<E>) {
     override webSocketMessage(ws: WebSocket, message: string | ArrayBuffer): void {
       if (message === ACK) this.#opened?.sockets.acknowledge(ws);
       else if (message === PROGRESS) this.#opened?.sockets.progress(ws);
+      else if (typeof message === 'string' && message.startsWith(AGAIN))
+        this.#sockets().again(ws, message.slice(AGAIN.length));
     }
     override webSocketClose(ws: WebSocket, code: number): void {
       this.#opened?.sockets.leave(ws);

@@ -10,7 +10,20 @@ import {
   type WatchOptions,
 } from '../../kube/store/store.ts';
 import type { StoreStub } from './remote.ts';
-import { ACK, ACK_UNITS, BROKEN, errorOf, PING, PONG, unopened, type WatchRequest, watchUrl } from './watch-wire.ts';
+import type { SharedFrame, SharedFrames } from './sharedframes.ts';
+import {
+  ACK,
+  ACK_UNITS,
+  AGAIN,
+  BROKEN,
+  errorOf,
+  PING,
+  PONG,
+  SAME,
+  unopened,
+  type WatchRequest,
+  watchUrl,
+} from './watch-wire.ts';
 
 /** The client's end of a watch's WebSocket. */
 export interface ClientSocket {
@@ -28,6 +41,9 @@ export interface ClientSocket {
 const PENDING_UNITS = 16 * 1024 * 1024;
 /** A link on which nothing came for two of these is dead. The platform answers without waking the object. */
 const PING_MS = 30_000;
+/** How long a watch waits for a frame that went to another watch of its isolate before it asks for it, and then for the answer before it begins anew. */
+const MISSING_MS = 10;
+const ANSWER_MS = 5_000;
 /** Before the first repeat of a failed connection, doubled up to the last; jittered, since a deploy drops all sockets at once. */
 const RECONNECT_MS = 100;
 const RECONNECT_MS_MAX = 3_000;
@@ -38,6 +54,11 @@ export class RemoteWatch implements AsyncIterableIterator<Batch> {
   readonly #env: Pick<Env, 'after' | 'random'>;
   readonly #range: Range;
   readonly #options: WatchOptions;
+  /** What watches of this isolate have in common. */
+  readonly #shared: SharedFrames | undefined;
+  /** What came, from the first on that is known by its id alone. */
+  #held: (SharedFrame | string)[] = [];
+  #missing: string | undefined;
   /** Everything up to here has come. */
   #reached: Revision;
   #socket: ClientSocket | null = null;
@@ -60,12 +81,14 @@ export class RemoteWatch implements AsyncIterableIterator<Batch> {
     range: Range,
     after: Revision,
     options: WatchOptions,
+    shared?: SharedFrames,
   ) {
     this.#connect = connect;
     this.#env = env;
     this.#range = range;
     this.#reached = after;
     this.#options = options;
+    this.#shared = shared;
   }
 
   [Symbol.asyncIterator](): this {
@@ -139,6 +162,7 @@ export class RemoteWatch implements AsyncIterableIterator<Batch> {
     const request: WatchRequest = { range: this.#range, after: this.#reached };
     if (select) request.select = select;
     if (join) request.join = join;
+    if (this.#shared) request.isolate = this.#shared.isolate;
     // Once the watch is running, what it was opened on may change.
     if (assume && !this.#started) request.assume = assume;
     const response = await this.#connect().fetch(watchUrl(request), { headers: { Upgrade: 'websocket' } });
@@ -151,6 +175,8 @@ export class RemoteWatch implements AsyncIterableIterator<Batch> {
   #attach(socket: ClientSocket): void {
     this.#socket = socket;
     this.#units = 0;
+    this.#held = [];
+    this.#missing = undefined;
     this.#started = true;
     socket.addEventListener('message', (e) => this.#message(socket, e.data));
     socket.addEventListener('close', (e) => {
@@ -170,19 +196,64 @@ export class RemoteWatch implements AsyncIterableIterator<Batch> {
     if (data === PONG || socket !== this.#socket) return;
     this.#failures = 0;
     const frame = data instanceof ArrayBuffer ? new Uint8Array(data) : String(data);
-    const batch = typeof frame === 'string' ? decodeBatch(frame) : decodeJoined(frame);
-    this.#reached = batch.revision;
-    this.#pending.push(batch);
-    this.#pendingUnits += frame.length;
     this.#units += frame.length;
     while (this.#units >= ACK_UNITS) {
       this.#units -= ACK_UNITS;
       socket.send(ACK);
     }
-    if (this.#pendingUnits > PENDING_UNITS) {
-      this.#socket = null;
-      socket.close(1000, 'behind');
+    const came = this.#decode(frame);
+    // The answer to AGAIN, or what follows.
+    if (typeof came !== 'string' && came.batch.id === this.#missing) this.#held[0] = came;
+    else this.#held.push(came);
+    this.#pass(socket);
+  }
+
+  /** A frame, or the id of the one that it stands for. */
+  #decode(frame: string | Uint8Array): SharedFrame | string {
+    if (typeof frame === 'string' && frame.startsWith(SAME)) return frame.slice(SAME.length);
+    const batch = typeof frame === 'string' ? decodeBatch(frame) : decodeJoined(frame);
+    const came = { batch, units: frame.length };
+    if (batch.id !== undefined) this.#shared?.keep(batch.id, came);
+    return came;
+  }
+
+  /** Passes on what has come, in order, up to what is known here by its id alone. */
+  #pass(socket: ClientSocket): void {
+    let missing: string | undefined;
+    while (this.#held.length > 0 && missing === undefined) {
+      const came = this.#held[0] as SharedFrame | string;
+      const known = typeof came === 'string' ? this.#shared?.get(came) : came;
+      if (known) {
+        this.#held.shift();
+        this.#reached = known.batch.revision;
+        this.#pending.push(known.batch);
+        this.#pendingUnits += known.units;
+      } else missing = came as string;
     }
+    if (missing !== undefined && missing !== this.#missing) this.#await(socket, missing);
+    this.#missing = missing;
+    if (this.#pendingUnits > PENDING_UNITS) this.#leave(socket, 'behind');
+    this.#wake?.();
+  }
+
+  /** The sockets of an isolate are not in step: what one is told of may come to the other a little later, or not at all when that one's client has left. */
+  #await(socket: ClientSocket, id: string): void {
+    const after = (ms: number, f: () => void) =>
+      this.#env.after(ms, () => {
+        if (socket === this.#socket && this.#missing === id) f();
+      });
+    after(MISSING_MS, () => {
+      this.#pass(socket);
+      if (this.#missing !== id) return;
+      socket.send(AGAIN + id);
+      after(ANSWER_MS, () => this.#leave(socket, 'missed'));
+    });
+  }
+
+  /** The watch is opened anew from where it is. */
+  #leave(socket: ClientSocket, reason: string): void {
+    this.#socket = null;
+    socket.close(1000, reason);
     this.#wake?.();
   }
 

@@ -23,6 +23,7 @@ import {
   type WatchOptions,
 } from '../../kube/store/store.ts';
 import { type ClientSocket, RemoteWatch } from './remote-watch.ts';
+import type { SharedFrames } from './sharedframes.ts';
 import { damage } from './sql.ts';
 import { errorOf, unopened } from './watch-wire.ts';
 
@@ -63,11 +64,13 @@ type RemoteEnv = Pick<Env, 'now' | 'uuid' | 'after' | 'random'>;
 export class RemoteStore implements Store {
   readonly #connect: () => StoreStub;
   readonly #env: RemoteEnv;
+  readonly #frames: SharedFrames | undefined;
 
-  /** `connect` gives a fresh stub: one that has failed once stays broken. */
-  constructor(connect: () => StoreStub, env: RemoteEnv) {
+  /** `connect` gives a fresh stub: one that has failed once stays broken. `frames` is what the isolate's watches have in common. */
+  constructor(connect: () => StoreStub, env: RemoteEnv, frames?: SharedFrames) {
     this.#connect = connect;
     this.#env = env;
+    this.#frames = frames;
   }
 
   read(range: Range, o?: ReadOptions): Promise<Page | Stale> {
@@ -118,7 +121,7 @@ export class RemoteStore implements Store {
   }
 
   watch(range: Range, after: Revision, o: WatchOptions = {}): AsyncIterable<Batch> {
-    return new RemoteWatch(this.#connect, this.#env, range, after, o);
+    return new RemoteWatch(this.#connect, this.#env, range, after, o, this.#frames);
   }
 
   /** #call() for what changes nothing: where the platform can't open the object's file, that is what the caller hears. */

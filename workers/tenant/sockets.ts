@@ -12,7 +12,7 @@ import {
   type WatchEvent,
 } from '../../kube/store/store.ts';
 import { REPLAY_STEP, type WatchSource } from '../../kube/store/stream.ts';
-import { ACK_UNITS, BROKEN, REASON_MAX } from './watch-wire.ts';
+import { ACK_UNITS, BROKEN, REASON_MAX, SAME } from './watch-wire.ts';
 
 /** The server's end of a hibernatable WebSocket, as far as the hub uses it. */
 export interface HubSocket {
@@ -27,6 +27,7 @@ export interface Attachment {
   range: Range;
   select?: Selection;
   join?: EventJoin;
+  isolate?: string;
   /** Where catching up stands; null once the watch follows: then it has everything, since nothing is written in sleep. */
   after: Revision | null;
 }
@@ -46,6 +47,9 @@ const SLOW_UNITS = 4 * ACK_UNITS;
 /** Catching up waits for acknowledgements this often at most, this long each: a client that is slow but alive gets there. */
 const ACK_WAITS = 600;
 const ACK_WAIT_MS = 50;
+/** Of the last frames that sockets were told of by id, for those to whose isolate they didn't come. */
+const KEPT_FRAMES = 8;
+const KEPT_UNITS = 1024 * 1024;
 /** WebSocket close codes: 1013 is "try again later". */
 const TRY_AGAIN = 1013;
 
@@ -54,7 +58,10 @@ class Group implements Watcher {
   readonly range: Range;
   readonly select: Selection | undefined;
   readonly join: EventJoin | undefined;
-  readonly sockets = new Set<HubSocket>();
+  /** Each with its isolate, where it said one. */
+  readonly sockets = new Map<HubSocket, string | undefined>();
+  /** How many sockets each isolate has. */
+  readonly isolates = new Map<string, number>();
   events: WatchEvent[] = [];
   revision: Revision = 0;
   readonly #ready: (g: Group) => void;
@@ -71,6 +78,25 @@ class Group implements Watcher {
     this.revision = revision;
     this.#ready(this);
   }
+
+  add(ws: HubSocket, isolate: string | undefined): void {
+    this.sockets.set(ws, isolate);
+    if (isolate !== undefined) this.isolates.set(isolate, (this.isolates.get(isolate) ?? 0) + 1);
+  }
+
+  remove(ws: HubSocket): void {
+    const isolate = this.sockets.get(ws);
+    this.sockets.delete(ws);
+    if (isolate === undefined) return;
+    const rest = (this.isolates.get(isolate) ?? 0) - 1;
+    if (rest > 0) this.isolates.set(isolate, rest);
+    else this.isolates.delete(isolate);
+  }
+
+  /** The socket's isolate, where others of its sockets are in this group. */
+  shares(isolate: string | undefined): isolate is string {
+    return isolate !== undefined && (this.isolates.get(isolate) ?? 0) > 1;
+  }
 }
 
 /** The watches of a store object: catch-up from history, then batches over an adaptive window. */
@@ -78,9 +104,10 @@ export class Sockets {
   readonly #source: WatchSource;
   readonly #fanout: Fanout;
   readonly #env: Pick<Env, 'now' | 'after' | 'uuid'>;
-  /** Batches are numbered: isolates encode one for all of their watches. */
+  /** Batches are numbered: one goes to an isolate once, which encodes it once for all of its watches. */
   readonly #id: string;
   #frames = 0;
+  readonly #kept: { id: string; frame: string | Uint8Array }[] = [];
   readonly #groups = new Map<string, Group>();
   readonly #of = new Map<HubSocket, Group>();
   /** Text sent and not yet acknowledged. Begins at 0 after a sleep: a quiet socket has nothing under way. */
@@ -144,6 +171,21 @@ export class Sockets {
     this.#unacknowledged.set(ws, Math.max(0, (this.#unacknowledged.get(ws) ?? 0) - ACK_UNITS));
   }
 
+  /** A client was told of a frame that didn't come to its isolate. */
+  again(ws: HubSocket, id: string): void {
+    const kept = this.#kept.find((k) => k.id === id);
+    if (kept && this.#sent(ws, kept.frame)) return;
+    this.leave(ws);
+    ws.close(TRY_AGAIN, 'not kept');
+  }
+
+  #keep(id: string, frame: string | Uint8Array): void {
+    this.#kept.push({ id, frame });
+    let units = 0;
+    for (const kept of this.#kept) units += kept.frame.length;
+    while (this.#kept.length > KEPT_FRAMES || units > KEPT_UNITS) units -= this.#kept.shift()?.frame.length ?? 0;
+  }
+
   #isBehind(ws: HubSocket): boolean {
     return (this.#unacknowledged.get(ws) ?? 0) > SLOW_UNITS;
   }
@@ -162,7 +204,7 @@ export class Sockets {
     this.#of.delete(ws);
     this.#unacknowledged.delete(ws);
     if (!group) return;
-    group.sockets.delete(ws);
+    group.remove(ws);
     if (group.sockets.size > 0) return;
     this.#fanout.remove(group);
     this.#waiting.delete(group);
@@ -193,7 +235,7 @@ export class Sockets {
       this.#groups.set(id, group);
       this.#fanout.add(group);
     }
-    group.sockets.add(ws);
+    group.add(ws, attachment.isolate);
     this.#of.set(ws, group);
   }
 
@@ -222,15 +264,23 @@ export class Sockets {
     this.#waiting.delete(group);
     if (group.revision === 0) return;
     const batch: Batch = { revision: group.revision, events: group.events };
-    if (group.sockets.size > 1) batch.id = `${this.#id}/${++this.#frames}`;
+    const id = `${this.#id}/${++this.#frames}`;
+    if (group.sockets.size > 1) batch.id = id;
     const frame = (group.join && encodeJoined(batch, group.join)) ?? encodeBatch(batch);
     group.events = [];
     group.revision = 0;
-    for (const ws of [...group.sockets]) {
-      if (!this.#isBehind(ws) && this.#sent(ws, frame)) continue;
+    /** Isolates to which it went. */
+    const have = new Set<string>();
+    for (const [ws, isolate] of [...group.sockets]) {
+      const shares = group.shares(isolate);
+      if (!this.#isBehind(ws) && this.#sent(ws, shares && have.has(isolate) ? SAME + id : frame)) {
+        if (shares) have.add(isolate);
+        continue;
+      }
       this.leave(ws);
       ws.close(TRY_AGAIN, 'slow');
     }
+    if (have.size > 0) this.#keep(id, frame);
   }
 
   /** False when the socket is gone already; its close event is under way. */

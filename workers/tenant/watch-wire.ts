@@ -11,6 +11,11 @@ export const ACK = 'ack';
 /** Rare enough that acknowledging costs nothing, often enough to see who doesn't read. In UTF-16 units, of binary frames in bytes. */
 export const ACK_UNITS = 4 * 1024 * 1024;
 
+/** Begins a text frame that stands for the batch of this id, which goes to another watch of the isolate. */
+export const SAME = '=';
+/** Begins the answer of a watch to whose isolate the batch of this id didn't come: it is sent whole, or the socket closed where it isn't kept any more. */
+export const AGAIN = 'again ';
+
 /** A watch as it is asked for. */
 export interface WatchRequest {
   range: Range;
@@ -18,6 +23,8 @@ export interface WatchRequest {
   select?: Selection;
   join?: EventJoin;
   assume?: Assume;
+  /** Watches of one isolate get what is equal for them once; without it a watch gets every frame whole. */
+  isolate?: string;
 }
 
 /** The URL of a watch's upgrade. The host means nothing: the stub says which object. */

@@ -1,11 +1,13 @@
 import { env } from 'cloudflare:workers';
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import { StoreError } from '../../../kube/store/store.ts';
+import { type Store, StoreError } from '../../../kube/store/store.ts';
 import { storeSuite } from '../../../kube/store/suite.ts';
 import { get, JOIN, podKey, pods, put, putPod, Tap, throwsCode, won } from '../../../kube/store/suite-kit.ts';
 import { world } from '../../../workers/env.ts';
 import { RemoteStore, type StoreStub } from '../../../workers/tenant/remote.ts';
+import { SharedFrames } from '../../../workers/tenant/sharedframes.ts';
+import { SAME } from '../../../workers/tenant/watch-wire.ts';
 import { seeded } from '../../fuzz/random.ts';
 import { type TestTenant, wakes } from './objects.ts';
 
@@ -50,6 +52,86 @@ function faulty(id: string, next: () => Fault): () => StoreStub {
 storeSuite('RemoteStore', async () => {
   const id = await newCluster();
   return { store: new RemoteStore(() => stubOf(id), world), advance: (ms) => stubOf(id).advance(ms) as Promise<void> };
+});
+
+storeSuite('RemoteStore whose watches share frames', async () => {
+  const id = await newCluster();
+  const frames = new SharedFrames(() => crypto.randomUUID());
+  return {
+    store: new RemoteStore(() => stubOf(id), world, frames),
+    advance: (ms) => stubOf(id).advance(ms) as Promise<void>,
+  };
+});
+
+/** Of an isolate that has no room for frames: each watch that is told of one misses it. */
+class Forgetful extends SharedFrames {
+  override keep(): void {}
+}
+
+storeSuite('RemoteStore whose watches miss shared frames', async () => {
+  const id = await newCluster();
+  const frames = new Forgetful(() => crypto.randomUUID());
+  return {
+    store: new RemoteStore(() => stubOf(id), world, frames),
+    advance: (ms) => stubOf(id).advance(ms) as Promise<void>,
+  };
+});
+
+/** A stub whose watches' sockets pass through `seen`. */
+function watched(id: string, seen: (socket: WebSocket) => void): () => StoreStub {
+  const fetch = async (url: string, init: RequestInit) => {
+    const response = await (stubOf(id) as unknown as Fetcher).fetch(url, init);
+    if (response.webSocket) seen(response.webSocket);
+    return response;
+  };
+  return () => new Proxy(stubOf(id), { get: (stub, name) => (name === 'fetch' ? fetch : (stub as never)[name]) });
+}
+
+it('a frame that did not come to the isolate is asked for, and read anew by revision where it is too big to be kept', async () => {
+  const id = await newCluster();
+  let connections = 0;
+  let again = 0;
+  const connect = watched(id, () => {
+    connections++;
+  });
+  class Missing extends SharedFrames {
+    override keep(): void {
+      again++;
+    }
+  }
+  const store = new RemoteStore(connect, world, new Missing(() => crypto.randomUUID()));
+  const start = await put(store, 'a');
+  const taps = [1, 2, 3].map(() => new Tap(store.watch(pods(), start)));
+  for (const tap of taps) await tap.upTo(start);
+  const small = await put(store, 'small');
+  for (const tap of taps) assert.deepEqual(await tap.take(1), [`ADDED small@${small}`]);
+  assert.deepEqual([connections, again], [3, 3]);
+  const big = await put(store, 'big', { labels: { x: 'x'.repeat(1_100_000) } });
+  for (const tap of taps) assert.deepEqual(await tap.take(1), [`ADDED big@${big}`]);
+  assert.equal(connections, 5);
+  for (const tap of taps) await tap.stop();
+});
+
+it('a frame comes whole once for all watches of an isolate that asked the same', async () => {
+  const id = await newCluster();
+  const seen = { whole: 0, same: 0 };
+  const connect = watched(id, (socket) => {
+    socket.addEventListener('message', ({ data }) => {
+      if (data instanceof ArrayBuffer) seen.whole++;
+      else if (String(data).startsWith(SAME)) seen.same++;
+    });
+  });
+  const stores = [1, 2].map(() => new RemoteStore(connect, world, new SharedFrames(() => crypto.randomUUID())));
+  const start = await put(stores[0] as Store, 'a');
+  const taps = stores.flatMap((s) => Array.from({ length: 5 }, () => new Tap(s.watch(pods(), start, { join: JOIN }))));
+  for (const tap of taps) await tap.upTo(start);
+  const revisions: number[] = [];
+  for (let i = 0; i < 20; i++) revisions.push(await put(stores[0] as Store, `p${i}`));
+  for (const tap of taps) await tap.upTo(revisions.at(-1) as number);
+  for (const tap of taps) await tap.stop();
+  // Of ten watches in two isolates; how many writes went into one frame depends on the clock.
+  assert.equal(seen.same, 4 * seen.whole);
+  assert.ok(seen.whole >= 2, `${seen.whole} whole frames`);
 });
 
 storeSuite('RemoteStore whose calls and answers get lost', async () => {
