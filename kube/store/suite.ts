@@ -2,6 +2,7 @@ import { describe, it } from 'node:test';
 import { assumeCases } from './suite-assume.ts';
 import { commitCases } from './suite-commit.ts';
 import type { Case, Harness } from './suite-kit.ts';
+import { pageCases } from './suite-pages.ts';
 import { readCases } from './suite-read.ts';
 import { versionCases } from './suite-versions.ts';
 import { watchCases } from './suite-watch.ts';
@@ -11,6 +12,7 @@ export type { Harness } from './suite-kit.ts';
 /** Every behaviour of the contract; a case runs on a fresh store. */
 export const storeCases: readonly Case[] = [
   ...readCases,
+  ...pageCases,
   ...commitCases,
   ...assumeCases,
   ...watchCases,
