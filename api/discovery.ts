@@ -1,4 +1,5 @@
 import { printJson } from '../kube/codec/json.ts';
+import { fnv1aLane } from '../kube/meta/hash.ts';
 import type { JsonObject } from '../kube/meta/json.ts';
 import { apiGroups, findResource } from '../kube/schema/resources.ts';
 import type { SchemaRef } from '../kube/schema/schema.ts';
@@ -179,9 +180,9 @@ export function documentOf(object: JsonObject): Document {
 export function tagOf(text: string): string {
   let out = '';
   for (let lane = 0; lane < 4; lane++) {
-    let h = 0x811c9dc5 ^ (lane * 0x9e3779b1);
-    for (let i = 0; i < text.length; i++) h = Math.imul(h ^ text.charCodeAt(i), 0x01000193);
-    out += (h >>> 0).toString(16).padStart(8, '0');
+    out += fnv1aLane(text, lane * 0x9e3779b1)
+      .toString(16)
+      .padStart(8, '0');
   }
   return out.toUpperCase();
 }

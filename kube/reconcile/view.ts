@@ -1,3 +1,4 @@
+import { fnv1a } from '../meta/hash.ts';
 import type { Key } from '../store/store.ts';
 import type { View } from './controller.ts';
 import type { Projection } from './projection.ts';
@@ -36,8 +37,7 @@ const ALPHABET = 'bcdfghjklmnpqrstvwxz2456789';
 
 /** n characters that depend on the seed alone (FNV-1a, then xorshift): a plan computed twice names the same things. */
 export function suffix(seed: string, n: number): string {
-  let h = 0x811c9dc5;
-  for (let i = 0; i < seed.length; i++) h = Math.imul(h ^ seed.charCodeAt(i), 0x01000193);
+  let h = fnv1a(seed);
   let out = '';
   for (let i = 0; i < n; i++) {
     h ^= h << 13;

@@ -1,3 +1,4 @@
+import { fnv1a } from '../meta/hash.ts';
 import type { Json } from '../meta/json.ts';
 import type { GroupVersionKind } from '../meta/object.ts';
 import * as code from './encoding.ts';
@@ -204,19 +205,13 @@ function kind({ group, version, kind: name }: GroupVersionKind): Struct | undefi
   return meta ? find(`${META}.${name}`) : undefined;
 }
 
-/** FNV-1a, 32 bits: short, and good enough to tell two releases' data apart. */
-function fnv(text: string, seed: number): number {
-  let h = seed;
-  for (let i = 0; i < text.length; i++) h = Math.imul(h ^ text.charCodeAt(i), 0x01000193);
-  return h >>> 0;
-}
-
+/** Short, and good enough to tell two releases' data apart. */
 function hash(gvk: GroupVersionKind): string {
   const root = kind(gvk);
   if (!root) return '';
   const known = hashes.get(root.name);
   if (known) return known;
-  let h = 0x811c9dc5;
+  let h = fnv1a('');
   const seen = new Set<Struct>();
   const visit = (t: Type): void => {
     if (t.is === 'list') visit(t.items);
@@ -227,8 +222,8 @@ function hash(gvk: GroupVersionKind): string {
     if (seen.has(s)) return;
     seen.add(s);
     for (const f of s.fields.values()) {
-      h = fnv(`${f.name}${f.type.is}${f.always ? '!' : ''}`, h);
-      if (f.default !== undefined) h = fnv(JSON.stringify(f.default), h);
+      h = fnv1a(`${f.name}${f.type.is}${f.always ? '!' : ''}`, h);
+      if (f.default !== undefined) h = fnv1a(JSON.stringify(f.default), h);
       visit(f.type);
     }
   };

@@ -1,4 +1,5 @@
 import type { Env } from '../../kube/meta/env.ts';
+import { fnv1aLane } from '../../kube/meta/hash.ts';
 import { RuntimeError } from './error.ts';
 import type { Image, ImageSpec } from './messages.ts';
 import { normalizeReference } from './reference.ts';
@@ -24,9 +25,7 @@ const DEFAULT_SIZE = 1_000_000;
 function fakeDigest(text: string): string {
   let out = '';
   for (let word = 0; word < 8; word++) {
-    let h = 0x811c9dc5 ^ word;
-    for (let i = 0; i < text.length; i++) h = Math.imul(h ^ text.charCodeAt(i), 0x01000193);
-    out += (h >>> 0).toString(16).padStart(8, '0');
+    out += fnv1aLane(text, word).toString(16).padStart(8, '0');
   }
   return `sha256:${out}`;
 }

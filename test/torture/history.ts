@@ -1,4 +1,5 @@
 import { readFileSync, writeFileSync } from 'node:fs';
+import { fnv1a } from '../../kube/meta/hash.ts';
 
 // What a run recorded. All times are ticks: one process counts everything that it does or learns, so they say what came before what.
 
@@ -88,15 +89,10 @@ export interface History {
 
 /** Contents that depend on the write alone, so that a torn one is noticed. */
 export const COLOURS = ['red', 'green', 'blue'] as const;
-const digest = (id: string): number => {
-  let h = 0x811c9dc5;
-  for (let i = 0; i < id.length; i++) h = Math.imul(h ^ id.charCodeAt(i), 0x01000193);
-  return h >>> 0;
-};
-export const colourOf = (v: string): string => COLOURS[digest(v) % COLOURS.length] ?? 'red';
+export const colourOf = (v: string): string => COLOURS[fnv1a(v) % COLOURS.length] ?? 'red';
 /** Most bodies are small, a few are some 20 KB. */
 export const padOf = (v: string): string => {
-  const h = digest(`pad${v}`);
+  const h = fnv1a(`pad${v}`);
   return v.repeat(Math.ceil((h % 64 === 0 ? 20_000 : h % 600) / v.length));
 };
 

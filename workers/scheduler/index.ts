@@ -1,4 +1,5 @@
 import { kindByStorage } from '../../kube/kinds/index.ts';
+import { fnv1a } from '../../kube/meta/hash.ts';
 import { formatTime, timeToMillis } from '../../kube/meta/time.ts';
 import type { Controller, Plan, Row, View, Write } from '../../kube/reconcile/controller.ts';
 import { keyOf, parseKey } from '../../kube/store/key.ts';
@@ -16,11 +17,7 @@ const pods = needKind(kindByStorage, 'pods');
 const nodes = needKind(kindByStorage, 'nodes');
 
 /** A text's place in [0, 1): ties among nodes fall by it, the same each time a plan is made again. */
-function tieOf(text: string): number {
-  let h = 0x811c9dc5;
-  for (let i = 0; i < text.length; i++) h = Math.imul(h ^ text.charCodeAt(i), 0x01000193);
-  return (h >>> 0) / 2 ** 32;
-}
+const tieOf = (text: string): number => fnv1a(text) / 2 ** 32;
 
 /** kube-scheduler: one snapshot a round, pods by priority and age, each placement assumed for those after it. */
 export const scheduler: Controller = {

@@ -1,5 +1,6 @@
 import { policyOf } from '../../kinds/policy.ts';
 import type { Facts } from '../../meta/facts.ts';
+import { fnv1aLane } from '../../meta/hash.ts';
 import type { JsonObject } from '../../meta/json.ts';
 import { apiVersionOf, groupResource } from '../../meta/object.ts';
 import { keyOf } from '../key.ts';
@@ -62,8 +63,7 @@ export function baseRow(o: BaseObject): BaseRow {
 function uidOf(key: Key): string {
   let hex = '';
   for (let lane = 0; lane < 4; lane++) {
-    let h = 0x811c9dc5 ^ Math.imul(lane + 1, 0x9e3779b1);
-    for (let i = 0; i < key.length; i++) h = Math.imul(h ^ key.charCodeAt(i), 0x01000193);
+    let h = fnv1aLane(key, Math.imul(lane + 1, 0x9e3779b1));
     h = Math.imul(h ^ (h >>> 15), 0x2c1b3c6d);
     h ^= h >>> 13;
     hex += (h >>> 0).toString(16).padStart(8, '0');
