@@ -1,3 +1,4 @@
+import { hexOf } from '../kube/codec/hex.ts';
 import { JsonError, parseBody, textOf, typeMetaOf } from '../kube/codec/json.ts';
 import { duplicateFields } from '../kube/codec/json-duplicates.ts';
 import {
@@ -152,8 +153,7 @@ function unreadable(e: unknown, bytes: Uint8Array, target: Target): StatusError 
 function summary(bytes: Uint8Array): string {
   if (bytes.length === 0) return '<empty>';
   const head = bytes.subarray(0, SUMMARY_BYTES);
-  const text =
-    bytes[0] === 0x7b ? decoder.decode(head) : [...head].map((b) => b.toString(16).padStart(2, '0')).join('');
+  const text = bytes[0] === 0x7b ? decoder.decode(head) : hexOf(head);
   return bytes.length > SUMMARY_BYTES ? `${text} ...` : text;
 }
 

@@ -1,3 +1,5 @@
+import { hexOf } from '../../kube/codec/hex.ts';
+
 /** One element of DER: its tag and where its content is. */
 interface Element {
   tag: number;
@@ -61,5 +63,4 @@ function element(der: Uint8Array, at: number): Element {
   return { tag, from, to: from + length };
 }
 
-const hex = (der: Uint8Array, e: Element): string =>
-  [...der.subarray(e.from, e.to)].map((b) => b.toString(16).padStart(2, '0')).join('');
+const hex = (der: Uint8Array, e: Element): string => hexOf(der.subarray(e.from, e.to));

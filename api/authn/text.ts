@@ -1,3 +1,5 @@
+import { hexOf } from '../../kube/codec/hex.ts';
+
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /** Unpadded base64url of bytes. */
@@ -35,9 +37,7 @@ export function utf8Text(bytes: Uint8Array): string | null {
 /** Lower-case hex of the SHA-256 of a text. */
 export async function sha256Hex(text: string): Promise<string> {
   const hash = new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text)));
-  let hex = '';
-  for (const b of hash) hex += b.toString(16).padStart(2, '0');
-  return hex;
+  return hexOf(hash);
 }
 
 /** Compares two texts without telling by time where they differ. */

@@ -6,6 +6,7 @@ import { schemas } from '../schema/schemas.ts';
 import { bytesOfBase64 } from './base64.ts';
 import { joinBytes } from './framing.ts';
 import { vectors, watchEvent } from './generated/vectors.ts';
+import { hexOf } from './hex.ts';
 import { parseJson, printJson, printPretty } from './json.ts';
 import {
   decodeEnvelope,
@@ -30,7 +31,6 @@ function bytes(base64: string): Uint8Array {
   assert.ok(typeof b !== 'number');
   return b;
 }
-const hex = (b: Uint8Array) => Array.from(b, (x) => x.toString(16).padStart(2, '0')).join('');
 const unhex = (s: string) => Uint8Array.from(s.match(/../g) ?? [], (x) => Number.parseInt(x, 16));
 
 /** A struct of numbered fields, for shapes that no built-in kind has. */
@@ -69,23 +69,23 @@ test('objects are written as the bytes of Kubernetes, and read back', () => {
   for (const v of vectors) {
     const o = parseJson(v.json) as JsonObject;
     const want = bytes(v.proto);
-    assert.equal(hex(encodeObject(structOf(o), o)), hex(want), v.name);
+    assert.equal(hexOf(encodeObject(structOf(o), o)), hexOf(want), v.name);
     const e = decodeEnvelope(want);
     assert.deepEqual([e.apiVersion, e.kind], [o.apiVersion, o.kind]);
     const read: JsonObject = { apiVersion: e.apiVersion, kind: e.kind, ...decodeProto(structOf(o), e.raw) };
     assert.deepEqual(asPrinted(read, o), asPrinted(o, o), v.name);
-    assert.equal(hex(encodeObject(structOf(o), read)), hex(want), v.name);
+    assert.equal(hexOf(encodeObject(structOf(o), read)), hexOf(want), v.name);
   }
 });
 
 test('a list made in pieces has the bytes of the whole', () => {
   const list = parseJson(vectors.find((v) => v.name === 'a PodList')?.json ?? '') as JsonObject;
   const podStruct = structOf({ apiVersion: 'v1', kind: 'Pod' });
-  const whole = (items: Json[]) => hex(encodeObject(structOf(list), { ...list, items }));
+  const whole = (items: Json[]) => hexOf(encodeObject(structOf(list), { ...list, items }));
   const between = (items: Uint8Array[]) => {
     const size = items.reduce((n, p) => n + p.length, 0);
     const [head, tail] = listEnvelope(structOf(list), list, size);
-    return hex(joinBytes([head, ...items, tail]));
+    return hexOf(joinBytes([head, ...items, tail]));
   };
   const items = list.items as JsonObject[];
   assert.equal(between(items.map((i) => encodeItem(podStruct, i))), whole(items));
@@ -110,17 +110,17 @@ test('a list made in pieces has the bytes of the whole', () => {
 test('a watch event holds an enveloped object and has no envelope of its own', () => {
   const want = bytes(watchEvent);
   const object = bytes(vectors.find((v) => v.name === 'a Service')?.proto ?? '');
-  assert.equal(hex(encodeWatchEvent('ADDED', object)), hex(want));
+  assert.equal(hexOf(encodeWatchEvent('ADDED', object)), hexOf(want));
   const event = decodeWatchEvent(want);
   assert.equal(event.type, 'ADDED');
-  assert.equal(hex(event.object), hex(object));
+  assert.equal(hexOf(event.object), hexOf(object));
 });
 
 test('an envelope is opened and closed', () => {
   const raw = Uint8Array.of(10, 1, 97);
   const b = encodeEnvelope('apps/v1', 'Deployment', raw);
   assert.ok(hasMagic(b));
-  assert.equal(hex(b), `6b387300${'0a150a07617070732f7631120a4465706c6f796d656e74'}12030a01611a002200`);
+  assert.equal(hexOf(b), `6b387300${'0a150a07617070732f7631120a4465706c6f796d656e74'}12030a01611a002200`);
   assert.deepEqual(decodeEnvelope(b), {
     apiVersion: 'apps/v1',
     kind: 'Deployment',
@@ -182,7 +182,7 @@ const VALUES: [string, Struct, Json | undefined, string][] = [
 
 test('every kind of value has its bytes, and is read back', () => {
   for (const [name, s, value, want] of VALUES) {
-    assert.equal(hex(encodeProto(s, { v: value })), want, name);
+    assert.equal(hexOf(encodeProto(s, { v: value })), want, name);
     const back = decodeProto(s, unhex(want)).v;
     const expected = typeof value === 'object' && value !== null && 'a' in value && value.a === 1n ? { a: 1 } : value;
     assert.deepEqual(back, expected, name);
@@ -214,7 +214,7 @@ test('absent members of a struct are written as zeros of its type', () => {
     { name: 't', type: { is: 'string', format: 'time' } },
     { name: 'i', type: { is: 'string', format: 'int-or-string' } },
   );
-  assert.equal(hex(encodeProto(s, {})), '0a040a0010001a030a01302200' + '2a06080010001a00');
+  assert.equal(hexOf(encodeProto(s, {})), '0a040a0010001a030a01302200' + '2a06080010001a00');
 });
 
 test('unknown fields are dropped, packed numbers read, a message that comes twice merged', () => {
@@ -325,8 +325,8 @@ test('JSON text goes to the same bytes as the object that it is', () => {
     const o = parseJson(v.json) as JsonObject;
     const text = printJson(o);
     assert.equal(
-      hex(transcodeObject(structOf(o), text, String(o.apiVersion), String(o.kind))),
-      hex(bytes(v.proto)),
+      hexOf(transcodeObject(structOf(o), text, String(o.apiVersion), String(o.kind))),
+      hexOf(bytes(v.proto)),
       v.name,
     );
   }
@@ -372,9 +372,9 @@ const TEXTS = [
 test('JSON text of every shape goes to the same bytes as its value, spaces or none', () => {
   for (const text of TEXTS) {
     const value = parseJson(text) as JsonObject;
-    const want = hex(encodeProto(rich, value));
-    assert.equal(hex(transcodeProto(rich, text)), want, text.slice(0, 200));
-    assert.equal(hex(transcodeProto(rich, printPretty(value))), want, text.slice(0, 200));
+    const want = hexOf(encodeProto(rich, value));
+    assert.equal(hexOf(transcodeProto(rich, text)), want, text.slice(0, 200));
+    assert.equal(hexOf(transcodeProto(rich, printPretty(value))), want, text.slice(0, 200));
   }
 });
 

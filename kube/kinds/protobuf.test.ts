@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { joinBytes } from '../codec/framing.ts';
+import { hexOf } from '../codec/hex.ts';
 import { parseJson, printJson } from '../codec/json.ts';
 import { encodeItem, encodeObject, transcodeItems, transcodeObject } from '../codec/protobuf.ts';
 import type { Json, JsonObject } from '../meta/json.ts';
@@ -131,8 +132,6 @@ function objectOf(struct: Struct, depth: number): JsonObject {
   return Object.fromEntries(members);
 }
 
-const hex = (bytes: Uint8Array): string => Array.from(bytes, (b) => b.toString(16).padStart(2, '0')).join('');
-
 const structs = kinds.flatMap((k) =>
   k.served.map((ref) => ({ apiVersion: apiVersionOf(ref), kind: ref.kind, struct: schemas.kind(ref) as Struct })),
 );
@@ -145,14 +144,14 @@ test('the stored text of an object of any kind goes to the bytes of the object',
       const first = seed;
       const text = printJson(objectOf(struct, 0));
       const object = parseJson(text) as JsonObject;
-      const want = hex(encodeObject(struct, object, apiVersion, kind));
-      const found = hex(transcodeObject(struct, text, apiVersion, kind));
+      const want = hexOf(encodeObject(struct, object, apiVersion, kind));
+      const found = hexOf(transcodeObject(struct, text, apiVersion, kind));
       assert.equal(found, want, `${apiVersion} ${kind} of seed ${first}: ${text.slice(0, 500)}`);
       lines.push(text);
       items.push(encodeItem(struct, object));
     }
     const pieces = transcodeItems(struct, [new TextEncoder().encode(lines.join('\n'))]);
-    assert.equal(hex(joinBytes(pieces)), hex(joinBytes(items)), `${apiVersion} ${kind} as a list`);
+    assert.equal(hexOf(joinBytes(pieces)), hexOf(joinBytes(items)), `${apiVersion} ${kind} as a list`);
   }
   assert.ok(structs.length >= KINDS_MIN, `${structs.length} kinds`);
 });
@@ -165,6 +164,6 @@ test('a kind has the same bytes whatever it was asked before', () => {
     '{"spec":{"containers":[{"name":"c","image":"i"}],"nodeName":"x"},"metadata":{"uid":"u","name":"a","namespace":"n"}}',
     '{"spec":{"nodeName":"no","nodeName":"x","containers":[{"name":"c","image":"i"}]},"metadata":{"name":"a","namespace":"n","uid":"u"}}',
   ];
-  const results = [0, 1, 2, 0, 2, 1].map((i) => hex(transcodeObject(struct, orders[i] ?? '', 'v1', 'Pod')));
+  const results = [0, 1, 2, 0, 2, 1].map((i) => hexOf(transcodeObject(struct, orders[i] ?? '', 'v1', 'Pod')));
   assert.equal(new Set(results).size, 1);
 });

@@ -1,4 +1,5 @@
 import * as v from 'valibot';
+import { hexOf } from '../codec/hex.ts';
 
 /**
  * The archive of a cluster's state at one revision, as a stream: MAGIC, then blocks. A block is a type (1 byte), the lengths of its payload as it
@@ -285,7 +286,6 @@ const sha256 = async (bytes: Uint8Array): Promise<Uint8Array> =>
   new Uint8Array(await crypto.subtle.digest('SHA-256', bytes as Uint8Array<ArrayBuffer>));
 
 const equal = (a: Uint8Array, b: Uint8Array): boolean => a.length === b.length && a.every((x, i) => x === b[i]);
-const hexOf = (bytes: Uint8Array): string => [...bytes].map((b) => b.toString(16).padStart(2, '0')).join('');
 
 const NEWLINE = 10;
 function linesOf(raw: Uint8Array): number {

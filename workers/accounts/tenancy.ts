@@ -1,4 +1,5 @@
 import * as v from 'valibot';
+import { hexOf } from '../../kube/codec/hex.ts';
 import { badRequest, expired, forbidden, internal, notFound, tooMany, unauthorized } from '../../kube/meta/status.ts';
 import { formatTime } from '../../kube/meta/time.ts';
 import type { Bindings } from '../bindings.ts';
@@ -100,8 +101,7 @@ export async function checkOperator(b: Bindings, header: string | undefined): Pr
   const token = /^Bearer (\S+)$/i.exec(header ?? '')?.[1];
   if (token === undefined) throw unauthorized();
   const hash = new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(token)));
-  const hex = [...hash].map((x) => x.toString(16).padStart(2, '0')).join('');
   if (b.OPERATOR_TOKEN_SHA256 === '')
     throw forbidden({ group: '', resource: '' }, '', 'this endpoint has no operator token');
-  if (hex !== b.OPERATOR_TOKEN_SHA256) throw unauthorized();
+  if (hexOf(hash) !== b.OPERATOR_TOKEN_SHA256) throw unauthorized();
 }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { hexOf } from '../../codec/hex.ts';
 import { isSpliceable } from '../splice.ts';
 import { baseLayer, layerText } from './base.ts';
 
@@ -8,8 +9,7 @@ const row = (key: string) => JSON.parse(rows.find((r) => r.key === key)?.text ??
 
 test('the hash is that of the content: run tools/bootstrap/generate.ts when it is not', async () => {
   const bytes = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(layerText()));
-  const hex = [...new Uint8Array(bytes)].map((b) => b.toString(16).padStart(2, '0')).join('');
-  assert.equal(hash, hex.slice(0, 32));
+  assert.equal(hash, hexOf(new Uint8Array(bytes)).slice(0, 32));
 });
 
 test('rows are in key order, in the stored form, with uids of their own', () => {
