@@ -3,6 +3,7 @@ import { GROUPS, serviceAccountGroups, serviceAccountName } from '../api/authn/u
 import type { Api } from '../api/server.ts';
 import type { FieldRequirement } from '../kube/meta/selectors.ts';
 import { type Interest, matches } from '../kube/store/interest.ts';
+import { rangeUnder } from '../kube/store/key.ts';
 import { withMembers } from '../kube/store/members.ts';
 import { placement } from '../kube/store/placement.ts';
 import type { Entry, Fence, Revision, Store } from '../kube/store/store.ts';
@@ -130,8 +131,7 @@ async function snapshotOf(store: Store, interest: Interest): Promise<{ revision:
   const entries: Entry[] = [];
   let revision = Number.POSITIVE_INFINITY;
   for (const namespace of namespaces) {
-    const prefix = namespace === '' ? resource : `${resource}/${namespace}`;
-    const range = { from: `${prefix}/`, to: `${prefix}0` };
+    const range = rangeUnder(namespace === '' ? resource : `${resource}/${namespace}`);
     for (let after: string | undefined; ; ) {
       const page = await store.read(range, { select, ...(after === undefined ? {} : { after }) });
       if (!page.ok) throw new Error('a read without assumptions was called stale');

@@ -14,9 +14,11 @@ export function rangeOf(group: string, plural: string, namespace = '', name = ''
     const key = keyOf(group, plural, namespace, name);
     return { from: key, to: `${key}\0` };
   }
-  // '0' is the byte after '/', so this is exactly the keys that begin with the prefix.
-  return namespace === '' ? { from: `${r}/`, to: `${r}0` } : { from: `${r}/${namespace}/`, to: `${r}/${namespace}0` };
+  return rangeUnder(namespace === '' ? r : `${r}/${namespace}`);
 }
+
+/** The keys that begin with a groupResource, or with one and a namespace: '0' is the byte after '/'. */
+export const rangeUnder = (prefix: string): Range => ({ from: `${prefix}/`, to: `${prefix}0` });
 
 /** The groupResource that a key begins with: what parseKey() calls `resource`, without the rest. */
 export const resourceOfKey = (key: Key): string => key.slice(0, key.indexOf('/'));

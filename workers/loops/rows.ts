@@ -1,8 +1,8 @@
 import { parseJson } from '../../kube/codec/json.ts';
 import type { JsonObject } from '../../kube/meta/json.ts';
 import type { Row } from '../../kube/reconcile/controller.ts';
-import { lowerBound, parseKey, resourceOfKey } from '../../kube/store/key.ts';
-import type { Key } from '../../kube/store/store.ts';
+import { lowerBound, parseKey, rangeUnder, resourceOfKey } from '../../kube/store/key.ts';
+import type { Key, Range } from '../../kube/store/store.ts';
 
 /** A row as SQLite has it: parsed when somebody looks at it. */
 export interface StoredRow {
@@ -44,7 +44,7 @@ export class RowMemory {
     const table = this.#tables.get(resource);
     if (table === undefined) return [];
     const { keys } = table;
-    const part = namespace === '' ? keys : keys.slice(...range(keys, `${resource}/${namespace}`));
+    const part = namespace === '' ? keys : keys.slice(...placeOf(keys, rangeUnder(`${resource}/${namespace}`)));
     return part.flatMap((key) => parsed(table, key) ?? []);
   }
   namespaces(resource: string): string[] {
@@ -55,7 +55,7 @@ export class RowMemory {
       const { namespace } = parseKey(keys[at] ?? '');
       if (namespace === '') break;
       found.push(namespace);
-      at = lowerBound(keys, `${resource}/${namespace}0`);
+      at = lowerBound(keys, rangeUnder(`${resource}/${namespace}`).to);
     }
     return found;
   }
@@ -113,8 +113,8 @@ function parsed(table: Table, key: Key): Row | undefined {
   return full;
 }
 
-/** The keys below a prefix: '0' is the byte after '/'. */
-const range = (keys: readonly Key[], prefix: string): [number, number] => [
-  lowerBound(keys, `${prefix}/`),
-  lowerBound(keys, `${prefix}0`),
+/** Where the keys of a range stand. */
+const placeOf = (keys: readonly Key[], { from, to }: Range): [number, number] => [
+  lowerBound(keys, from),
+  lowerBound(keys, to),
 ];
