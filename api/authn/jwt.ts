@@ -1,6 +1,5 @@
 import { compactVerify, decodeJwt, decodeProtectedHeader, SignJWT } from 'jose';
 import { isObject, type JsonObject } from '../../kube/meta/json.ts';
-import { keyOf } from '../../kube/store/key.ts';
 import type { ClusterContext, ClusterKeys, User } from '../attributes.ts';
 import { type Claims, type Ref, readClaims, timeProblem, userOf, writeClaims } from './claims.ts';
 import { type KeySet, keySet } from './keys.ts';
@@ -165,6 +164,3 @@ export async function openIdConfiguration(keys: ClusterKeys, url: string): Promi
 }
 /** Upstream's Cache-Control max-age of both documents. */
 export const DISCOVERY_MAX_AGE_SECONDS = 3_600;
-
-/** The key of a ServiceAccount: what a token's first bound object is. */
-export const serviceAccountKey = (namespace: string, name: string) => keyOf('', 'serviceaccounts', namespace, name);

@@ -22,8 +22,6 @@ export const bool = (v: Json | undefined): boolean => v === true;
 export const has = (v: Json | undefined): boolean => v !== undefined && v !== null;
 /** A map of texts. */
 export const texts = (v: Json | undefined): Record<string, string> => obj(v) as Record<string, string>;
-/** An int-or-string as text. */
-export const intOrText = (v: Json | undefined): string => (has(v) ? String(v) : '');
 
 /** The member as an object that can be written to; made when absent. */
 export function make(o: JsonObject, name: string): JsonObject {

@@ -49,13 +49,6 @@ export function onlyStatus(next: KubeObject, prev: KubeObject): void {
 }
 const NOT_BODY = new Set(['apiVersion', 'kind', 'metadata', 'status']);
 
-/** Everything of prev but one top-level member, for subresources that change only that member. */
-export function onlyMember(next: KubeObject, prev: KubeObject, member: string): void {
-  for (const m of Object.keys(next)) if (m !== member && !KEEP.has(m) && !(m in prev)) delete next[m];
-  for (const m in prev) if (m !== member && !KEEP.has(m)) next[m] = prev[m];
-}
-const KEEP = new Set(['apiVersion', 'kind', 'metadata']);
-
 /**
  * The generic part of a strategy around the kind's own: status, generation, metadata's validation, in the order of upstream's
  * rest.BeforeCreate and rest.BeforeUpdate.

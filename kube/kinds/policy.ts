@@ -89,9 +89,6 @@ export function policyOf(resource: string, object: KubeObject): string | undefin
   return part === undefined ? undefined : canonical(part);
 }
 
-/** The resources that policyOf answers for: what a View holds. */
-export const POLICY_RESOURCES: readonly string[] = Object.keys(DECIDING);
-
 /** JSON text with sorted keys and no absent members; equal values give equal texts. */
 function canonical(v: Json): string {
   if (Array.isArray(v)) return `[${v.map(canonical).join(',')}]`;

@@ -24,7 +24,6 @@ const WILDCARD = `\\*\\.${SUBDOMAIN}`;
 const LABEL_KEY = '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]';
 const LABEL_VALUE = `(${LABEL_KEY})?`;
 const C_IDENTIFIER = '[A-Za-z_][A-Za-z0-9_]*';
-const ENV_VAR = '[-._a-zA-Z][-._a-zA-Z0-9]*';
 const CONFIG_KEY = '[-._a-zA-Z0-9]+';
 const PERCENT = '[0-9]+%';
 const HEADER = '[-A-Za-z0-9]+';
@@ -40,7 +39,6 @@ const wildcardRe = whole(WILDCARD);
 const labelKeyRe = whole(LABEL_KEY);
 const labelValueRe = whole(LABEL_VALUE);
 const cIdentifierRe = whole(C_IDENTIFIER);
-const envVarRe = whole(ENV_VAR);
 const configKeyRe = whole(CONFIG_KEY);
 const percentRe = whole(PERCENT);
 const headerRe = whole(HEADER);
@@ -90,8 +88,6 @@ const VALUE_TEXT =
   "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character";
 const C_TEXT =
   "a valid C identifier must start with alphabetic character or '_', followed by a string of alphanumeric characters or '_'";
-const ENV_TEXT =
-  "a valid environment variable name must consist of alphabetic characters, digits, '_', '-', or '.', and must not start with a digit";
 const RELAXED_ENV_TEXT =
   "a valid environment variable name must consist only of printable ASCII characters other than '='";
 const CONFIG_KEY_TEXT = "a valid config key must consist of alphanumeric characters, '-', '_' or '.'";
@@ -187,11 +183,6 @@ function dotPrefix(value: string): string[] {
   if (value === '..') return ["must not be '..'"];
   return value.startsWith('..') ? ["must not start with '..'"] : [];
 }
-/** An environment variable's name, as strict as it was before relaxed names. */
-export function envVarName(value: string): readonly string[] {
-  const shape = envVarRe.test(value) ? [] : [regexError(ENV_TEXT, ENV_VAR, 'my.env-name', 'MY_ENV.NAME', 'MyEnvName1')];
-  return [...shape, ...dotPrefix(value)];
-}
 /** An environment variable's name: any printable ASCII but `=`. */
 export function relaxedEnvVarName(value: string): readonly string[] {
   if (value === '') return ['environment variable name must be non-empty'];
@@ -248,11 +239,6 @@ const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 export function uuid(value: string): readonly string[] {
   return UUID.test(value) ? NONE : ['must be a lowercase UUID in 8-4-4-4-12 format'];
 }
-/** An int64 as canonical decimal text, as resourceVersion is. */
-export function decimalInteger(value: string): readonly string[] {
-  if (value === '') return ['must be non-empty'];
-  return /^(?:0|-?[1-9][0-9]*)$/.test(value) ? NONE : ['must be a valid decimal integer in canonical form'];
-}
 
 /** How a kind names its objects: `prefix` is true for generateName, whose trailing dash is allowed. */
 export type NameCheck = (name: string, prefix: boolean) => readonly string[];
@@ -260,20 +246,9 @@ const masked = (name: string, prefix: boolean) =>
   prefix && name.length > 1 && name.endsWith('-') ? `${name.slice(0, -2)}a` : name;
 export const nameIsDnsSubdomain: NameCheck = (name, prefix) => dns1123Subdomain(masked(name, prefix));
 export const nameIsDnsLabel: NameCheck = (name, prefix) => dns1123Label(masked(name, prefix));
-export const nameIsDns1035Label: NameCheck = (name, prefix) => dns1035Label(masked(name, prefix));
 export const nameIsPathSegment: NameCheck = (name, prefix) =>
   prefix ? pathSegmentPrefix(name) : pathSegmentName(name);
 
-/** A domain of three or more segments (signer names and the like). */
-export function fullyQualifiedName(path: string, name: string): Issue[] {
-  if (name === '') return [required(path)];
-  const problems = dns1123Subdomain(name);
-  if (problems.length > 0) return [invalid(path, name, problems.join(','))];
-  if (name.split('.').length < 3) {
-    return [invalid(path, name, 'should be a domain with at least three segments separated by dots')];
-  }
-  return [];
-}
 /** `acme.io/foo`: a domain and a path. */
 export function domainPrefixedPath(path: string, value: string): Issue[] {
   if (value === '') return [required(path)];
@@ -287,16 +262,6 @@ export function domainPrefixedPath(path: string, value: string): Issue[] {
   if (!httpPathRe.test(rest)) issues.push(invalid(path, rest, regexError('Invalid path', HTTP_PATH)));
   return issues;
 }
-/** `acme.io/foo`: a label key with its prefix. */
-export function domainPrefixedKey(path: string, value: string): Issue[] {
-  if (value === '') return [required(path)];
-  const issues = qualifiedName(value).map((p) => invalid(path, value, p));
-  if (issues.length === 0 && !value.includes('/')) {
-    issues.push(invalid(path, value, 'must be a domain-prefixed key (such as "acme.io/foo")'));
-  }
-  return issues;
-}
-
 /** A map of labels (metav1 ValidateLabels). */
 export function validateLabels(path: string, labels: Record<string, string> | undefined): Issue[] {
   const issues: Issue[] = [];

@@ -35,7 +35,6 @@ export interface Verdicts {
   /** Which probe failed: to be killed and, as the policy says, started again. */
   dead: ReadonlyMap<string, Failed>;
 }
-export const NO_VERDICTS: Verdicts = { started: new Set(), dead: new Map() };
 
 export type Action =
   | { do: 'sandbox'; attempt: number; stop?: string }

@@ -1,5 +1,4 @@
 import type { Env } from '../../kube/meta/env.ts';
-import { type Placement, storeName } from '../../kube/store/placement.ts';
 import {
   type Assume,
   type Batch,
@@ -166,24 +165,6 @@ const FULL_SECONDS = 5;
  * went through just before: only a repeat tells them.
  */
 export const isFull = (e: unknown): boolean => textOf(e).includes('SQLITE_FULL');
-
-/** The stores of one cluster by part: what every caller gets its stores from, with placement(). */
-export function clusterStores(
-  objects: { getByName(name: string): unknown },
-  cluster: string,
-  env: RemoteEnv,
-): (part: Placement) => RemoteStore {
-  const stores = new Map<Placement, RemoteStore>();
-  return (part) => {
-    let store = stores.get(part);
-    if (!store) {
-      const name = storeName(cluster, part);
-      store = new RemoteStore(() => objects.getByName(name) as StoreStub, env);
-      stores.set(part, store);
-    }
-    return store;
-  };
-}
 
 /** The object's own answer in an error that crossed RPC; null when the call got lost on the way. */
 export function storeErrorOf(e: unknown): StoreError | null {
