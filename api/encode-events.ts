@@ -16,7 +16,7 @@ import type { Struct } from '../kube/schema/schema.ts';
 import { spliceItem } from '../kube/store/splice.ts';
 import type { Batch, EventJoin, Revision, WatchEvent } from '../kube/store/store.ts';
 import type { Call } from './call.ts';
-import { tableOptions } from './encode.ts';
+import { META, tableOptions } from './encode.ts';
 import type { Resource } from './parts.ts';
 import { isCurrent, objectOf, spliced } from './row.ts';
 
@@ -35,7 +35,6 @@ export interface EventEncoder {
 
 const utf8 = new TextEncoder();
 const END = utf8.encode('}\n');
-const META = 'io.k8s.apimachinery.pkg.apis.meta.v1';
 
 /** The encoder that a watch needs. */
 export function eventEncoder(call: Call, resource: Resource): EventEncoder {

@@ -56,7 +56,7 @@ export function encodeObject(call: Call, resource: Resource, object: KubeObject,
   return encodeText(table, out, pretty);
 }
 
-/** A list, transformed and encoded as negotiated. */
+/** A list of objects in hand, transformed and encoded as negotiated; in protobuf only what is transformed. */
 export function encodeList(
   call: Call,
   resource: Resource,
@@ -86,12 +86,6 @@ export function tableOptions(call: Call): Parameters<typeof toTable>[2] & { now:
 function plainList(call: Call, resource: Resource, metadata: JsonObject, items: readonly KubeObject[]): Encoded {
   const { out, pretty } = call;
   const list: JsonObject = { kind: `${resource.ref.kind}List`, apiVersion: resource.apiVersion, metadata };
-  if (out.type === PROTOBUF_TYPE) {
-    return {
-      type: PROTOBUF_TYPE,
-      body: protoObject(listStruct(resource, call.parts.schemas), { ...list, items: [...items] }),
-    };
-  }
   list.items = resource.custom ? [...items] : items.map(({ kind: _k, apiVersion: _a, ...item }) => item as JsonObject);
   return encodeText(list, out, pretty);
 }

@@ -1,6 +1,6 @@
 import { joinBytes } from './framing.ts';
+import { NEWLINE } from './json-scan.ts';
 
-const NEWLINE = 10;
 /** Lines are taken in pieces of this size, which stay in the processor's cache together with what is made of them. */
 export const PIECE_BYTES = 128 * 1024;
 

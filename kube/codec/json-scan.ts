@@ -9,6 +9,8 @@ export const LIST_END = 93;
 export const COMMA = 44;
 export const COLON = 58;
 export const SPACE = 32;
+/** Between texts that stand on a line each. */
+export const NEWLINE = 10;
 const BACKSLASH = 92;
 
 // Over the text that a buffer holds, which must be valid JSON: only what was parsed or printed before. Every search stops at the quote behind the text.
@@ -43,7 +45,7 @@ function endOfEscaped(b: Uint8Array, from: number): number {
 }
 
 /** Where a number, true, false or null ends. */
-export function endOfPlain(b: Uint8Array, from: number): number {
+function endOfPlain(b: Uint8Array, from: number): number {
   for (let i = from + 1; ; i++) {
     const c = b[i] as number;
     if (c === COMMA || c === OBJECT_END || c === LIST_END || c <= SPACE || c === QUOTE) return i;

@@ -1,11 +1,9 @@
 import { linesOf, PIECE_BYTES } from './json-lines.ts';
-import { endOfValue } from './json-scan.ts';
+import { endOfValue, NEWLINE, OBJECT_END } from './json-scan.ts';
 import { BackBuffer } from './proto-buffer.ts';
 
 /** What a line begins with: `{"metadata":`. */
 const HEAD = 12;
-const NEWLINE = 10;
-const OBJECT_END = 125;
 
 const utf8 = new TextEncoder();
 const text = new BackBuffer();

@@ -1,7 +1,7 @@
 import type { Struct } from '../schema/schema.ts';
 import type { Found, ItemCache, Shelf } from './item-cache.ts';
 import { linesOf, PIECE_BYTES } from './json-lines.ts';
-import { QUOTE } from './json-scan.ts';
+import { NEWLINE, QUOTE } from './json-scan.ts';
 import { BackBuffer } from './proto-buffer.ts';
 import { type Plan, planOf } from './proto-plan.ts';
 import { beginLines, endOfLine, readLine, writeLine } from './proto-transcode.ts';
@@ -12,7 +12,6 @@ export const ITEMS = 18;
 const LINE = 4;
 /** What a line begins with that the store joined: `{"metadata":{"resourceVersion":"`; the revision follows. */
 const HEAD = 32;
-const NEWLINE = 10;
 
 const out = new BackBuffer();
 let lines = new Int32Array(LINE << 10);

@@ -16,7 +16,6 @@ const FALSE = 102;
 const MINUS = 45;
 /** Digits that a number holds exactly. */
 const EXACT_DIGITS = 15;
-const NEWLINE = 10;
 
 const records = new Records();
 
@@ -35,7 +34,7 @@ export function beginLines(): void {
 /** Reads the line at `from`: the record for writeLine(). `endOfLine()` is behind it. */
 export function readLine(o: BackBuffer, plan: Plan, from: number, limit: number): number {
   const record = readWhole(o, keysOf(plan), from, limit);
-  if (records.at < limit && o.bytes[records.at] !== NEWLINE) throw new SyntaxError('not lines of JSON');
+  if (records.at < limit && o.bytes[records.at] !== json.NEWLINE) throw new SyntaxError('not lines of JSON');
   return record;
 }
 

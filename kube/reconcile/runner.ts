@@ -191,7 +191,7 @@ export function createRunner(
     const anew = new Set<string>();
     for (const c of moved)
       for (const resource of besideOf(c))
-        for (const n of symmetricDifference(old[c.name] ?? [], next[c.name] ?? [])) anew.add(`${resource}/${n}`);
+        for (const n of new Set(old[c.name]).symmetricDifference(new Set(next[c.name]))) anew.add(`${resource}/${n}`);
     for (const part of anew) await readAnew(part);
     projection.setMeta(BESIDE, JSON.stringify(next));
     return true;
@@ -372,11 +372,6 @@ const backoff = (failures: number) => Math.min(BACKOFF_MS * 2 ** failures, BACKO
 /** Without `roots` every object is one; with it those that match now. */
 const isRoot = (c: Controller, key: Key, entry: Entry | null): boolean =>
   c.roots === undefined || (entry !== null && matches({ resource: '', ...c.roots }, key, entry.facts));
-
-const symmetricDifference = (a: readonly string[], b: readonly string[]): string[] => [
-  ...a.filter((x) => !b.includes(x)),
-  ...b.filter((x) => !a.includes(x)),
-];
 
 function attempt<T>(f: () => T): T | Error {
   try {
