@@ -99,6 +99,10 @@ export function damage(text: string): StoreError | null {
   return DAMAGE.test(text) ? new StoreError('corrupt', `the database file is damaged: ${text}`) : null;
 }
 
+/** What an error says, without the code of ours. */
+export const textOf = (e: unknown): string =>
+  e instanceof StoreError ? e.text : e instanceof Error ? e.message : String(e);
+
 /** A JSON text of ours that stands in the tables without a checksum. Throws StoreError 'corrupt' where it is none. */
 export function kept<T>(text: string, what: string): T {
   try {

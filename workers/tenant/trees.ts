@@ -1,6 +1,6 @@
 import { StoreError } from '../../kube/store/store.ts';
 import { corruptRow } from './checksum.ts';
-import { cell, type Sql } from './sql.ts';
+import { cell, type Sql, textOf } from './sql.ts';
 
 /**
  * The trees by which rows are found. Rows have checksums; that none of them is hidden by a damaged page of such a tree SQLite tells when it looks
@@ -64,7 +64,7 @@ export function fileFindings(sql: Sql): string[] {
     try {
       return treeFindings(sql, tree, 5).map((finding) => `${tree}: ${finding}`);
     } catch (e) {
-      return [`${tree}: ${e instanceof StoreError ? e.text : (e as Error).message}`];
+      return [`${tree}: ${textOf(e)}`];
     }
   });
 }

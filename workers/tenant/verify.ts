@@ -1,7 +1,7 @@
 import { type Key, type Revision, StoreError } from '../../kube/store/store.ts';
 import { policySum } from './checksum.ts';
 import { COLUMNS, entryOf, getRow, HEAD_COLUMNS, headFrom, stands, summedOf } from './rows.ts';
-import { type Cell, cell, type Sql } from './sql.ts';
+import { type Cell, cell, type Sql, textOf } from './sql.ts';
 import type { State } from './state.ts';
 import { hasTerm, termsOf } from './terms.ts';
 import { fileFindings, TREES, treeFindings } from './trees.ts';
@@ -88,7 +88,7 @@ function attempt(s: State, step: Step, after: Cell[], report: Report): Slice {
       for (const finding of found) report(finding);
       return slice;
     } catch (e) {
-      if (limit === 1) report(String((e as Error).message));
+      if (limit === 1) report(textOf(e));
     }
   }
   // By number there is a next place to look at; a tree of keys ends where it can't be read.
@@ -96,6 +96,10 @@ function attempt(s: State, step: Step, after: Cell[], report: Report): Slice {
   const top = step.table === 'history' ? s.revision : 0;
   return typeof place === 'number' && place < top ? { rows: 0, after: [place + 1] } : { rows: 0 };
 }
+
+/** Where a table goes on whose place is in its first `columns`; undefined when fewer rows came than were asked for. */
+const following = (rows: readonly Cell[][], limit: number, columns: number): Cell[] | undefined =>
+  rows.length < limit ? undefined : rows[rows.length - 1]?.slice(0, columns);
 
 const trees: Step = {
   table: 'trees',
@@ -186,8 +190,7 @@ const newest: Step = {
       last = key;
       guarded(report, () => stands(s, key));
     }
-    const end = rows[rows.length - 1];
-    return { rows: rows.length, after: rows.length < limit ? undefined : end };
+    return { rows: rows.length, after: following(rows, limit, 2) };
   },
 };
 
@@ -219,7 +222,7 @@ const current: Step = {
           report(`${name}: its policy text is another`);
       });
     }
-    return { rows: rows.length, after: rows.length < limit ? undefined : [last] };
+    return { rows: rows.length, after: following(rows, limit, 1) };
   },
 };
 
@@ -236,8 +239,7 @@ const facts: Step = {
       summed(row, report, (head) => {
         if (!hasTerm(head.parsed, String(term))) report(`${head.key}: it does not have ${term}`);
       });
-    const end = rows[rows.length - 1];
-    return { rows: rows.length, after: end && rows.length === limit ? [end[0] ?? '', end[1] ?? ''] : undefined };
+    return { rows: rows.length, after: following(rows, limit, 2) };
   },
 };
 
@@ -262,8 +264,7 @@ const policies: Step = {
           report(`${key} at revision ${revision}: its checksum does not match`);
       });
     }
-    const end = rows[rows.length - 1]?.[0];
-    return { rows: rows.length, after: rows.length < most ? undefined : [end ?? ''] };
+    return { rows: rows.length, after: following(rows, most, 1) };
   },
 };
 
@@ -277,8 +278,7 @@ const claims: Step = {
       guarded(report, () => {
         if (!s.restoring && !stands(s, String(owner))) report(`${value} of ${pool}: its owner ${owner} does not exist`);
       });
-    const end = rows[rows.length - 1];
-    return { rows: rows.length, after: end && rows.length === limit ? [end[0] ?? '', end[1] ?? 0] : undefined };
+    return { rows: rows.length, after: following(rows, limit, 2) };
   },
 };
 
@@ -292,7 +292,7 @@ const ttl: Step = {
       guarded(report, () => {
         if (!stands(s, String(key))) report(`${key}: it has a time to live and does not exist`);
       });
-    return { rows: rows.length, after: rows.length < limit ? undefined : [rows[rows.length - 1]?.[0] ?? ''] };
+    return { rows: rows.length, after: following(rows, limit, 1) };
   },
 };
 
@@ -329,5 +329,3 @@ function summed(row: readonly Cell[], report: Report, f: (head: ReturnType<typeo
     f(head);
   }
 }
-
-const textOf = (e: unknown): string => (e instanceof Error ? e.message : String(e)).replace(/^corrupt: /, '');
