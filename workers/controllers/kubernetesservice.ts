@@ -2,6 +2,7 @@ import { kindByStorage } from '../../kube/kinds/index.ts';
 import type { Controller } from '../../kube/reconcile/controller.ts';
 import { keyOf, parseKey } from '../../kube/store/key.ts';
 import { needKind } from './kind.ts';
+import { namespaces } from './namespaces.ts';
 
 const services = needKind(kindByStorage, 'services');
 const KEY = keyOf('', 'services', 'default', 'kubernetes');
@@ -14,7 +15,7 @@ const NAMESPACE = keyOf('', 'namespaces', '', 'default');
 export const kubernetesservice: Controller = {
   name: 'kubernetes-service-controller',
   rules: [{ apiGroups: [''], resources: ['services'], verbs: ['create', 'list', 'watch'] }],
-  for: needKind(kindByStorage, 'namespaces'),
+  for: namespaces,
   project: { services: () => ({}) },
   watches: [{ kind: services, name: parseKey(KEY).name, map: (row) => (row.key === KEY ? [NAMESPACE] : []) }],
   reconcile(key, namespace, view) {

@@ -1,10 +1,9 @@
-import { kindByStorage } from '../../kube/kinds/index.ts';
 import { equalJson, type Json, type JsonObject } from '../../kube/meta/json.ts';
 import { at, type KubeObject } from '../../kube/meta/object.ts';
 import { formatTime, timeToMillis } from '../../kube/meta/time.ts';
 import type { Controller, Plan } from '../../kube/reconcile/controller.ts';
 import { parseKey } from '../../kube/store/key.ts';
-import { needKind } from './kind.ts';
+import { namespaces } from './namespaces.ts';
 
 /** Upstream's finalizer of the namespace controller. */
 const FINALIZER = 'kubernetes';
@@ -37,7 +36,7 @@ export const namespace: Controller = {
     { apiGroups: [''], resources: ['namespaces/finalize', 'namespaces/status'], verbs: ['update'] },
     { apiGroups: ['*'], resources: ['*'], verbs: ['delete', 'deletecollection', 'get', 'list'] },
   ],
-  for: needKind(kindByStorage, 'namespaces'),
+  for: namespaces,
   reconcile(key, object, view): Plan {
     const held = object ? ((at(object, 'spec.finalizers') ?? []) as string[]) : [];
     if (object === undefined || object.metadata.deletionTimestamp === undefined || !held.includes(FINALIZER))

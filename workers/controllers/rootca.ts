@@ -1,11 +1,11 @@
 import { kindByStorage } from '../../kube/kinds/index.ts';
 import { equalJson, type Json } from '../../kube/meta/json.ts';
-import { at, type KubeObject } from '../../kube/meta/object.ts';
+import type { KubeObject } from '../../kube/meta/object.ts';
 import type { Controller } from '../../kube/reconcile/controller.ts';
 import { keyOf, parseKey } from '../../kube/store/key.ts';
 import { needKind } from './kind.ts';
+import { isActive, namespaceOf, namespaces } from './namespaces.ts';
 
-const namespaces = needKind(kindByStorage, 'namespaces');
 const configmaps = needKind(kindByStorage, 'configmaps');
 const NAME = 'kube-root-ca.crt';
 const DESCRIPTION = 'kubernetes.io/description';
@@ -24,17 +24,12 @@ export const rootca: Controller = {
     {
       kind: configmaps,
       name: NAME,
-      map: (row) => [keyOf('', 'namespaces', '', parseKey(row.key).namespace)],
+      map: namespaceOf,
     },
   ],
   reconcile(key, namespace, view) {
     const { name } = parseKey(key);
-    if (
-      namespace === undefined ||
-      namespace.metadata.deletionTimestamp ||
-      at(namespace, 'status.phase') === 'Terminating'
-    )
-      return { writes: [] };
+    if (!isActive(namespace)) return { writes: [] };
     const ca = view.results.get('ca');
     const effects = [{ id: 'ca', name: 'clusterCa', input: {} }];
     if (!ca?.ok) return { writes: [], effects };

@@ -1,10 +1,9 @@
 import { kindByStorage } from '../../kube/kinds/index.ts';
-import { at } from '../../kube/meta/object.ts';
 import type { Controller } from '../../kube/reconcile/controller.ts';
 import { keyOf, parseKey } from '../../kube/store/key.ts';
 import { needKind } from './kind.ts';
+import { isActive, namespaceOf, namespaces } from './namespaces.ts';
 
-const namespaces = needKind(kindByStorage, 'namespaces');
 const accounts = needKind(kindByStorage, 'serviceaccounts');
 
 /** Every active namespace has a ServiceAccount `default`: upstream's serviceaccounts_controller. */
@@ -20,17 +19,12 @@ export const serviceaccount: Controller = {
     {
       kind: accounts,
       name: 'default',
-      map: (row) => [keyOf('', 'namespaces', '', parseKey(row.key).namespace)],
+      map: namespaceOf,
     },
   ],
   reconcile(key, namespace, view) {
     const { name } = parseKey(key);
-    if (
-      namespace === undefined ||
-      namespace.metadata.deletionTimestamp ||
-      at(namespace, 'status.phase') === 'Terminating'
-    )
-      return { writes: [] };
+    if (!isActive(namespace)) return { writes: [] };
     if (view.get(keyOf('', 'serviceaccounts', name, 'default'))) return { writes: [] };
     return {
       writes: [
