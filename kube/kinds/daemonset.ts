@@ -7,7 +7,7 @@ import { type Behaviour, statusOf } from './behaviour.ts';
 import { templateWarnings, unsupportedStrategy } from './deployment.ts';
 import { immutable } from './objectmeta.ts';
 import { notNegative } from './podspec/checks.ts';
-import { defaultTemplate, dropDisabled } from './podspec/defaults.ts';
+import { defaultTemplate, dropFromTemplate } from './podspec/defaults.ts';
 import { validateTemplate } from './podspec/template.ts';
 import { selectsAll, templateMatches } from './selector.ts';
 import { alwaysRestarts, atMost100, intOrPercent, notDecremented, portion } from './workload.ts';
@@ -43,7 +43,7 @@ export const DAEMONSET: Behaviour = {
     defaultTemplate(make(spec, 'template'));
   },
   prepare(next, prev) {
-    dropDisabled(obj(obj(obj(next.spec).template).spec));
+    dropFromTemplate(next);
     const annotations = make(next.metadata, 'annotations');
     const given = Number(str(annotations[TEMPLATE_GENERATION]) || 0);
     if (!prev) {

@@ -6,7 +6,7 @@ import { type Behaviour, onlyStatus, statusOf } from './behaviour.ts';
 import { internalIssue, internalText, supported } from './internal.ts';
 import { immutable } from './objectmeta.ts';
 import { notNegative } from './podspec/checks.ts';
-import { defaultTemplate, dropDisabled } from './podspec/defaults.ts';
+import { defaultTemplate, dropFromTemplate } from './podspec/defaults.ts';
 import { podWarnings } from './podspec/warnings.ts';
 import { scaleOf } from './scale.ts';
 import {
@@ -38,7 +38,7 @@ export const DEPLOYMENT: Behaviour = {
     }
     defaultTemplate(make(spec, 'template'));
   },
-  prepare: (next) => dropDisabled(obj(obj(obj(next.spec).template).spec)),
+  prepare: dropFromTemplate,
   validate(next, prev) {
     const spec = obj(next.spec);
     return [

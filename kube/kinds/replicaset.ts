@@ -3,9 +3,9 @@ import { type Behaviour, statusOf } from './behaviour.ts';
 import { templateWarnings } from './deployment.ts';
 import { immutable } from './objectmeta.ts';
 import { notNegative } from './podspec/checks.ts';
-import { defaultTemplate, dropDisabled } from './podspec/defaults.ts';
+import { defaultTemplate, dropFromTemplate } from './podspec/defaults.ts';
 import { scaleOf } from './scale.ts';
-import { defaultCounts, validateCounters, validateSelectorAndTemplate } from './workload.ts';
+import { defaultCounts, validateReplicas, validateSelectorAndTemplate } from './workload.ts';
 
 export const REPLICASET: Behaviour = {
   counts: ['spec'],
@@ -14,7 +14,7 @@ export const REPLICASET: Behaviour = {
     defaultCounts(spec, false);
     defaultTemplate(make(spec, 'template'));
   },
-  prepare: (next) => dropDisabled(obj(obj(obj(next.spec).template).spec)),
+  prepare: dropFromTemplate,
   validate(next, prev) {
     const spec = obj(next.spec);
     return [
@@ -29,13 +29,7 @@ export const REPLICASET: Behaviour = {
   subresources: {
     scale: scaleOf('label'),
     status: statusOf('Namespaced', {
-      validate: (next) =>
-        validateCounters(
-          obj(next.status),
-          ['replicas', 'fullyLabeledReplicas', 'readyReplicas', 'availableReplicas', 'observedGeneration'],
-          ['fullyLabeledReplicas', 'readyReplicas', 'availableReplicas'],
-          'readyReplicas',
-        ),
+      validate: (next) => validateReplicas(obj(next.status)),
     }),
   },
 };

@@ -4,10 +4,10 @@ import { copy, has, make, obj, orElse, str, texts } from './access.ts';
 import { type Behaviour, statusOf } from './behaviour.ts';
 import { templateWarnings } from './deployment.ts';
 import { notNegative } from './podspec/checks.ts';
-import { defaultTemplate, dropDisabled } from './podspec/defaults.ts';
+import { defaultTemplate, dropFromTemplate } from './podspec/defaults.ts';
 import { validateTemplate } from './podspec/template.ts';
 import { scaleOf } from './scale.ts';
-import { validateCounters } from './workload.ts';
+import { validateReplicas } from './workload.ts';
 
 export const REPLICATIONCONTROLLER: Behaviour = {
   counts: ['spec'],
@@ -21,7 +21,7 @@ export const REPLICATIONCONTROLLER: Behaviour = {
     orElse(spec, 'replicas', 1);
     if (has(spec.template)) defaultTemplate(spec.template);
   },
-  prepare: (next) => dropDisabled(obj(obj(obj(next.spec).template).spec)),
+  prepare: dropFromTemplate,
   validate(next) {
     const spec = obj(next.spec);
     const issues: Issue[] = notNegative('spec.minReadySeconds', spec.minReadySeconds);
@@ -50,13 +50,7 @@ export const REPLICATIONCONTROLLER: Behaviour = {
   subresources: {
     scale: scaleOf('map'),
     status: statusOf('Namespaced', {
-      validate: (next) =>
-        validateCounters(
-          obj(next.status),
-          ['replicas', 'fullyLabeledReplicas', 'readyReplicas', 'availableReplicas', 'observedGeneration'],
-          ['fullyLabeledReplicas', 'readyReplicas', 'availableReplicas'],
-          'readyReplicas',
-        ),
+      validate: (next) => validateReplicas(obj(next.status)),
     }),
   },
 };

@@ -4,34 +4,11 @@ import type { Issue } from '../meta/status.ts';
 import { has, list, obj, objs, str, texts } from './access.ts';
 import { type Behaviour, statusOf } from './behaviour.ts';
 import { IMMUTABLE } from './objectmeta.ts';
-import { resourceName, resourceQuantity } from './podspec/resources.ts';
+import { COMPUTE, COUNTED, resourceName, resourceQuantity } from './podspec/resources.ts';
 
 const POD_SCOPES = ['BestEffort', 'NotBestEffort', 'Terminating', 'NotTerminating', 'CrossNamespacePodAffinity'];
 const SCOPES = [...POD_SCOPES, 'PriorityClass', 'VolumeAttributesClass'];
-const COMPUTE = new Set([
-  'cpu',
-  'memory',
-  'ephemeral-storage',
-  'requests.cpu',
-  'requests.memory',
-  'requests.ephemeral-storage',
-  'limits.cpu',
-  'limits.memory',
-  'limits.ephemeral-storage',
-]);
-const STANDARD = new Set([
-  ...COMPUTE,
-  'pods',
-  'resourcequotas',
-  'services',
-  'replicationcontrollers',
-  'secrets',
-  'configmaps',
-  'persistentvolumeclaims',
-  'requests.storage',
-  'services.nodeports',
-  'services.loadbalancers',
-]);
+const STANDARD = new Set([...COMPUTE, ...COUNTED, 'requests.storage']);
 const OBJECT_COUNT = /^(count\/|requests\.hugepages-|hugepages-)/;
 
 export const RESOURCEQUOTA: Behaviour = {

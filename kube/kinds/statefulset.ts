@@ -10,7 +10,7 @@ import { templateWarnings } from './deployment.ts';
 import { internalIssue, internalText } from './internal.ts';
 import { immutable } from './objectmeta.ts';
 import { label, notNegative } from './podspec/checks.ts';
-import { defaultTemplate, dropDisabled } from './podspec/defaults.ts';
+import { defaultTemplate, dropFromTemplate } from './podspec/defaults.ts';
 import { validateTemplate } from './podspec/template.ts';
 import { scaleOf } from './scale.ts';
 import { templateMatches, validateWorkloadSelector } from './selector.ts';
@@ -50,7 +50,7 @@ export const STATEFULSET: Behaviour = {
     }
     defaultTemplate(make(spec, 'template'));
   },
-  prepare: (next) => dropDisabled(obj(obj(obj(next.spec).template).spec)),
+  prepare: dropFromTemplate,
   validate(next, prev) {
     const spec = obj(next.spec);
     return [...specIssues(spec), ...(prev ? changes(spec, obj(prev.spec)) : [])];

@@ -79,6 +79,14 @@ export function validateCounters(
   }
   return issues;
 }
+/** The counts of a ReplicaSet's status, which a ReplicationController's has too. */
+export const validateReplicas = (status: JsonObject): Issue[] =>
+  validateCounters(
+    status,
+    ['replicas', 'fullyLabeledReplicas', 'readyReplicas', 'availableReplicas', 'observedGeneration'],
+    ['fullyLabeledReplicas', 'readyReplicas', 'availableReplicas'],
+    'readyReplicas',
+  );
 /** collisionCount only rises. */
 export function notDecremented(next: JsonObject, prev: JsonObject): Issue[] {
   return num(next.collisionCount) < num(prev.collisionCount)

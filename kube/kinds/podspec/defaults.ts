@@ -1,4 +1,5 @@
 import { isObject, type Json, type JsonObject } from '../../meta/json.ts';
+import type { KubeObject } from '../../meta/object.ts';
 import { type Quantity, quantity, quantityOf, scaledValue } from '../../meta/quantity.ts';
 import { bool, has, make, num, obj, objs, orElse, str } from '../access.ts';
 
@@ -208,3 +209,6 @@ export function dropDisabled(spec: JsonObject): void {
     }
   }
 }
+/** dropDisabled() of a workload's pod template. */
+export const dropFromTemplate = (workload: KubeObject): void =>
+  dropDisabled(obj(obj(obj(workload.spec).template).spec));

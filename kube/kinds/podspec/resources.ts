@@ -6,30 +6,13 @@ import type { Issue } from '../../meta/status.ts';
 import { objs, str, texts } from '../access.ts';
 import { each, label, NOT_NEGATIVE } from './checks.ts';
 
-const STANDARD = new Set([
-  'cpu',
-  'memory',
-  'ephemeral-storage',
-  'requests.cpu',
-  'requests.memory',
-  'requests.ephemeral-storage',
-  'limits.cpu',
-  'limits.memory',
-  'limits.ephemeral-storage',
-  'pods',
-  'resourcequotas',
-  'services',
-  'replicationcontrollers',
-  'secrets',
-  'configmaps',
-  'persistentvolumeclaims',
-  'storage',
-  'requests.storage',
-  'services.nodeports',
-  'services.loadbalancers',
-]);
 const CONTAINER = new Set(['cpu', 'memory', 'ephemeral-storage']);
-const INTEGER = new Set([
+/** What containers use, and what a quota calls it. */
+export const COMPUTE: ReadonlySet<string> = new Set(
+  ['', 'requests.', 'limits.'].flatMap((prefix) => [...CONTAINER].map((name) => prefix + name)),
+);
+/** What is counted in objects. */
+export const COUNTED: ReadonlySet<string> = new Set([
   'pods',
   'resourcequotas',
   'services',
@@ -40,6 +23,7 @@ const INTEGER = new Set([
   'services.nodeports',
   'services.loadbalancers',
 ]);
+const STANDARD = new Set([...COMPUTE, ...COUNTED, 'storage', 'requests.storage']);
 const HUGE = 'hugepages-';
 
 export const isHugePages = (name: string) => name.startsWith(HUGE);
@@ -81,7 +65,7 @@ export function resourceQuantity(path: string, name: string, value: Json | undef
   const q = quantity(value);
   const issues: Issue[] = [];
   if (compareQuantities(q, ZERO) < 0) issues.push(invalid(path, q.text, NOT_NEGATIVE));
-  if ((INTEGER.has(name) || isExtended(name)) && milliValue(q) % 1000 !== 0) {
+  if ((COUNTED.has(name) || isExtended(name)) && milliValue(q) % 1000 !== 0) {
     issues.push(invalid(path, q.text, 'must be an integer'));
   }
   return issues;
