@@ -2,26 +2,18 @@ import { mkdir } from 'node:fs/promises';
 import type { Env } from '../../kube/meta/env.ts';
 import { RuntimeError } from '../runtime/error.ts';
 import type { Image } from '../runtime/messages.ts';
-import type { Runtime } from '../runtime/runtime.ts';
-import { containerConfig, logDirectory, type NodeFacts, sandboxConfig } from './container.ts';
+import { containerConfig, logDirectory, sandboxConfig } from './container.ts';
 import { pullCredentials } from './credentials.ts';
-import { ConfigError, type Downward, environment, type References } from './env.ts';
-import type { ImagePuller } from './images.ts';
+import { ConfigError, type Downward, environment } from './env.ts';
 import { containerMounts } from './mounts.ts';
+import type { WorkerParts } from './parts.ts';
 import { type Container, type Pod, uidOf } from './pod.ts';
 import { runHandler } from './probe.ts';
-import type { TokenSource } from './volumes.ts';
 
 type Tell = (type: 'Normal' | 'Warning', reason: string, message: string) => void;
 
 /** What starting a container of one pod needs. */
-export interface Starting {
-  runtime: Runtime;
-  images: ImagePuller;
-  refs: References;
-  token: TokenSource;
-  node: NodeFacts;
-  root: string;
+export interface Starting extends Pick<WorkerParts, 'runtime' | 'images' | 'refs' | 'token' | 'node' | 'root'> {
   env: Env;
   services: readonly { key: string; value: string }[];
   down: Downward;
