@@ -26,6 +26,8 @@ export interface Bucket {
   buildSeconds: number;
   /** Of the server. */
   pid: number;
+  /** Its folder: objects are files. */
+  dir: string;
   close(): Promise<void>;
 }
 
@@ -85,5 +87,14 @@ export async function startBucket(): Promise<Bucket> {
     await new Promise((r) => setTimeout(r, 50));
   }
   const env = { AWS_ACCESS_KEY_ID: ACCESS, AWS_SECRET_ACCESS_KEY: SECRET };
-  return { name, endpoint, region: 'us-east-1', env, buildSeconds: seconds, pid: child.pid ?? 0, close };
+  return {
+    name,
+    endpoint,
+    region: 'us-east-1',
+    env,
+    buildSeconds: seconds,
+    pid: child.pid ?? 0,
+    dir: join(dir, name),
+    close,
+  };
 }

@@ -4,6 +4,8 @@
  * a cluster didn't answer within 30 s.
  */
 
+import { cpSync } from 'node:fs';
+import { join } from 'node:path';
 import { seeded } from '../fuzz/random.ts';
 import { optionsOf } from '../options.ts';
 import { ANSWER_MS_MAX, type Disturbance, killOne, rollOne, startRun } from './run.ts';
@@ -17,12 +19,16 @@ was lost or a cluster didn't answer within 30 s.
   --clusters N   (default 30)
   --instances N  (default 3)
   --minutes M    rounds until then (default 0: one round)
+  --only stops   no instance is killed
+  --log DIR      keep the instances' logs there (CORACLE_DEBUG=1: what each takes and hands over)
   --seed N`;
 const { values } = optionsOf(HELP, {
   seed: { type: 'string', default: String(Date.now() % 100_000) },
   clusters: { type: 'string', default: '30' },
   minutes: { type: 'string', default: '0' },
   instances: { type: 'string', default: '3' },
+  only: { type: 'string', default: '' },
+  log: { type: 'string', default: '' },
 });
 const seed = Number(values.seed);
 const random = seeded(seed).next;
@@ -37,7 +43,7 @@ try {
   const run = await startRun(s, Number(values.clusters), seed);
   console.log(`clusters are made; controllers, schedulers and tunnels took ${await run.settle()} ms`);
   for (let round = 1; round === 1 || Date.now() < end; round++) {
-    for (const x of shuffled(s.instances)) {
+    for (const x of values.only === 'stops' ? [] : shuffled(s.instances)) {
       tell(await killOne(s, run, x));
       console.log(`  controllers, schedulers and tunnels have caught up after ${await run.settle()} ms`);
     }
@@ -59,6 +65,9 @@ try {
   console.log(error);
   for (const x of s.instances) console.log(`--- instance ${x.index}\n${x.log()}`);
 } finally {
+  if (values.log !== '')
+    for (const x of s.instances)
+      cpSync(join(s.dir, `instance-${x.index}.log`), join(values.log, `instance-${x.index}.log`));
   await s.close();
 }
 console.log(failed === 0 ? 'nothing was lost; every cluster answered in time' : `${failed} failures (seed ${seed})`);

@@ -12,6 +12,7 @@ import { optionsOf } from '../options.ts';
 import { freePort } from '../ports.ts';
 import { ask } from './http.ts';
 import { startSystem } from './system.ts';
+import { uploads } from './uploads.ts';
 
 const HELP = `npm run cluster-bench -- [options]
 
@@ -20,12 +21,14 @@ Creates and gets of many clusters on one and on two instances over a bucket, and
   --clusters N   (default 30)
   --clients N    (default 60)
   --seconds N    of each phase (default 10)
-  --rounds N     (default 3)`;
+  --rounds N     (default 3)
+  --only TEXT    those whose name holds it`;
 const { values } = optionsOf(HELP, {
   clusters: { type: 'string', default: '30' },
   clients: { type: 'string', default: '60' },
   seconds: { type: 'string', default: '10' },
   rounds: { type: 'string', default: '3' },
+  only: { type: 'string', default: '' },
 });
 const [clusters, clients, rounds] = [Number(values.clusters), Number(values.clients), Number(values.rounds)];
 const forMs = Number(values.seconds) * 1000;
@@ -42,6 +45,10 @@ interface Subject {
   /** Processes of the control plane, and of the bucket. */
   pids: number[];
   bucket: number | undefined;
+  /** Commits in the bucket so far. */
+  uploads(): number;
+  /** Each cluster's requests go to the instance that owns it, as through a load balancer that hashes paths; else each to the next. */
+  toOwner: boolean;
   close(): Promise<void>;
 }
 interface Figures {
@@ -50,13 +57,16 @@ interface Figures {
   p99: number;
   /** Processor microseconds for each request. */
   cpu: { instances: number; bucket: number; load: number };
+  /** Commits that went to the bucket, for each request. */
+  uploads: number;
   errors: number;
 }
 
 const subjects: Record<string, () => Promise<Subject>> = {
   'alone, local disk': alone,
-  '1 instance': () => instances(1),
-  '2 instances': () => instances(2),
+  '1 instance': () => instances(1, false),
+  '2 instances, any': () => instances(2, false),
+  '2 instances, the owner': () => instances(2, true),
 };
 const found: Record<string, Record<'create' | 'get', Figures[]>> = {};
 
@@ -64,7 +74,7 @@ console.log(
   `${clusters} clusters, ${clients} clients, ${values.seconds} s for each phase, ${rounds} rounds, ${cpus().length} cores`,
 );
 for (let round = 0; round < rounds; round++)
-  for (const [name, start] of Object.entries(subjects)) {
+  for (const [name, start] of Object.entries(subjects).filter(([k]) => k.includes(values.only))) {
     const s = await start();
     try {
       found[name] ??= { create: [], get: [] };
@@ -78,17 +88,18 @@ for (let round = 0; round < rounds; round++)
   }
 for (const what of ['create', 'get'] as const) {
   console.log(
-    `\n| ${what} | per s | p50 ms | p99 ms | CPU us: control plane | bucket | load | errors |\n| --- | --- | --- | --- | --- | --- | --- | --- |`,
+    `\n| ${what} | per s | p50 ms | p99 ms | CPU us: control plane | bucket | load | uploads each | errors |\n| --- | --- | --- | --- | --- | --- | --- | --- | --- |`,
   );
   for (const [name, kept] of Object.entries(found)) {
     const f = (pick: (x: Figures) => number) => Math.round(median(kept[what].map(pick)));
+    const up = median(kept[what].map((x) => x.uploads)).toFixed(2);
     const row = [(x: Figures) => x.perSecond, (x: Figures) => x.p50, (x: Figures) => x.p99].map(f);
     const cpu = [(x: Figures) => x.cpu.instances, (x: Figures) => x.cpu.bucket, (x: Figures) => x.cpu.load].map(f);
-    console.log(`| ${[name, ...row, ...cpu, f((x) => x.errors)].join(' | ')} |`);
+    console.log(`| ${[name, ...row, ...cpu, up, f((x) => x.errors)].join(' | ')} |`);
   }
 }
 
-async function instances(count: number): Promise<Subject> {
+async function instances(count: number, toOwner: boolean): Promise<Subject> {
   const s = await startSystem({ instances: count });
   await Promise.all(s.instances.map((x) => x.start()));
   return {
@@ -97,6 +108,8 @@ async function instances(count: number): Promise<Subject> {
     ca: s.ca,
     pids: s.instances.map((x) => x.pid()),
     bucket: s.bucket.pid,
+    uploads: () => uploads(s.bucket.dir, 'test'),
+    toOwner,
     close: () => s.close(),
   };
 }
@@ -119,6 +132,8 @@ async function alone(): Promise<Subject> {
     ca: readFileSync(join(home, 'tls/ca.crt'), 'utf8'),
     pids: [Number(readFileSync(join(home, 'workerd.pid'), 'utf8').split(' ')[0])],
     bucket: undefined,
+    uploads: () => 0,
+    toOwner: false,
     async close() {
       child.removeAllListeners('exit');
       const over = new Promise((r) => child.once('exit', r));
@@ -155,6 +170,7 @@ async function phase(s: Subject, targets: Target[], what: 'create' | 'get'): Pro
   const took: number[] = [];
   let errors = 0;
   let cpu: number[] | undefined;
+  let uploaded = 0;
   const used = () => [
     s.pids.reduce((n, p) => n + processorMs(p), 0),
     s.bucket ? processorMs(s.bucket) : 0,
@@ -165,14 +181,19 @@ async function phase(s: Subject, targets: Target[], what: 'create' | 'get'): Pro
       const t = targets[c % targets.length] as Target;
       for (let n = 0; Date.now() < begin + forMs; n++) {
         const name = `o-${c}-${n}`;
-        const url = s.urls[(c + n) % s.urls.length] + t.path;
+        // Made through the instance of its number, which owns it.
+        const to = s.toOwner ? c % targets.length : c + n;
+        const url = s.urls[to % s.urls.length] + t.path;
         const at = performance.now();
         const code =
           what === 'create'
             ? await send(agent, 'POST', url, t.token, JSON.stringify({ metadata: { name }, data: { filler: FILLER } }))
             : await send(agent, 'GET', `${url}/o-${c}-${n % 50}`, t.token);
         if (Date.now() < countFrom) continue;
-        cpu ??= used();
+        if (cpu === undefined) {
+          cpu = used();
+          uploaded = s.uploads();
+        }
         // A create that was slow leaves fewer than 50 objects: a get of one that isn't there is an answer too.
         if (code === 0 || code >= 429) errors++;
         else took.push(performance.now() - at);
@@ -188,6 +209,7 @@ async function phase(s: Subject, targets: Target[], what: 'create' | 'get'): Pro
     p50: took[took.length >> 1] ?? 0,
     p99: took[Math.floor(took.length * 0.99)] ?? 0,
     cpu: { instances: each(0), bucket: each(1), load: each(2) },
+    uploads: Math.max(0, s.uploads() - uploaded) / Math.max(1, took.length),
     errors,
   };
 }

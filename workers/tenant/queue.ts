@@ -1,5 +1,7 @@
+import type { Env } from '../../kube/meta/env.ts';
 import { isPut } from '../../kube/store/limits.ts';
 import { type Commit, type CommitOptions, type Op, type Stale, StoreError } from '../../kube/store/store.ts';
+import { Gathering } from './gather.ts';
 
 /** A commit that waits for a transaction. */
 export interface Waiting {
@@ -26,6 +28,11 @@ const GROUP_UNITS = 2 * 1024 * 1024;
 export class CommitQueue {
   #waiting: Waiting[] = [];
   #units = 0;
+  readonly #gathering: Gathering;
+
+  constructor(env: Pick<Env, 'now' | 'after'>) {
+    this.#gathering = new Gathering(env, () => this.length);
+  }
 
   get length(): number {
     return this.#waiting.length;
@@ -38,6 +45,12 @@ export class CommitQueue {
       throw new StoreError('overloaded', 'too many writes are waiting');
     this.#units += units;
     this.#waiting.push({ ...w, units });
+    this.#gathering.came();
+  }
+
+  /** Between two transactions, after a flush that began then and answered so many commits: a moment for those who were answered. */
+  company(flushMs: number, answered: number): Promise<void> {
+    return this.#gathering.company(flushMs, answered);
   }
 
   /** Takes those of the next transaction; who is to be alone is before all others. */

@@ -96,7 +96,7 @@ export class SqliteStore implements Store {
   readonly #o: SqliteOptions;
   readonly #outbox: Outbox;
   readonly #maintenance: Maintenance;
-  readonly #queue = new CommitQueue();
+  readonly #queue: CommitQueue;
   #draining = false;
   #progressPending = false;
   #pushed: Revision | null;
@@ -106,6 +106,7 @@ export class SqliteStore implements Store {
   /** Opens the cluster of this object; throws StoreError 'no-cluster'. */
   constructor(o: SqliteOptions) {
     this.#o = o;
+    this.#queue = new CommitQueue(o.env);
     this.state = openState(o.sql, o.env, (hash) => o.layer?.(hash), 'live', o.limits);
     this.#pushed = o.sibling ? Number(getMeta(o.sql, 'pushed') ?? 0) : null;
     this.#outbox = new Outbox(this.state);
@@ -309,10 +310,12 @@ export class SqliteStore implements Store {
       const group = this.#queue.next();
       try {
         const outcomes = this.#run(group);
+        const flushMs = this.#o.env.now();
         await this.#o.sync();
         const moved = outcomes.filter((x) => x.movedPolicy);
         for (const x of outcomes) if (!x.movedPolicy) x.waiting.resolve(x.answer);
         if (moved.length > 0) void this.#settleMoved(moved);
+        await this.#queue.company(flushMs, group.length);
       } catch (e) {
         // The transaction or its flush failed as a whole: nobody in it knows of a success.
         this.#recall(e);
