@@ -118,6 +118,8 @@ export interface ClusterContext {
   pipe?: () => TransformStream<Uint8Array, Uint8Array>;
   /** The answer's body is being made until this settles: for so long the request counts as under way. */
   streams?(ended: Promise<void>): void;
+  /** Gives up the thread between two slices of long work, until what came over the network meanwhile has had its turn. Absent: nobody else is there. */
+  turn?(): Promise<void>;
   /** Runs after the response is sent. */
   waitUntil(p: Promise<unknown>): void;
   /** Calls `end` when this process is about to stop: answers without an end of their own end then. Gives what takes it back. */

@@ -87,3 +87,25 @@ test('a list that would take more than half of the memory is not kept', async ()
   await list();
   assert.deepEqual((await list()).same, [false]);
 });
+
+test('a long list gives the thread up before each of its parts, none of which is long', async () => {
+  const b = await bench();
+  for (let i = 0; i < 30; i++) {
+    await b.ask('POST', MAPS, { metadata: { name: `c${i}` }, data: { text: 'x'.repeat(50_000) } });
+  }
+  for (const accept of ['application/json', PROTOBUF, 'application/yaml']) {
+    let turns = 0;
+    const turn = async () => {
+      turns++;
+    };
+    const request = new Request(`https://test.example${MAPS}`, { headers: { accept } });
+    const response = await b.api.handle(request, { ...b.cluster, turn }, { user: ADMIN });
+    let parts = 0;
+    for await (const part of response.body as unknown as AsyncIterable<Uint8Array>) {
+      assert.ok(part.length <= 128 * 1024, `${accept}: a part of ${part.length} bytes`);
+      parts++;
+    }
+    assert.ok(turns >= parts, `${accept}: ${parts} parts in ${turns} turns`);
+    assert.ok(parts > 10, `${accept}: ${parts} parts`);
+  }
+});

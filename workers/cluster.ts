@@ -99,6 +99,9 @@ export interface Around {
   waitUntil(p: Promise<unknown>): void;
 }
 
+/** A timer: the platform looks for what came over the network only when nothing else is left to run. Costs 15 us. */
+const turn = () => new Promise<void>((next) => world.after(0, next));
+
 /** The context of one request to a cluster. Makes no call; the View fills at the first store call. */
 export function clusterContext(b: Bindings, around: Around, id: string, url: string, pathAt?: number): ClusterContext {
   const view = viewOf(id);
@@ -128,6 +131,7 @@ export function clusterContext(b: Bindings, around: Around, id: string, url: str
     connect: (node, request) => connect(b, id, node, request),
     // Native: half of the entries into the isolate for each frame of a watch.
     pipe: () => new IdentityTransformStream(),
+    turn,
     waitUntil: (p) => around.waitUntil(p),
     onDrain,
   };

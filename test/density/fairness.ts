@@ -23,7 +23,11 @@ export interface FairnessFigure {
 }
 
 /** What a polite tenant waits for, alone and beside a tenant that floods the control plane in several ways. */
-export async function measureFairness(s: Server, seconds: number): Promise<FairnessFigure[]> {
+export async function measureFairness(
+  s: Server,
+  seconds: number,
+  floods: readonly string[],
+): Promise<FairnessFigure[]> {
   const polite = await s.create('polite');
   const flooding = await s.create('flooding');
   await fill(s, flooding, LISTED);
@@ -47,6 +51,7 @@ export async function measureFairness(s: Server, seconds: number): Promise<Fairn
     refused: 0,
   });
   for (const what of Object.keys(FLOODS) as (keyof typeof FLOODS)[]) {
+    if (!floods.includes(what)) continue;
     const flood = startFlood(s, flooding, what);
     await new Promise((next) => setTimeout(next, SETTLE_MS));
     const begin = performance.now();

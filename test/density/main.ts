@@ -24,12 +24,14 @@ How dense and how fair one control plane process is. Prints all figures and keep
   --nodes N      connected nodes among them (default 100)
   --minutes N    how long they are idle (default 5)
   --seconds N    of each flood (default 20)
+  --floods WHAT  of get,create,list,connect
   --only PARTS   of creation,idle,lists,fairness,steps`;
 const { values } = optionsOf(HELP, {
   clusters: { type: 'string', default: '1000' },
   nodes: { type: 'string', default: '100' },
   minutes: { type: 'string', default: '5' },
   seconds: { type: 'string', default: '20' },
+  floods: { type: 'string', default: 'get,create,list,connect' },
   only: { type: 'string', default: 'creation,idle,lists,fairness,steps' },
 });
 const clusters = Number(values.clusters);
@@ -73,7 +75,9 @@ if (wanted.has('creation') || wanted.has('idle')) {
 }
 if (wanted.has('lists')) await withServer(async (s) => show('lists', await measureLists(s)));
 if (wanted.has('fairness'))
-  await withServer(async (s) => show('fairness', await measureFairness(s, Number(values.seconds))));
+  await withServer(async (s) =>
+    show('fairness', await measureFairness(s, Number(values.seconds), values.floods.split(','))),
+  );
 if (wanted.has('steps')) {
   await withServer(async (s) => {
     const c = await s.create('steps');
