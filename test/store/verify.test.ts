@@ -56,6 +56,36 @@ it('a whole store has nothing to find, and every row is looked at once', async (
   assert.ok(slices > 15, `${slices} slices`);
 });
 
+it('writes of one transaction leave the index of what stands after all of them, in as many statements as writes of one row', async () => {
+  const { sql, store } = open();
+  const calls: string[] = [];
+  const run = sql.run.bind(sql);
+  sql.run = (query, ...args) => {
+    if (query.includes('facts (') || query.includes('FROM facts')) calls.push(query);
+    run(query, ...args);
+  };
+  const labelled = (app: string) => ({ labels: { app, tier: app, zone: app, team: app } });
+  await won(store, [putPod('stays', labelled('a')), putPod('goes', labelled('b'))]);
+  calls.length = 0;
+  const both = await Promise.all([
+    store.commit([putPod('stays', labelled('c'))]),
+    store.commit([deletePod('goes')]),
+    store.commit([putPod('comes', labelled('d'))]),
+    store.commit([deletePod('comes')]),
+    store.commit([putPod('comes', labelled('e'))]),
+    store.commit([putPod('stays', labelled('a'))]),
+    store.commit([putPod('goes', labelled('f'))]),
+  ]);
+  assert.ok(both.every((c) => c.ok));
+  assert.equal(calls.length, 2, calls.join('\n'));
+  const terms = sql.all(`SELECT key, term FROM facts WHERE term LIKE 'l:app=%' ORDER BY key`);
+  assert.deepEqual(
+    terms.map(([key, term]) => `${key} ${term}`),
+    ['pods/default/comes l:app=e', 'pods/default/goes l:app=f', 'pods/default/stays l:app=a'],
+  );
+  assert.deepEqual(verify(store).findings, []);
+});
+
 it('a store that was compacted has nothing to find', async () => {
   const { store } = await filled();
   forget(store.state, 503);

@@ -175,12 +175,15 @@ export function writeRow(s: State, op: PutOp, prev: Entry | null, { now, by, sto
     if (key.startsWith(SECRETS))
       sql.run('INSERT INTO scrub (revision, key, at) VALUES (?, ?, ?)', revision, key, now + SCRUB_MS);
   }
-  if (s.base.has(key) && !s.overlaid.has(key)) {
+  // Base rows have no index rows of their own: all of the new ones are to be written.
+  const covers = s.base.has(key) && !s.overlaid.has(key);
+  const indexed = covers ? undefined : prev?.facts;
+  if (covers) {
     s.overlaid.add(key);
     sql.run('INSERT INTO overlaid (key) VALUES (?)', key);
-    // Base rows have no index rows of their own: all of the new ones are to be written.
-    indexFacts(sql, key, undefined, next?.facts);
-  } else indexFacts(sql, key, prev?.facts, next?.facts);
+  }
+  if (out.terms) out.terms.note(key, indexed, next?.facts);
+  else indexFacts(sql, key, indexed, next?.facts);
   policyChanged(s, key, revision, prev?.facts, next?.facts);
   s.usage.wrote(key, prev, next, s.base.size);
   if (next) s.recent.put(next);

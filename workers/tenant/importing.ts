@@ -8,7 +8,7 @@ import { policyChanged } from './policy.ts';
 import { reserve } from './reservations.ts';
 import { setMeta } from './schema.ts';
 import type { ClusterSpec, State } from './state.ts';
-import { termsOf } from './terms.ts';
+import { TermWrites } from './terms.ts';
 import { nextExpiry, type Timer } from './timers.ts';
 
 /** A cluster to be made of rows that come in batches. */
@@ -41,21 +41,20 @@ export function importRows(s: State, lines: Uint8Array): number {
   const rows = rowsOf(lines);
   s.sql.transaction(() => {
     const standing: [Key, Revision][] = [];
-    const terms: [string, Key][] = [];
+    const terms = new TermWrites();
     for (const row of rows) {
       const below = s.base.get(row.key);
       // Who has the layer has its rows.
       if (below) {
-        if (!row.base) writeRow(s, putOf(row), below, { now, by: row.by ?? null }, { changes: [] });
+        if (!row.base) writeRow(s, putOf(row), below, { now, by: row.by ?? null }, { changes: [], terms });
       } else if (row.value !== null) {
-        const facts = insertRow(s, row, row.value, now);
+        terms.note(row.key, undefined, insertRow(s, row, row.value, now));
         standing.push([row.key, s.revision]);
-        for (const term of termsOf(facts)) terms.push([term, row.key]);
       }
     }
     // In two calls instead of several for each row.
     s.sql.run(STAND_ALL, JSON.stringify(standing));
-    s.sql.run(TERM_ALL, JSON.stringify(terms));
+    terms.write(s.sql);
     s.usage.save();
     // No later step may give a revision that a row of these had.
     setMeta(s.sql, 'revision', s.revision);
@@ -63,7 +62,6 @@ export function importRows(s: State, lines: Uint8Array): number {
   return rows.length;
 }
 const STAND_ALL = 'INSERT INTO current (key, revision) SELECT value ->> 0, value ->> 1 FROM json_each(?)';
-const TERM_ALL = 'INSERT OR IGNORE INTO facts (term, key) SELECT value ->> 0, value ->> 1 FROM json_each(?)';
 
 /** A row that nothing was in place of, but for `current` and its index; its facts. */
 function insertRow(s: State, row: ArchiveRow, value: string, now: number): Facts {

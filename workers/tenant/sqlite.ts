@@ -46,7 +46,7 @@ import { counter, rowsAt, rowsIn } from './rows.ts';
 import { getMeta, setMeta } from './schema.ts';
 import type { Sql } from './sql.ts';
 import { type Changed, known, load, openState, type State } from './state.ts';
-import { selectiveTerm } from './terms.ts';
+import { selectiveTerm, TermWrites } from './terms.ts';
 import type { Timer } from './timers.ts';
 import { versionsOf } from './versions.ts';
 
@@ -340,9 +340,11 @@ export class SqliteStore implements Store {
 
   #run(group: Waiting[]): Outcome[] {
     checkNotRestoring(this.state);
-    const changed: Changed = { changes: [] };
+    const terms = new TermWrites();
+    const changed: Changed = { changes: [], terms };
     const outcomes = this.state.sql.transaction(() => {
       const done = group.map((w) => this.#one(w, changed));
+      terms.write(this.state.sql);
       this.#mark(changed);
       this.#maintenance.after(changed.changes);
       return done;

@@ -11,6 +11,7 @@ import { type Jump, jumpsOf, lastRestore, type Restore } from './restores.ts';
 import { getRow, type Layers } from './rows.ts';
 import { createMeta, getMeta, hasMeta, migrate, setMeta } from './schema.ts';
 import { cell, type Sql } from './sql.ts';
+import type { TermWrites } from './terms.ts';
 import { checkTrees } from './trees.ts';
 import { Usage } from './usage.ts';
 
@@ -69,6 +70,8 @@ export interface State extends Layers {
 /** What one transaction changed, to be told when it is done. */
 export interface Changed {
   changes: Change[];
+  /** Who gives this writes the index of all rows at the end; without it each row's is written with the row. */
+  terms?: TermWrites;
 }
 
 /** Gives an empty object a cluster: one row. A cluster that is or was there is refused. */

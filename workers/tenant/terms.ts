@@ -48,17 +48,41 @@ const INSERT = 'INSERT OR IGNORE INTO facts (term, key) VALUES (?, ?)';
 const DELETE = 'DELETE FROM facts WHERE term = ? AND key = ?';
 /** More terms than this are one call into SQLite, which costs as much as some rows. */
 const FEW = 3;
-const INSERT_ALL = 'INSERT OR IGNORE INTO facts (term, key) SELECT value, ?1 FROM json_each(?2)';
-const DELETE_ALL = 'DELETE FROM facts WHERE term IN (SELECT value FROM json_each(?2)) AND key = ?1';
+const INSERT_ALL = 'INSERT OR IGNORE INTO facts (term, key) SELECT value ->> 0, value ->> 1 FROM json_each(?)';
+const DELETE_ALL = 'DELETE FROM facts WHERE (term, key) IN (SELECT value ->> 0, value ->> 1 FROM json_each(?))';
 
-/** Writes the difference between two states of a row's index; most updates have none. */
+/** What the writes of one transaction change of the index: of each row only what it was before all of them and is after. */
+export class TermWrites {
+  readonly #rows = new Map<Key, { was: string[]; is: string[] }>();
+
+  note(key: Key, prev: Facts | undefined, next: Facts | undefined): void {
+    const row = this.#rows.get(key);
+    const is = next ? termsOf(next) : [];
+    if (row) row.is = is;
+    else this.#rows.set(key, { was: prev ? termsOf(prev) : [], is });
+  }
+
+  /** Writes the differences; most updates have none. */
+  write(sql: Sql): void {
+    const gone: [string, Key][] = [];
+    const come: [string, Key][] = [];
+    for (const [key, { was, is }] of this.#rows) {
+      for (const term of was) if (!is.includes(term)) gone.push([term, key]);
+      for (const term of is) if (!was.includes(term)) come.push([term, key]);
+    }
+    each(sql, gone, DELETE, DELETE_ALL);
+    each(sql, come, INSERT, INSERT_ALL);
+  }
+}
+
+function each(sql: Sql, rows: readonly [string, Key][], one: string, all: string): void {
+  if (rows.length > FEW) sql.run(all, JSON.stringify(rows));
+  else for (const [term, key] of rows) sql.run(one, term, key);
+}
+
+/** Writes the difference between two states of a row's index. */
 export function indexFacts(sql: Sql, key: Key, prev: Facts | undefined, next: Facts | undefined): void {
-  const was = prev ? termsOf(prev) : [];
-  const is = next ? termsOf(next) : [];
-  const gone = was.filter((term) => !is.includes(term));
-  const come = is.filter((term) => !was.includes(term));
-  if (gone.length > FEW) sql.run(DELETE_ALL, key, JSON.stringify(gone));
-  else for (const term of gone) sql.run(DELETE, term, key);
-  if (come.length > FEW) sql.run(INSERT_ALL, key, JSON.stringify(come));
-  else for (const term of come) sql.run(INSERT, term, key);
+  const writes = new TermWrites();
+  writes.note(key, prev, next);
+  writes.write(sql);
 }
