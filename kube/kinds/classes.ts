@@ -1,6 +1,6 @@
 import { forbidden, invalid, tooLong } from '../meta/issues.ts';
 import { equalJson } from '../meta/json.ts';
-import { byteLength } from '../meta/names.ts';
+import { longerTogether } from '../meta/names.ts';
 import type { Issue } from '../meta/status.ts';
 import { bool, has, num, obj, orElse, str, texts } from './access.ts';
 import type { Behaviour } from './behaviour.ts';
@@ -79,8 +79,8 @@ export const STORAGECLASS: Behaviour = {
     const names = Object.keys(parameters);
     if (names.length > MAX_PARAMETERS) issues.push(tooLong('parameters', MAX_PARAMETERS));
     if (parameters[''] !== undefined) issues.push(invalid('parameters', '', 'field can not be empty.'));
-    const size = names.reduce((n, k) => n + byteLength(k) + byteLength(str(parameters[k])), 0);
-    if (size > MAX_PARAMETER_BYTES) issues.push(tooLong('parameters', MAX_PARAMETER_BYTES));
+    const all = names.flatMap((k) => [k, str(parameters[k])]);
+    if (longerTogether(all, MAX_PARAMETER_BYTES)) issues.push(tooLong('parameters', MAX_PARAMETER_BYTES));
     if (str(next.reclaimPolicy) !== '') {
       issues.push(...oneOf('reclaimPolicy', next.reclaimPolicy, ['Delete', 'Retain'], null));
     }

@@ -1,6 +1,6 @@
 import { forbidden, invalid, key, tooLong } from '../meta/issues.ts';
 import { equalJson, type Json } from '../meta/json.ts';
-import { byteLength, configMapKey, nameIsDnsSubdomain } from '../meta/names.ts';
+import { configMapKey, longerTogether, nameIsDnsSubdomain } from '../meta/names.ts';
 import type { KubeObject } from '../meta/object.ts';
 import type { Issue } from '../meta/status.ts';
 import { bool, obj, str, texts } from './access.ts';
@@ -33,15 +33,14 @@ export const CONFIGMAP: Behaviour = {
     const data = texts(next.data);
     const binary = texts(next.binaryData);
     const issues: Issue[] = [];
-    let size = 0;
     for (const k of Object.keys(data).sort()) {
       issues.push(...configMapKey(k).map((p) => invalid(key('data', k), k, p)));
       if (binary[k] !== undefined) issues.push(invalid(key('data', k), k, 'duplicate of key present in binaryData'));
-      size += byteLength(str(data[k]));
     }
     issues.push(...dataKeys('binaryData', binary));
-    for (const k in binary) size += base64Length(str(binary[k]));
-    if (size > MAX_DATA_BYTES) issues.push(tooLong('[]', MAX_DATA_BYTES));
+    let rest = MAX_DATA_BYTES;
+    for (const k in binary) rest -= base64Length(str(binary[k]));
+    if (longerTogether(Object.values(data).map(str), rest)) issues.push(tooLong('[]', MAX_DATA_BYTES));
     if (!prev) return issues;
     return [
       ...keptData(next, prev, ['data', 'binaryData']),

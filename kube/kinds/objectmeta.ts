@@ -1,6 +1,13 @@
 import { duplicate, forbidden, goJson, index, invalid, notSupported, required, tooLong } from '../meta/issues.ts';
 import { equalJson, isObject, type Json, type JsonObject } from '../meta/json.ts';
-import { byteLength, type NameCheck, nameIsDnsLabel, qualifiedName, validateLabels } from '../meta/names.ts';
+import {
+  byteLength,
+  longerTogether,
+  type NameCheck,
+  nameIsDnsLabel,
+  qualifiedName,
+  validateLabels,
+} from '../meta/names.ts';
 import { type KubeObject, type ObjectMeta, type OwnerReference, parseApiVersion } from '../meta/object.ts';
 import type { Issue } from '../meta/status.ts';
 import { has, list, num, obj, objs, put, str, texts } from './access.ts';
@@ -32,12 +39,12 @@ const emptyLike = (v: Json | undefined): Json | undefined =>
 /** Keys as qualified names in any case, and the size of all together. */
 export function validateAnnotations(path: string, annotations: Record<string, string> | undefined): Issue[] {
   const issues: Issue[] = [];
-  let size = 0;
+  const texts: string[] = [];
   for (const k in annotations) {
     for (const p of qualifiedName(k.toLowerCase())) issues.push(invalid(path, k, p));
-    size += byteLength(k) + byteLength(str(annotations[k]));
+    texts.push(k, str(annotations[k]));
   }
-  if (size > MAX_ANNOTATIONS_BYTES) issues.push(tooLong(path, MAX_ANNOTATIONS_BYTES));
+  if (longerTogether(texts, MAX_ANNOTATIONS_BYTES)) issues.push(tooLong(path, MAX_ANNOTATIONS_BYTES));
   return issues;
 }
 

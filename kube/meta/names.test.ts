@@ -55,3 +55,11 @@ test('a generateName may end with a dash', () => {
 test('text is measured in UTF-8', () => {
   for (const s of ['', 'abc', 'é', '€', '😀x']) assert.equal(names.byteLength(s), new TextEncoder().encode(s).length);
 });
+
+test('texts are longer together than a number of bytes, whatever they are made of', () => {
+  for (const texts of [[], ['abc', 'd'], ['é€', '😀x', 'a'], ['', '€€€€']]) {
+    const bytes = new TextEncoder().encode(texts.join('')).length;
+    for (let max = 0; max < 20; max++) assert.equal(names.longerTogether(texts, max), bytes > max, `${texts} ${max}`);
+    assert.equal(names.longerTogether(texts, -1), true);
+  }
+});

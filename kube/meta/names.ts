@@ -59,6 +59,13 @@ export function byteLength(s: string): number {
   return n;
 }
 const longer = (s: string, max: number) => s.length * 3 > max && byteLength(s) > max;
+/** Whether texts are more than `max` bytes in UTF-8 together. Their lengths mostly tell; only else are they walked through. */
+export function longerTogether(texts: readonly string[], max: number): boolean {
+  let units = 0;
+  for (const s of texts) units += s.length;
+  if (units * 3 <= max) return false;
+  return units > max || texts.reduce((n, s) => n + byteLength(s), 0) > max;
+}
 const maxLength = (max: number, unit: Unit) => `must be no more than ${max} ${unit}`;
 
 /** `message (e.g. 'a',  or 'b', regex used for validation is '...')`: upstream's RegexError. */
