@@ -1,7 +1,7 @@
 import * as v from 'valibot';
-import { forbidden, invalid, notSupported, quote, required, tooLong } from '../kube/meta/issues.ts';
-import { byteLength } from '../kube/meta/names.ts';
+import { forbidden, invalid, notSupported, quote, required } from '../kube/meta/issues.ts';
 import { badRequest, type Issue, invalid as invalidStatus, type StatusError } from '../kube/meta/status.ts';
+import { fieldManagerIssues, managerOrUserAgent } from '../kube/patch/field-manager.ts';
 
 // Query options of apimachinery pkg/apis/meta/v1/types.go; a parameter given twice counts once, as in upstream's conversion.
 
@@ -164,7 +164,7 @@ export function writeOptions(
   if (apply === false && o.force !== undefined) {
     issues.push(forbidden('force', 'may not be specified for non-apply patch'));
   }
-  if (o.fieldManager) managerIssues(o.fieldManager, issues);
+  if (o.fieldManager) issues.push(...fieldManagerIssues(o.fieldManager, 'fieldManager'));
   if (o.dryRun) dryRunIssues(o.dryRun, issues);
   const f = o.fieldValidation ?? '';
   if (f !== '' && f !== 'Ignore' && f !== 'Warn' && f !== 'Strict') {
@@ -198,30 +198,6 @@ function dryRunIssues(dryRun: string[], issues: Issue[]): void {
   if (dryRun.some((d) => d !== 'All')) issues.push(notSupported('dryRun', dryRun, ['All']));
 }
 
-/** metav1 validation FieldManagerMaxLength, in bytes. */
-export const FIELD_MANAGER_MAX = 128;
-const PRINTABLE = /[\p{L}\p{M}\p{N}\p{P}\p{S} ]/u;
-function managerIssues(manager: string, issues: Issue[]): void {
-  if (byteLength(manager) > FIELD_MANAGER_MAX) issues.push(tooLong('fieldManager', FIELD_MANAGER_MAX));
-  let at = 0;
-  for (const c of manager) {
-    if (!PRINTABLE.test(c)) {
-      const hex = (c.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, '0');
-      issues.push(invalid('fieldManager', manager, `invalid character U+${hex} (at position ${at})`));
-    }
-    at += byteLength(c);
-  }
-}
-/** The manager of a write without fieldManager: the User-Agent before its first slash, printable, at most 128 bytes. */
-export function managerOf(options: { fieldManager?: string | undefined }, userAgent: string | null): string {
-  if (options.fieldManager) return options.fieldManager;
-  let name = '';
-  let bytes = 0;
-  for (const c of (userAgent ?? '').split('/')[0] ?? '') {
-    if (!PRINTABLE.test(c)) continue;
-    bytes += byteLength(c);
-    if (bytes > FIELD_MANAGER_MAX) break;
-    name += c;
-  }
-  return name;
-}
+/** The manager of a write: `fieldManager`, or else the User-Agent before its first slash. */
+export const managerOf = (options: { fieldManager?: string | undefined }, userAgent: string | null): string =>
+  managerOrUserAgent(options.fieldManager, userAgent ?? undefined);

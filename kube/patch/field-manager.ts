@@ -1,8 +1,9 @@
 import { invalid, tooLong } from '../meta/issues.ts';
+import { byteLength } from '../meta/names.ts';
 import type { Issue } from '../meta/status.ts';
 
 /** Field managers are at most this many bytes: metav1 validation's FieldManagerMaxLength. */
-export const FIELD_MANAGER_MAX = 128;
+const FIELD_MANAGER_MAX = 128;
 
 /** The field manager of a write that may not name one: the part of the User-Agent before the first slash, printable and cut to the limit. */
 export function managerOrUserAgent(fieldManager: string | undefined, userAgent: string | undefined): string {
@@ -12,34 +13,28 @@ export function managerOrUserAgent(fieldManager: string | undefined, userAgent: 
   let size = 0;
   for (const c of prefix) {
     if (!isPrintable(c)) continue;
-    size += bytesOf(c);
+    size += byteLength(c);
     if (size > FIELD_MANAGER_MAX) break;
     out += c;
   }
   return out;
 }
 
+const PRINTABLE = /^[\p{L}\p{M}\p{N}\p{P}\p{S} ]$/u;
 /** Go's unicode.IsPrint of one character. */
-function isPrintable(c: string): boolean {
-  return /^[\p{L}\p{M}\p{N}\p{P}\p{S} ]$/u.test(c);
-}
+const isPrintable = (c: string): boolean => PRINTABLE.test(c);
 
 /** What is wrong with a field manager's name: metav1 validation's ValidateFieldManager. An empty one counts as not set. */
 export function fieldManagerIssues(name: string, path: string): Issue[] {
   const issues: Issue[] = [];
-  if (bytesOf(name) > FIELD_MANAGER_MAX) issues.push(tooLong(path, FIELD_MANAGER_MAX));
+  if (byteLength(name) > FIELD_MANAGER_MAX) issues.push(tooLong(path, FIELD_MANAGER_MAX));
   let position = 0;
   for (const c of name) {
     if (!isPrintable(c)) {
       const code = (c.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, '0');
       issues.push(invalid(path, name, `invalid character U+${code} (at position ${position})`));
     }
-    position += bytesOf(c);
+    position += byteLength(c);
   }
   return issues;
-}
-
-/** The length of a text in UTF-8. */
-export function bytesOf(s: string): number {
-  return new TextEncoder().encode(s).length;
 }

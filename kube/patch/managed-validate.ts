@@ -1,7 +1,8 @@
 import { child, index, invalid, notSupported, required, tooLong } from '../meta/issues.ts';
+import { byteLength } from '../meta/names.ts';
 import type { ManagedFieldsEntry } from '../meta/object.ts';
 import type { Issue } from '../meta/status.ts';
-import { bytesOf, fieldManagerIssues } from './field-manager.ts';
+import { fieldManagerIssues } from './field-manager.ts';
 import { decodeManaged } from './managed-entries.ts';
 
 /** Bytes of a subresource's name: metav1 validation's MaxSubresourceNameLength. */
@@ -21,7 +22,7 @@ export function managedFieldsIssues(entries: readonly ManagedFieldsEntry[], path
       issues.push(invalid(child(at, 'fieldsType'), fieldsType, 'must be `FieldsV1`'));
     }
     issues.push(...fieldManagerIssues(manager, child(at, 'manager')));
-    if (bytesOf(subresource) > SUBRESOURCE_MAX) issues.push(tooLong(child(at, 'subresource'), SUBRESOURCE_MAX));
+    if (byteLength(subresource) > SUBRESOURCE_MAX) issues.push(tooLong(child(at, 'subresource'), SUBRESOURCE_MAX));
   });
   return issues;
 }
