@@ -1,3 +1,5 @@
+import { bytesOfBase64 } from '../codec/base64.ts';
+
 // Base64 as Go's encoding/base64.StdEncoding reads it: line breaks are skipped, padding is required, spare bits are ignored.
 
 const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
@@ -20,33 +22,5 @@ export function canonicalBase64(text: string): string | null {
 /** Go's error for a text that isn't base64; empty when it is. */
 export function base64Problem(text: string): string {
   if (canonicalBase64(text) !== null) return '';
-  return `illegal base64 data at input byte ${badByte(text)}`;
-}
-
-/** Where Go's decoder stops: the first byte that can't stand there. */
-function badByte(text: string): number {
-  let digits = 0;
-  for (let i = 0; i < text.length; i++) {
-    const c = text.charAt(i);
-    if (c === '\n' || c === '\r') continue;
-    if (ALPHABET.includes(c)) {
-      digits = (digits + 1) % 4;
-      continue;
-    }
-    if (c !== '=' || digits < 2) return i;
-    return badPadding(text, i, digits);
-  }
-  // Too short: Go names the start of the unfinished group.
-  return text.length - digits;
-}
-function badPadding(text: string, first: number, digits: number): number {
-  let i = first + 1;
-  while (text.charAt(i) === '\n' || text.charAt(i) === '\r') i++;
-  if (digits === 2) {
-    if (i >= text.length) return text.length;
-    if (text.charAt(i) !== '=') return i - 1;
-    i++;
-    while (text.charAt(i) === '\n' || text.charAt(i) === '\r') i++;
-  }
-  return i;
+  return `illegal base64 data at input byte ${bytesOfBase64(text)}`;
 }
