@@ -15,10 +15,8 @@ import { loopEffects } from './loops/effects.ts';
 import { LOOPS } from './loops/list.ts';
 import { nodeEffects } from './loops/nodes.ts';
 import type { LoopPlatform, LoopStore } from './loops/object.ts';
+import { LEASE_MS } from './tenant/leases.ts';
 import { RemoteStore, type StoreStub } from './tenant/remote.ts';
-
-/** A lease of a sibling store lives as long as the main one's. */
-const LEASE_MS = 15_000;
 
 /** Upstream runs the scheduler as a user of its own, controllers as ServiceAccounts of kube-system. */
 export function identity(controller: string): User {

@@ -12,14 +12,13 @@ import {
 } from '../../kube/reconcile/runner.ts';
 import type { Interest } from '../../kube/store/interest.ts';
 import type { Entry, Fence, Grant, Key, Revision } from '../../kube/store/store.ts';
+import { LEASE_MS } from '../tenant/leases.ts';
 import { storeErrorOf } from '../tenant/remote.ts';
 import type { Begin, Begun } from '../tenant/rounds.ts';
 import { SqlProjection } from './projection.ts';
 
 /** One wake-up does at most this much, then gives way to other objects of the process. */
 const BUDGET = { writes: 500, ms: 5_000 };
-/** A lease outlives the longest budget; a dead holder is replaced after it. */
-const LEASE_MS = 15_000;
 /** A standby that finds the lease held looks again this long after the holder's time is over; not later than a lease from now, whatever the store's clock says. */
 const STANDBY_AFTER_MS = 250;
 const STANDBY_MS = LEASE_MS + 1_000;

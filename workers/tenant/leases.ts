@@ -1,6 +1,9 @@
 import type { Fence, Grant } from '../../kube/store/store.ts';
 import type { State } from './state.ts';
 
+/** For how long a loop takes a lease, in each of the stores that it writes to: longer than its longest budget; a dead holder is replaced after it. */
+export const LEASE_MS = 15_000;
+
 const PUT = `INSERT INTO leases (name, holder, epoch, expires) VALUES (?, ?, ?, ?)
   ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, epoch = excluded.epoch, expires = excluded.expires`;
 
