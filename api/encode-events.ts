@@ -8,7 +8,7 @@ import {
   transcodeAdded,
   transcodeEvents,
 } from '../kube/codec/protobuf.ts';
-import { toPartial, toTable } from '../kube/codec/table.ts';
+import { INITIAL_EVENTS_END, toPartial, toTable } from '../kube/codec/table.ts';
 import type { JsonObject } from '../kube/meta/json.ts';
 import type { KubeObject } from '../kube/meta/object.ts';
 import type { Status } from '../kube/meta/status.ts';
@@ -148,8 +148,6 @@ function protoEvents(call: Call, resource: Resource, transform: Transform): Even
   };
 }
 
-/** What marks the end of the initial events: apimachinery meta/v1 InitialEventsAnnotationKey. */
-const INITIAL_EVENTS_END = 'k8s.io/initial-events-end';
 /** A bookmark's object: nothing but its version. */
 function bookmarkObject(resource: Resource, revision: Revision, initialEventsEnd: boolean): KubeObject {
   const metadata: KubeObject['metadata'] = { resourceVersion: String(revision) };

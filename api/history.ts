@@ -3,6 +3,7 @@ import { JSON_TYPE } from '../kube/codec/negotiate.ts';
 import { isObject, type Json, type JsonObject } from '../kube/meta/json.ts';
 import { badRequest, failure, notFound } from '../kube/meta/status.ts';
 import { formatMicroTime } from '../kube/meta/time.ts';
+import { LAST_APPLIED } from '../kube/patch/apply.ts';
 import { keyOf } from '../kube/store/key.ts';
 import type { Revision, Version } from '../kube/store/store.ts';
 import type { RequestInfo } from './attributes.ts';
@@ -139,15 +140,13 @@ function shownOf(text: string): JsonObject {
   if (!isObject(body.metadata)) return body;
   const { managedFields: _m, ...metadata } = body.metadata;
   if (isObject(metadata.annotations)) {
+    // In kubectl apply's copy of the object each change stands a second time.
     const { [LAST_APPLIED]: _l, ...annotations } = metadata.annotations;
     if (Object.keys(annotations).length > 0) metadata.annotations = annotations;
     else delete metadata.annotations;
   }
   return { ...body, metadata };
 }
-
-/** kubectl apply's copy of the object, in which each change stands a second time. */
-const LAST_APPLIED = 'kubectl.kubernetes.io/last-applied-configuration';
 
 function cut(value: Json): Json {
   const text = typeof value === 'string' ? value : printJson(value);

@@ -1,5 +1,6 @@
 import type { Context, Kind } from '../kube/kinds/kind.ts';
 import { equalJson, type Json, type JsonObject } from '../kube/meta/json.ts';
+import { SUFFIX_ALPHABET } from '../kube/meta/names.ts';
 import type { KubeObject, ObjectMeta, OwnerReference } from '../kube/meta/object.ts';
 import { alreadyExists, badRequest, failure, type Issue, invalid, type StatusError } from '../kube/meta/status.ts';
 import { formatTime } from '../kube/meta/time.ts';
@@ -89,8 +90,6 @@ export function dedupOwners(call: Call, meta: ObjectMeta, afterAdmission: boolea
 /** apiserver pkg/storage/names: the base is cut so that the name fits a DNS label. */
 const NAME_MAX = 63;
 const SUFFIX_LENGTH = 5;
-/** k8s.io/apimachinery/pkg/util/rand: no vowels, no look-alikes. */
-const SUFFIX_ALPHABET = 'bcdfghjklmnpqrstvwxz2456789';
 /** generateName and five random characters. */
 export function generatedName(base: string, random: () => number): string {
   let name = base.slice(0, NAME_MAX - SUFFIX_LENGTH);

@@ -1,8 +1,7 @@
 import { has, obj, objs, str } from '../../kube/kinds/access.ts';
+import { MIRROR } from '../../kube/kinds/podfacts.ts';
 import type { JsonObject } from '../../kube/meta/json.ts';
 import type { KubeObject } from '../../kube/meta/object.ts';
-
-const MIRROR = 'kubernetes.io/config.mirror';
 
 /** The pod's spec, to be written to. */
 export const specOf = (pod: KubeObject): JsonObject => obj(pod.spec);

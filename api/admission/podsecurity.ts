@@ -6,11 +6,17 @@ import { invalid } from '../../kube/meta/status.ts';
 import { rangeOf } from '../../kube/store/key.ts';
 import type { Admission, AdmissionContext, Attributes } from '../attributes.ts';
 import { checksOf } from './podsecuritychecks.ts';
-import { compareLevels, type LevelVersion, type Policy, policyOfLabels, print } from './podsecuritypolicy.ts';
+import {
+  compareLevels,
+  type LevelVersion,
+  POD_SECURITY,
+  type Policy,
+  policyOfLabels,
+  print,
+} from './podsecuritypolicy.ts';
 import type { Finding } from './podsecurityrules.ts';
 import { refuse } from './refuse.ts';
 
-const ANNOTATION = 'pod-security.kubernetes.io/';
 /** Pods of a namespace that are looked at when its level rises: upstream's number. */
 const NAMESPACE_PODS_MAX = 3_000;
 /** Subresources of pods that don't change the spec. */
@@ -49,7 +55,7 @@ function checkPod(a: Attributes, object: KubeObject, c: AdmissionContext): void 
   const policy = policyOf(a.namespace, c);
   const quiet = policy.warn.level === 'privileged' && policy.audit.level === 'privileged';
   if (policy.issues.length === 0 && quiet && (!isPod || policy.enforce.level === 'privileged')) {
-    if (isPod) a.annotate(`${ANNOTATION}enforce-policy`, 'privileged:latest');
+    if (isPod) a.annotate(`${POD_SECURITY}enforce-policy`, 'privileged:latest');
     return;
   }
   if (isPod && a.oldObject !== null && !changesImages(object, a.oldObject)) return;
@@ -58,13 +64,13 @@ function checkPod(a: Attributes, object: KubeObject, c: AdmissionContext): void 
   if (policy.issues.length > 0) {
     const all = policy.issues.map((i) => `${i.field}: ${i.message}`);
     const text = all.length === 1 ? all[0] : `[${all.join(', ')}]`;
-    a.annotate(`${ANNOTATION}error`, `Failed to parse policy: ${text}`);
+    a.annotate(`${POD_SECURITY}error`, `Failed to parse policy: ${text}`);
   }
   const found = evaluator(template);
-  if (isPod) a.annotate(`${ANNOTATION}enforce-policy`, print(policy.enforce));
+  if (isPod) a.annotate(`${POD_SECURITY}enforce-policy`, print(policy.enforce));
   const [enforced, audited] = [isPod ? found(policy.enforce) : '', found(policy.audit)];
   const would = (l: LevelVersion, detail: string) => `would violate PodSecurity ${quote(print(l))}: ${detail}`;
-  if (audited !== '') a.annotate(`${ANNOTATION}audit-violations`, would(policy.audit, audited));
+  if (audited !== '') a.annotate(`${POD_SECURITY}audit-violations`, would(policy.audit, audited));
   if (enforced !== '') throw refuse(a, `violates PodSecurity ${quote(print(policy.enforce))}: ${enforced}`);
   const warned = found(policy.warn);
   if (warned !== '') a.warn(would(policy.warn, warned));

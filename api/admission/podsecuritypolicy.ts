@@ -17,7 +17,8 @@ export interface Policy {
   issues: Issue[];
 }
 
-const PREFIX = 'pod-security.kubernetes.io/';
+/** Of a namespace's labels, and of what is told of a decision. */
+export const POD_SECURITY = 'pod-security.kubernetes.io/';
 const VERSION = /^v1\.([0-9]|[1-9][0-9]*)$/;
 
 /** `restricted:v1.30`, `baseline:latest`. */
@@ -28,10 +29,10 @@ export const print = (l: LevelVersion): string =>
 export function policyOfLabels(labels: Readonly<Record<string, string>>): Policy {
   const issues: Issue[] = [];
   const read = (mode: string, broken: Level): LevelVersion & { asked: boolean; valid: boolean; versioned: boolean } => {
-    const [text, version] = [labels[PREFIX + mode], labels[`${PREFIX}${mode}-version`]];
+    const [text, version] = [labels[POD_SECURITY + mode], labels[`${POD_SECURITY}${mode}-version`]];
     const known = LEVELS.find((l) => l === text);
     const problem = (label: string, value: string, why: string) =>
-      issues.push(invalid(`metadata.labels[${PREFIX}${label}]`, value, why));
+      issues.push(invalid(`metadata.labels[${POD_SECURITY}${label}]`, value, why));
     if (text !== undefined && known === undefined) problem(mode, text, `must be one of ${LEVELS.join(', ')}`);
     const minor = version === undefined || version === 'latest' ? Number.POSITIVE_INFINITY : VERSION.exec(version)?.[1];
     if (minor === undefined) problem(`${mode}-version`, version ?? '', 'must be "latest" or "v1.x"');

@@ -1,4 +1,5 @@
 import { bool, has, num, obj, objs, str } from '../../kube/kinds/access.ts';
+import { APPARMOR, SECCOMP, SECCOMP_POD } from '../../kube/kinds/podspec/annotations.ts';
 import { quote } from '../../kube/meta/issues.ts';
 import type { Json, JsonObject } from '../../kube/meta/json.ts';
 import { allContainers } from './pod.ts';
@@ -45,7 +46,6 @@ export const privilegeEscalation: CheckPod = (spec) => {
   ];
 };
 
-const APPARMOR_ANNOTATION = 'container.apparmor.security.beta.kubernetes.io/';
 export const appArmor: CheckPod = (spec, annotations) => {
   const badType = (o: JsonObject): boolean => {
     const p = security(o).appArmorProfile;
@@ -54,10 +54,7 @@ export const appArmor: CheckPod = (spec, annotations) => {
   const names = namesWhere(spec, badType);
   const types = [spec, ...allContainers(spec)].filter(badType).map((o) => str(obj(security(o).appArmorProfile).type));
   const notes = Object.entries(annotations)
-    .filter(
-      ([k, v]) =>
-        k.startsWith(APPARMOR_ANNOTATION) && v !== '' && v !== 'runtime/default' && !v.startsWith('localhost/'),
-    )
+    .filter(([k, v]) => k.startsWith(APPARMOR) && v !== '' && v !== 'runtime/default' && !v.startsWith('localhost/'))
     .map(([k, v]) => `${k}=${quote(v)}`)
     .sort();
   const who = setters(badType(spec), names);
@@ -250,10 +247,8 @@ export const seLinux =
     return ['seLinuxOptions', `${who} set forbidden securityContext.seLinuxOptions: ${data.join('; ')}`];
   };
 
-const SECCOMP_POD = 'seccomp.security.alpha.kubernetes.io/pod';
-const SECCOMP_CONTAINER = 'container.seccomp.security.alpha.kubernetes.io/';
 export const seccompAnnotations: CheckPod = (spec, annotations) => {
-  const keys = [SECCOMP_POD, ...allContainers(spec).map((c) => SECCOMP_CONTAINER + str(c.name))];
+  const keys = [SECCOMP_POD, ...allContainers(spec).map((c) => SECCOMP + str(c.name))];
   const fine = (v: string) => v === 'runtime/default' || v === 'docker/default' || v.startsWith('localhost/');
   const bad = sorted(
     keys.flatMap((k) => {

@@ -1,4 +1,6 @@
 import { has, make, obj, str } from '../../kube/kinds/access.ts';
+import { CLASS_ANNOTATION } from '../../kube/kinds/ingress.ts';
+import { BETA_CLASS } from '../../kube/kinds/persistentvolume.ts';
 import type { KubeObject } from '../../kube/meta/object.ts';
 import { compareQuantities, quantity } from '../../kube/meta/quantity.ts';
 import { parseKey } from '../../kube/store/key.ts';
@@ -7,8 +9,6 @@ import { isMain, refuse } from './refuse.ts';
 
 const STORAGE_CLASSES = 'storageclasses.storage.k8s.io';
 const INGRESS_CLASSES = 'ingressclasses.networking.k8s.io';
-const CLASS_ANNOTATION = 'volume.beta.kubernetes.io/storage-class';
-const INGRESS_ANNOTATION = 'kubernetes.io/ingress.class';
 
 /** The default class of a resource: the newest of several, then by name; '' for none. */
 function defaultClass(view: PolicyView, resource: string): string {
@@ -30,7 +30,7 @@ export const defaultStorageClass: Admission = {
   name: 'DefaultStorageClass',
   handles: (a) => isMain(a, 'persistentvolumeclaims') && a.operation === 'CREATE',
   mutate(a, c) {
-    if (a.object === null || a.object.metadata.annotations?.[CLASS_ANNOTATION] !== undefined) return;
+    if (a.object === null || a.object.metadata.annotations?.[BETA_CLASS] !== undefined) return;
     const spec = make(a.object, 'spec');
     const name = defaultClass(c.view, STORAGE_CLASSES);
     if (!has(spec.storageClassName) && name !== '') spec.storageClassName = name;
@@ -42,7 +42,7 @@ export const defaultIngressClass: Admission = {
   name: 'DefaultIngressClass',
   handles: (a) => isMain(a, 'ingresses', 'networking.k8s.io') && a.operation === 'CREATE',
   mutate(a, c) {
-    if (a.object === null || a.object.metadata.annotations?.[INGRESS_ANNOTATION] !== undefined) return;
+    if (a.object === null || a.object.metadata.annotations?.[CLASS_ANNOTATION] !== undefined) return;
     const spec = make(a.object, 'spec');
     const name = defaultClass(c.view, INGRESS_CLASSES);
     if (!has(spec.ingressClassName) && name !== '') spec.ingressClassName = name;
@@ -99,5 +99,4 @@ export const persistentVolumeClaimResize: Admission = {
     return undefined;
   },
 };
-const classOf = (o: KubeObject): string =>
-  o.metadata.annotations?.[CLASS_ANNOTATION] ?? str(obj(o.spec).storageClassName);
+const classOf = (o: KubeObject): string => o.metadata.annotations?.[BETA_CLASS] ?? str(obj(o.spec).storageClassName);

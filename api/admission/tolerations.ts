@@ -1,10 +1,9 @@
 import { make, num, objs, str } from '../../kube/kinds/access.ts';
+import { NOT_READY, UNREACHABLE } from '../../kube/kinds/podspec/fit.ts';
 import { equalJson, type JsonObject } from '../../kube/meta/json.ts';
 import type { Admission } from '../attributes.ts';
 import { isMain } from './refuse.ts';
 
-const NOT_READY = 'node.kubernetes.io/not-ready';
-const UNREACHABLE = 'node.kubernetes.io/unreachable';
 /** --default-not-ready-toleration-seconds and --default-unreachable-toleration-seconds. */
 const TOLERATION_SECONDS = 300;
 

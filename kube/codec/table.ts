@@ -83,8 +83,8 @@ export interface TableOptions<T extends KubeObject = KubeObject> {
   conditions?(o: T): JsonObject[] | undefined;
 }
 
-/** The annotation of the bookmark that ends a watch's initial events; that row carries its metadata even when None is asked for. */
-const INITIAL_EVENTS_END = 'k8s.io/initial-events-end';
+/** The annotation of the bookmark that ends a watch's initial events (apimachinery meta/v1 InitialEventsAnnotationKey); that row carries its metadata even when None is asked for. */
+export const INITIAL_EVENTS_END = 'k8s.io/initial-events-end';
 
 /** Objects as metav1.Table. A kind's columns without a name column get one in front; without columns they are upstream's default ones. */
 export function toTable<T extends KubeObject>(

@@ -5,10 +5,8 @@ import type { Issue } from '../meta/status.ts';
 import { has, list, num, objs, str } from './access.ts';
 import type { Behaviour } from './behaviour.ts';
 import { validateObjectMeta } from './objectmeta.ts';
-import { label, named, oneOf, qualified } from './podspec/checks.ts';
+import { label, named, oneOf, PROTOCOLS, qualified } from './podspec/checks.ts';
 import { validateEndpointIP, validateLegacyIP } from './podspec/ip.ts';
-
-const PROTOCOLS = ['SCTP', 'TCP', 'UDP'];
 
 export const ENDPOINTS: Behaviour = {
   createOnUpdate: true,

@@ -17,7 +17,8 @@ import { immutable, validateObjectMeta } from './objectmeta.ts';
 import { each, named } from './podspec/checks.ts';
 import { parseAddress, validateLegacyIP } from './podspec/ip.ts';
 
-const CLASS = 'kubernetes.io/ingress.class';
+/** Names a class as `ingressClassName` does. */
+export const CLASS_ANNOTATION = 'kubernetes.io/ingress.class';
 const SEQUENCES = ['//', '/./', '/../', '%2f', '%2F'];
 const SUFFIXES = ['/..', '/.'];
 const MAX_CONTROLLER = 250;
@@ -38,16 +39,18 @@ export const INGRESS: Behaviour = {
     if (has(spec.ingressClassName)) {
       issues.push(...named('spec.ingressClassName', str(spec.ingressClassName), nameIsDnsSubdomain));
     }
-    const annotation = texts(next.metadata.annotations)[CLASS];
+    const annotation = texts(next.metadata.annotations)[CLASS_ANNOTATION];
     if (!prev && annotation !== undefined && has(spec.ingressClassName) && annotation !== spec.ingressClassName) {
-      issues.push(invalid(`annotations.${CLASS}`, annotation, 'must match `ingressClassName` when both are specified'));
+      issues.push(
+        invalid(`annotations.${CLASS_ANNOTATION}`, annotation, 'must match `ingressClassName` when both are specified'),
+      );
     }
     return issues;
   },
   warn: (next) =>
-    next.metadata.annotations?.[CLASS] === undefined
+    next.metadata.annotations?.[CLASS_ANNOTATION] === undefined
       ? []
-      : [`annotation ${JSON.stringify(CLASS)} is deprecated, please use 'spec.ingressClassName' instead`],
+      : [`annotation ${JSON.stringify(CLASS_ANNOTATION)} is deprecated, please use 'spec.ingressClassName' instead`],
   subresources: {
     status: statusOf('Namespaced', {
       validate(next, prev) {

@@ -8,18 +8,16 @@ import { bool, copy, has, list, make, num, obj, objs, orElse, put, str, texts } 
 import { type Behaviour, statusOf } from './behaviour.ts';
 import { templateWarnings } from './deployment.ts';
 import { immutable } from './objectmeta.ts';
-import { notNegative, qualified } from './podspec/checks.ts';
+import { MAX_EXIT_CODES, MAX_INT32, notNegative, qualified } from './podspec/checks.ts';
 import { defaultTemplate, dropDisabled } from './podspec/defaults.ts';
 import { validateTemplate } from './podspec/template.ts';
 
 const UID_LABELS = ['controller-uid', 'batch.kubernetes.io/controller-uid'];
 const NAME_LABELS = ['job-name', 'batch.kubernetes.io/job-name'];
-const MAX_INT32 = 2147483647;
 const MAX_INDEXED = 100_000;
 const MAX_MANAGED_BY = 63;
 const MAX_RULES = 20;
 const MAX_PATTERNS = 20;
-const MAX_EXIT_CODES = 255;
 
 /** Defaults of a Job's spec, also in a CronJob's template. */
 export function defaultJobSpec(spec: JsonObject): void {

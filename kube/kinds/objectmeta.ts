@@ -4,6 +4,7 @@ import {
   byteLength,
   longerTogether,
   type NameCheck,
+  NOT_NEGATIVE,
   nameIsDnsLabel,
   qualifiedName,
   validateLabels,
@@ -16,7 +17,6 @@ import { internalIssue } from './internal.ts';
 // Metadata of every kind: apimachinery pkg/api/validation/objectmeta.go, v0.37.1.
 
 export const IMMUTABLE = 'field is immutable';
-const NOT_NEGATIVE = 'must be greater than or equal to 0';
 /** TotalAnnotationSizeLimitB. */
 export const MAX_ANNOTATIONS_BYTES = 256 * 1024;
 const MAX_SUBRESOURCE_BYTES = 256;

@@ -13,7 +13,8 @@ import { roundResources } from './podspec/defaults.ts';
 import { validateNodeSelector } from './podspec/scheduling.ts';
 import { csiDriverName } from './podspec/volumes.ts';
 
-const BETA_CLASS = 'volume.beta.kubernetes.io/storage-class';
+/** Names a class as `storageClassName` does. */
+export const BETA_CLASS = 'volume.beta.kubernetes.io/storage-class';
 /** By source, what must be given. */
 const SOURCES: Readonly<Record<string, readonly string[]>> = {
   hostPath: ['path'],

@@ -10,7 +10,7 @@ import { POD_COLUMNS } from './columns/pod.ts';
 import { keepMetaForStatus, validateObjectMeta } from './objectmeta.ts';
 import { MIRROR, podFacts } from './podfacts.ts';
 import { validatePodAnnotations, validatePodAnnotationUpdate, validateProfilesMatch } from './podspec/annotations.ts';
-import { named, notNegative } from './podspec/checks.ts';
+import { MAX_INT32, named, notNegative } from './podspec/checks.ts';
 import { paddedImage, validateContainerUpdates } from './podspec/containers.ts';
 import { defaultPod, dropDisabled } from './podspec/defaults.ts';
 import { podQOS } from './podspec/qos.ts';
@@ -27,7 +27,6 @@ import { keepStatusMembers, validatePodStatus } from './podstatus.ts';
 
 const spec = (o: KubeObject | JsonObject): JsonObject => obj(o.spec as Json);
 const status = (o: KubeObject): JsonObject => obj(o.status);
-const MAX_INT32 = 2147483647;
 
 /** Pod: pkg/registry/core/pod/strategy.go and pkg/apis/core/validation. */
 export const POD: Behaviour = {

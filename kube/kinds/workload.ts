@@ -1,10 +1,10 @@
 import { forbidden, goJson, invalid, notSupported } from '../meta/issues.ts';
 import type { Json, JsonObject } from '../meta/json.ts';
-import { percent } from '../meta/names.ts';
+import { NOT_NEGATIVE, percent } from '../meta/names.ts';
 import { selectorRequirements } from '../meta/selectors.ts';
 import type { Issue } from '../meta/status.ts';
 import { has, num, obj, orElse, str } from './access.ts';
-import { NOT_NEGATIVE, notNegative } from './podspec/checks.ts';
+import { notNegative } from './podspec/checks.ts';
 import { validateTemplate } from './podspec/template.ts';
 import { templateMatches, validateWorkloadSelector } from './selector.ts';
 

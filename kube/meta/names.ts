@@ -247,6 +247,9 @@ export function uuid(value: string): readonly string[] {
   return UUID.test(value) ? NONE : ['must be a lowercase UUID in 8-4-4-4-12 format'];
 }
 
+/** What suffixes of generated names are made of (apimachinery pkg/util/rand): no vowels, so no words; no look-alikes. */
+export const SUFFIX_ALPHABET = 'bcdfghjklmnpqrstvwxz2456789';
+
 /** How a kind names its objects: `prefix` is true for generateName, whose trailing dash is allowed. */
 export type NameCheck = (name: string, prefix: boolean) => readonly string[];
 const masked = (name: string, prefix: boolean) =>

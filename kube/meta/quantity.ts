@@ -18,7 +18,8 @@ const BAD_SUFFIX = "unable to parse quantity's suffix";
 
 /** An exponent beyond this is refused: upstream would compute 10^exponent for a comparison, we don't offer that to strangers. */
 const EXPONENT_MAX = 10_000;
-const MAX_INT64 = (1n << 63n) - 1n;
+/** Of an int64. */
+export const MAX_INT64 = (1n << 63n) - 1n;
 const NANO = -9;
 /** Decimal digits that always fit into an int64. */
 const INT64_DIGITS = 18;

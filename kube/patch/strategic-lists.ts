@@ -5,7 +5,7 @@ import { badPatchType, badType, MAP, noListOfLists, noMergeKey, StrategicError }
 
 // Lists under strategic merge: sets of scalars and lists of objects with a merge key.
 
-const DIRECTIVE = '$patch';
+export const DIRECTIVE = '$patch';
 
 /** Merges (or deletes, for a parallel list) a patch's list into a list. */
 export function mergeLists(shape: Shape, before: Json[], patch: Json[], mergeKey: string, isDeletion: boolean): Json[] {

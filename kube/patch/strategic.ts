@@ -11,7 +11,7 @@ import {
   LIST,
   StrategicError,
 } from './strategic-errors.ts';
-import { mergeLists, orderAfterMerge, orderedList, validateOrder } from './strategic-lists.ts';
+import { DIRECTIVE, mergeLists, orderAfterMerge, orderedList, validateOrder } from './strategic-lists.ts';
 import { put } from './typed-view.ts';
 
 // Strategic merge patch: apimachinery pkg/util/strategicpatch, v0.37.1.
@@ -38,7 +38,6 @@ export function applyStrategicPatch(struct: Struct, object: JsonObject, patch: J
 /** Where the merge is in the type: a struct, a map's values, or nowhere that the type describes. */
 export type Shape = { struct: Struct } | { values: Type } | { kind: string };
 
-const DIRECTIVE = '$patch';
 const RETAIN_KEYS = '$retainKeys';
 const DELETE_FROM = '$deleteFromPrimitiveList';
 const SET_ORDER = '$setElementOrder';

@@ -1,4 +1,5 @@
 import { fnv1a } from '../meta/hash.ts';
+import { SUFFIX_ALPHABET } from '../meta/names.ts';
 import type { Key } from '../store/store.ts';
 import type { View } from './controller.ts';
 import type { Projection } from './projection.ts';
@@ -32,9 +33,6 @@ export function viewOf(
   };
 }
 
-/** Upstream's alphabet of generated names: no vowels, so no words (apimachinery pkg/util/rand). */
-const ALPHABET = 'bcdfghjklmnpqrstvwxz2456789';
-
 /** n characters that depend on the seed alone (FNV-1a, then xorshift): a plan computed twice names the same things. */
 export function suffix(seed: string, n: number): string {
   let h = fnv1a(seed);
@@ -43,7 +41,7 @@ export function suffix(seed: string, n: number): string {
     h ^= h << 13;
     h ^= h >>> 17;
     h ^= h << 5;
-    out += ALPHABET[(h >>> 0) % ALPHABET.length];
+    out += SUFFIX_ALPHABET[(h >>> 0) % SUFFIX_ALPHABET.length];
   }
   return out;
 }

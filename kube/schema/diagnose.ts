@@ -1,15 +1,13 @@
+import { STRICT_ERRORS_MAX } from '../codec/json-duplicates.ts';
 import { quote } from '../meta/issues.ts';
 import { isObject, type Json } from '../meta/json.ts';
-import { quantityProblem } from '../meta/quantity.ts';
+import { MAX_INT64, quantityProblem } from '../meta/quantity.ts';
 import { durationProblem, timeProblem } from '../meta/time.ts';
 import { base64Problem } from './base64.ts';
 import type { Field, Struct, Type } from './schema.ts';
 import { schemas } from './schemas.ts';
 
 // The slow twin of prune.ts: words what is wrong with a document exactly as sigs.k8s.io/json does, in the document's order.
-
-/** Upstream stops collecting strict errors here: sigs.k8s.io/json kubernetes_patch.go. */
-const STRICT_ERRORS_MAX = 100;
 
 interface Walk {
   unknown: Set<string>;
@@ -162,7 +160,6 @@ function inValue(type: Type, value: Json, path: string, walk: Walk): void {
   }
 }
 
-const MAX_INT64 = (1n << 63n) - 1n;
 function fits(value: number | bigint, bits: 32 | 64): boolean {
   if (typeof value === 'bigint') return bits === 64 && value <= MAX_INT64 && value >= -MAX_INT64 - 1n;
   return Number.isInteger(value) && value < 2 ** (bits - 1) && value >= -(2 ** (bits - 1));

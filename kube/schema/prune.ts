@@ -1,5 +1,5 @@
 import { isObject, type Json, type JsonObject } from '../meta/json.ts';
-import { canonicalQuantity } from '../meta/quantity.ts';
+import { canonicalQuantity, MAX_INT64 } from '../meta/quantity.ts';
 import { canonicalDuration, canonicalMicroTime, canonicalTime, ZERO_TIME } from '../meta/time.ts';
 import { canonicalBase64 } from './base64.ts';
 import { setMember } from './crd-schema.ts';
@@ -154,7 +154,6 @@ function keepUnknown(plan: Plan, value: JsonObject, out: JsonObject, state: Stat
 }
 
 const MAX_INT32 = 2 ** 31 - 1;
-const MAX_INT64 = (1n << 63n) - 1n;
 
 function readerOf(type: Type): Reader {
   switch (type.is) {

@@ -1,4 +1,5 @@
 import { kindByStorage } from '../../kube/kinds/index.ts';
+import { NOT_READY, UNREACHABLE } from '../../kube/kinds/podspec/fit.ts';
 import type { JsonObject } from '../../kube/meta/json.ts';
 import { at, type KubeObject } from '../../kube/meta/object.ts';
 import { formatTime, timeToMillis } from '../../kube/meta/time.ts';
@@ -10,7 +11,7 @@ import { type PodRow, projectPod } from './replicaset.ts';
 
 /** Condition and status -> key of the taint that it makes: nodelifecycle's nodeConditionToTaintKeyStatusMap. */
 const TAINTS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
-  Ready: { False: 'node.kubernetes.io/not-ready', Unknown: 'node.kubernetes.io/unreachable' },
+  Ready: { False: NOT_READY, Unknown: UNREACHABLE },
   MemoryPressure: { True: 'node.kubernetes.io/memory-pressure' },
   DiskPressure: { True: 'node.kubernetes.io/disk-pressure' },
   NetworkUnavailable: { True: 'node.kubernetes.io/network-unavailable' },
@@ -23,8 +24,6 @@ const KUBELET_CONDITIONS = ['Ready', 'MemoryPressure', 'DiskPressure', 'PIDPress
 const GRACE_MS = 40_000;
 /** Upstream's --node-startup-grace-period: for nodes that have never reported. */
 const STARTUP_MS = 60_000;
-const NOT_READY = 'node.kubernetes.io/not-ready';
-const UNREACHABLE = 'node.kubernetes.io/unreachable';
 const NO_SCHEDULE = new Set([...Object.values(TAINTS).flatMap((m) => Object.values(m)), UNSCHEDULABLE]);
 
 interface Taint extends JsonObject {

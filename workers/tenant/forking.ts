@@ -1,6 +1,7 @@
 import { parseJson, printJson } from '../../kube/codec/json.ts';
 import { has, obj, objs, str, texts } from '../../kube/kinds/access.ts';
 import { kindByStorage } from '../../kube/kinds/index.ts';
+import { MIRROR } from '../../kube/kinds/podfacts.ts';
 import { rowFacts } from '../../kube/kinds/rowfacts.ts';
 import type { Facts } from '../../kube/meta/facts.ts';
 import type { Json, JsonObject } from '../../kube/meta/json.ts';
@@ -120,7 +121,6 @@ function secret(o: KubeObject): KubeObject | undefined {
   return Object.keys(data).length === 0 ? rest : { ...o, data };
 }
 
-const MIRROR = 'kubernetes.io/config.mirror';
 /** Owners that make a pod for one node: they make others when there are nodes. */
 const OF_NODES: ReadonlySet<string> = new Set(['Node', 'DaemonSet']);
 /** Labels that binding copies from the node (admission's PodTopologyLabels). */

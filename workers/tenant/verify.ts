@@ -4,7 +4,7 @@ import { COLUMNS, entryOf, getRow, HEAD_COLUMNS, headFrom, stands, summedOf } fr
 import { type Cell, cell, type Sql, textOf } from './sql.ts';
 import type { State } from './state.ts';
 import { hasTerm, termsOf } from './terms.ts';
-import { fileFindings, TREES, treeFindings } from './trees.ts';
+import { fileFindings, HISTORY_BYTES_MAX, TREES, treeFindings } from './trees.ts';
 
 /** What one slice of verification says. */
 export interface Verified {
@@ -47,8 +47,6 @@ const SLICE_BYTES = 1024 * 1024;
 const FINDINGS_MAX = 20;
 /** A larger table is looked through row by row alone. */
 const TREE_ROWS_MAX = 100_000;
-/** As `trees.ts` has it for history. */
-const HISTORY_BYTES_MAX = 4 * 1024 * 1024;
 
 /** Looks at one slice of a store's tables, from the beginning or where the last slice's `next` says. Writes nothing, so it may run beside everything else. */
 export function verifySlice(s: State, next?: string): Verified {

@@ -2,15 +2,15 @@ import { forbidden, invalid, key } from '../../meta/issues.ts';
 import type { JsonObject } from '../../meta/json.ts';
 import type { Issue } from '../../meta/status.ts';
 import { has, obj, str } from '../access.ts';
-import { descending } from './checks.ts';
+import { MIRROR } from '../podfacts.ts';
+import { descending, MAX_INT32 } from './checks.ts';
 import { visitContainers } from './spec.ts';
 
-const MIRROR = 'kubernetes.io/config.mirror';
 const COST = 'controller.kubernetes.io/pod-deletion-cost';
-const SECCOMP_POD = 'seccomp.security.alpha.kubernetes.io/pod';
-const SECCOMP = 'container.seccomp.security.alpha.kubernetes.io/';
-const APPARMOR = 'container.apparmor.security.beta.kubernetes.io/';
-const MAX_COST = 2147483647;
+/** Annotations of before there were fields; the last two are followed by a container's name. */
+export const SECCOMP_POD = 'seccomp.security.alpha.kubernetes.io/pod';
+export const SECCOMP = 'container.seccomp.security.alpha.kubernetes.io/';
+export const APPARMOR = 'container.apparmor.security.beta.kubernetes.io/';
 
 /** Annotations that mean something for a pod. */
 export function validatePodAnnotations(path: string, a: Record<string, string>, spec: JsonObject): Issue[] {
@@ -36,7 +36,7 @@ export function validatePodAnnotations(path: string, a: Record<string, string>, 
   return issues;
 }
 /** Upstream takes no leading plus or zeros. */
-const isCost = (v: string) => /^(0|-?[1-9][0-9]*)$/.test(v) && Number(v) <= MAX_COST && Number(v) >= -MAX_COST - 1;
+const isCost = (v: string) => /^(0|-?[1-9][0-9]*)$/.test(v) && Number(v) <= MAX_INT32 && Number(v) >= -MAX_INT32 - 1;
 function seccomp(path: string, profile: string): Issue[] {
   if (['runtime/default', 'docker/default', 'unconfined'].includes(profile)) return [];
   if (profile.startsWith('localhost/')) return descending(path, profile.slice('localhost/'.length));

@@ -4,6 +4,7 @@ import {
   dns1123Label,
   dns1123Subdomain,
   type NameCheck,
+  NOT_NEGATIVE,
   portName,
   portNumber,
   qualifiedName,
@@ -13,9 +14,12 @@ import { has, num, str } from '../access.ts';
 
 // Small checks that many fields share, with the texts of kubernetes pkg/apis/core/validation.
 
-export const NOT_NEGATIVE = 'must be greater than or equal to 0';
+export const MAX_INT32 = 2147483647;
+/** Exit codes of one rule. */
+export const MAX_EXIT_CODES = 255;
+/** Of ports, as messages list them. */
+export const PROTOCOLS = ['SCTP', 'TCP', 'UDP'];
 export const NOT_POSITIVE = 'must be greater than zero';
-const MAX_ID = 2147483647;
 
 /** Each text of a name check as one issue. */
 export const each = (path: string, value: string, problems: readonly string[]): Issue[] =>
@@ -50,8 +54,8 @@ export function mode(path: string, v: Json | undefined, max = 0o777): Issue[] {
 }
 /** A user or group id. */
 export function id(path: string, v: Json | undefined): Issue[] {
-  if (!has(v) || (num(v) >= 0 && num(v) <= MAX_ID)) return [];
-  return [invalid(path, v, `must be between 0 and ${MAX_ID}, inclusive`)];
+  if (!has(v) || (num(v) >= 0 && num(v) <= MAX_INT32)) return [];
+  return [invalid(path, v, `must be between 0 and ${MAX_INT32}, inclusive`)];
 }
 /** An int-or-string port. */
 export function port(path: string, v: Json | undefined): Issue[] {

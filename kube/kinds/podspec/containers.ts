@@ -3,7 +3,7 @@ import type { Json, JsonObject } from '../../meta/json.ts';
 import { portName, portNumber } from '../../meta/names.ts';
 import type { Issue } from '../../meta/status.ts';
 import { bool, has, list, num, obj, objs, str } from '../access.ts';
-import { descending, label, need, oneOf } from './checks.ts';
+import { descending, label, MAX_EXIT_CODES, need, oneOf, PROTOCOLS } from './checks.ts';
 import { validateEnv, validateEnvFrom } from './env.ts';
 import { validateLifecycle, validateProbes } from './probes.ts';
 import { validateResources } from './resources.ts';
@@ -19,7 +19,6 @@ export interface Surroundings {
   hostUsers: boolean;
 }
 
-const PROTOCOLS = ['SCTP', 'TCP', 'UDP'];
 function ports(path: string, items: JsonObject[]): Issue[] {
   const names = new Set<string>();
   return items.flatMap((p, i) => {
@@ -161,7 +160,6 @@ function common(path: string, c: JsonObject, s: Surroundings): Issue[] {
   ];
 }
 const MAX_RULES = 20;
-const MAX_EXIT_CODES = 255;
 function restartPolicy(path: string, c: JsonObject): Issue[] {
   const rules = objs(c.restartPolicyRules);
   const issues: Issue[] = [];

@@ -22,6 +22,10 @@ export interface NodeTerm {
   matchFields?: readonly Requirement[];
 }
 
+/** Taints of nodes whose kubelet says that it isn't ready, or says nothing. */
+export const NOT_READY = 'node.kubernetes.io/not-ready';
+export const UNREACHABLE = 'node.kubernetes.io/unreachable';
+
 /** core/v1 Toleration.ToleratesTaint; the operators Lt and Gt tolerate nothing (TaintTolerationComparisonOperators is off in 1.37). */
 export function tolerates(t: Toleration, taint: Taint): boolean {
   if (t.effect && t.effect !== taint.effect) return false;

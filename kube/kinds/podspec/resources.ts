@@ -1,10 +1,10 @@
 import { duplicate, forbidden, index, invalid, key, notSupported, required } from '../../meta/issues.ts';
 import type { Json, JsonObject } from '../../meta/json.ts';
-import { qualifiedName } from '../../meta/names.ts';
+import { NOT_NEGATIVE, qualifiedName } from '../../meta/names.ts';
 import { compareQuantities, milliValue, quantity, ZERO } from '../../meta/quantity.ts';
 import type { Issue } from '../../meta/status.ts';
 import { objs, str, texts } from '../access.ts';
-import { each, label, NOT_NEGATIVE } from './checks.ts';
+import { each, label } from './checks.ts';
 
 const CONTAINER = new Set(['cpu', 'memory', 'ephemeral-storage']);
 /** What containers use, and what a quota calls it. */

@@ -9,7 +9,7 @@ import {
 import { addQuantities, compareQuantities, type Quantity, quantity } from '../../meta/quantity.ts';
 import type { Issue } from '../../meta/status.ts';
 import { bool, has, list, make, num, obj, objs, orElse, str, texts } from '../access.ts';
-import { each, label, named, oneOf, qualified, subdomain } from './checks.ts';
+import { each, label, MAX_INT32, named, oneOf, qualified, subdomain } from './checks.ts';
 import {
   type Surroundings,
   validateContainers,
@@ -29,7 +29,6 @@ export function visitContainers(path: string, spec: JsonObject): [string, JsonOb
   );
 }
 
-const MAX_INT32 = 2147483647;
 const RESTART = ['Always', 'OnFailure', 'Never'];
 const DNS = ['ClusterFirstWithHostNet', 'ClusterFirst', 'Default', 'None'];
 
