@@ -289,7 +289,7 @@ export function storeStatus(e: unknown, call?: Call): StatusError | undefined {
 }
 
 /** apiserver's DefaultMaxRequestBodyBytes. */
-export const MAX_BODY_BYTES = 3 * 1024 * 1024;
+const MAX_BODY_BYTES = 3 * 1024 * 1024;
 /** The body, read once; 413 past the limit. */
 export async function bodyOf(call: Call): Promise<Uint8Array> {
   if (call.kept.bytes) return call.kept.bytes;

@@ -8,12 +8,12 @@ import { encodeStatus } from './encode.ts';
 
 const encoder = new TextEncoder();
 /** Headers of every answer: apiserver's WithCacheControl and WithAuditID filters. */
-export function baseHeaders(auditId: string, type: string): Record<string, string> {
+function baseHeaders(auditId: string, type: string): Record<string, string> {
   return { 'audit-id': auditId, 'cache-control': 'no-cache, private', 'content-type': type };
 }
 
 /** RFC 7234 warn-text as k8s.io/apimachinery/pkg/util/net NewWarningHeader prints it: code 299, agent `-`. */
-export function warningHeader(text: string): string {
+function warningHeader(text: string): string {
   return `299 - "${headerText(text).replace(/[\\"]/g, '\\$&')}"`;
 }
 /** Header values are bytes: text outside ASCII goes as the bytes of its UTF-8, control characters not at all. */

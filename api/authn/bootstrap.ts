@@ -20,7 +20,7 @@ export const bootstrapTokens: Authenticator = {
 };
 
 /** The user of a bootstrap token's Secret, or null when the Secret doesn't vouch for it at `now` (milliseconds). */
-export async function bootstrapUser(s: KubeObject, id: string, secret: string, now: number): Promise<User | null> {
+async function bootstrapUser(s: KubeObject, id: string, secret: string, now: number): Promise<User | null> {
   if (s.metadata.deletionTimestamp !== undefined || s.type !== 'bootstrap.kubernetes.io/token') return null;
   const data = (key: string) => secretText(s, key);
   if (!(await sameSecret(data('token-secret'), secret)) || data('token-id') !== id) return null;

@@ -23,7 +23,7 @@ export interface Claims {
   secret?: Ref;
 }
 /** Clocks differ: go-jose's default leeway, in seconds. */
-export const LEEWAY_SECONDS = 60;
+const LEEWAY_SECONDS = 60;
 
 /** Reads a verified payload; null when it isn't a token of ours. */
 export function readClaims(p: JsonObject): Claims | null {

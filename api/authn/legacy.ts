@@ -10,7 +10,7 @@ import { sameSecret, utf8Text } from './text.ts';
 import { GROUPS, parseServiceAccountName, serviceAccountGroups } from './users.ts';
 
 /** Issuer of the tokens that the token controller puts into Secrets. */
-export const LEGACY_ISSUER = 'kubernetes/serviceaccount';
+const LEGACY_ISSUER = 'kubernetes/serviceaccount';
 const CLAIM = 'kubernetes.io/serviceaccount/';
 
 /** Tokens kept in Secrets of type kubernetes.io/service-account-token: pkg/serviceaccount/legacy.go. They have no audience and no end but their Secret's. */

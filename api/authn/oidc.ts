@@ -53,7 +53,7 @@ export async function authenticateOidc(
 }
 
 /** The user of verified claims, or upstream's words for why there is none. */
-export function oidcUser(claims: JWTPayload, o: OidcIssuer): User | string {
+function oidcUser(claims: JWTPayload, o: OidcIssuer): User | string {
   const name = claims[o.usernameClaim];
   if (typeof name !== 'string') return `parse username claims "${o.usernameClaim}": claim not present`;
   if (o.usernameClaim === 'email' && 'email_verified' in claims && claims.email_verified !== true) {

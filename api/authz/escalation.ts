@@ -78,7 +78,7 @@ function onlyForCollector(next: KubeObject, prev: KubeObject): boolean {
 }
 
 /** '' when the user holds all of it in that namespace; else upstream's text with what is missing. */
-export function missingRules(user: User, namespace: string, wanted: readonly Rule[], view: PolicyView): string {
+function missingRules(user: User, namespace: string, wanted: readonly Rule[], view: PolicyView): string {
   const { rules, errors } = rulesFor(user, namespace, view);
   const missing = wanted.flatMap(breakDown).filter((one) => !rules.some((r) => covers(r, one)));
   if (missing.length === 0) return '';

@@ -197,7 +197,7 @@ const ETCD_NAMES: Readonly<Record<string, string>> = {
   'ingresses.networking.k8s.io': 'ingress',
 };
 /** A uid precondition that doesn't hold, in the words of upstream's storage. */
-export function uidMismatch(r: Resource, namespace: string, name: string, asked: string, has: string): StatusError {
+function uidMismatch(r: Resource, namespace: string, name: string, asked: string, has: string): StatusError {
   const place = r.custom ? `${r.stored.group}/${r.kind.plural}` : (ETCD_NAMES[r.key] ?? r.kind.plural);
   const key = `/registry/${place}/${namespace === '' ? '' : `${namespace}/`}${name}`;
   const why = `Precondition failed: UID in precondition: ${asked}, UID in object meta: ${has}`;

@@ -195,7 +195,7 @@ export function patchKind(header: string | null | undefined, custom = false): Pa
 }
 
 /** 406 in upstream's words. */
-export function notAcceptable(types: readonly string[]): StatusError {
+function notAcceptable(types: readonly string[]): StatusError {
   return failure('NotAcceptable', `only the following media types are accepted: ${types.join(', ')}`);
 }
 

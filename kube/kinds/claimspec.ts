@@ -7,7 +7,7 @@ import { has, list, obj, str, texts } from './access.ts';
 import { validateAnnotations } from './objectmeta.ts';
 import { each, oneOf } from './podspec/checks.ts';
 
-export const ACCESS_MODES = ['ReadOnlyMany', 'ReadWriteMany', 'ReadWriteOnce', 'ReadWriteOncePod'];
+const ACCESS_MODES = ['ReadOnlyMany', 'ReadWriteMany', 'ReadWriteOnce', 'ReadWriteOncePod'];
 export const VOLUME_MODES = ['Block', 'Filesystem'];
 
 /** Access modes: at least one, each known, ReadWriteOncePod alone. */

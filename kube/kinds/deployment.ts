@@ -87,7 +87,7 @@ const ROLLING = [
   ['maxUnavailable', '0'],
   ['maxSurge', '0'],
 ] as const;
-export const strategyText = (s: JsonObject): string =>
+const strategyText = (s: JsonObject): string =>
   internalText(s, [
     ['type', '""'],
     ['rollingUpdate', 'null', 'RollingUpdate', ROLLING],

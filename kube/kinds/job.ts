@@ -20,7 +20,7 @@ const MAX_RULES = 20;
 const MAX_PATTERNS = 20;
 
 /** Defaults of a Job's spec, also in a CronJob's template. */
-export function defaultJobSpec(spec: JsonObject): void {
+function defaultJobSpec(spec: JsonObject): void {
   if (!has(spec.completions) && !has(spec.parallelism)) spec.completions = 1;
   orElse(spec, 'parallelism', 1);
   orElse(spec, 'backoffLimit', has(spec.backoffLimitPerIndex) ? MAX_INT32 : 6);

@@ -3,7 +3,7 @@ import type { Facts } from '../meta/facts.ts';
 import type { Json, JsonObject } from '../meta/json.ts';
 import type { KubeObject } from '../meta/object.ts';
 import type { Issue } from '../meta/status.ts';
-import type { SchemaRef, Struct } from '../schema/schema.ts';
+import type { SchemaRef } from '../schema/schema.ts';
 
 /**
  * One kind: data (where its schema is, its names) and behaviour (only what the schema can't say). Everything about a kind is in its entry;
@@ -113,9 +113,6 @@ export interface DeleteStrategy<T extends KubeObject = KubeObject> {
 
 /** Reads one member without a cast at each place. */
 export type Of<T> = T & Record<string, Json | undefined>;
-
-/** The struct that a kind is stored in. */
-export type StructOf = (ref: SchemaRef) => Struct;
 
 /** One value given back by a write, in the store's terms (store.ts UnclaimOp) without importing it. */
 export interface ReleaseRequest {

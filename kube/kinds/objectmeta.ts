@@ -18,7 +18,7 @@ import { internalIssue } from './internal.ts';
 
 export const IMMUTABLE = 'field is immutable';
 /** TotalAnnotationSizeLimitB. */
-export const MAX_ANNOTATIONS_BYTES = 256 * 1024;
+const MAX_ANNOTATIONS_BYTES = 256 * 1024;
 const MAX_SUBRESOURCE_BYTES = 256;
 const MAX_MANAGER_BYTES = 128;
 
@@ -49,7 +49,7 @@ export function validateAnnotations(path: string, annotations: Record<string, st
 }
 
 /** Each reference in itself, and at most one controller. */
-export function validateOwnerReferences(path: string, refs: readonly OwnerReference[]): Issue[] {
+function validateOwnerReferences(path: string, refs: readonly OwnerReference[]): Issue[] {
   const issues: Issue[] = [];
   let controller = '';
   for (const [i, r] of refs.entries()) {
@@ -96,7 +96,7 @@ function ownerReference(path: string, r: OwnerReference): Issue[] {
 }
 
 /** Names as qualified names; orphan and foregroundDeletion exclude each other. */
-export function validateFinalizers(path: string, finalizers: readonly string[]): Issue[] {
+function validateFinalizers(path: string, finalizers: readonly string[]): Issue[] {
   const issues = finalizers.flatMap((f) => qualifiedName(f).map((p) => invalid(path, f, p)));
   if (finalizers.includes('orphan') && finalizers.includes('foregroundDeletion')) {
     issues.push(invalid(path, [...finalizers], 'finalizer orphan and foregroundDeletion cannot be both set'));

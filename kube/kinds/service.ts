@@ -27,7 +27,7 @@ const RANGES = 'service.beta.kubernetes.io/load-balancer-source-ranges';
 
 const spec = (o: KubeObject): JsonObject => obj(o.spec);
 /** Reachable from outside: by a load balancer, a node's port, or external addresses. */
-export const isExternal = (s: JsonObject): boolean =>
+const isExternal = (s: JsonObject): boolean =>
   isLoadBalancer(s) || s.type === 'NodePort' || (s.type === 'ClusterIP' && list(s.externalIPs).length > 0);
 
 export const SERVICE: Behaviour = {

@@ -10,13 +10,13 @@ import { parseAddress } from './podspec/ip.ts';
 
 /** Service addresses of every cluster; the first and last stay free, the second is the API server's. */
 export const SERVICE_CIDR = '10.96.0.0/16';
-export const SERVICE_POOL = { name: 'services/v4', cidr: SERVICE_CIDR };
+const SERVICE_POOL = { name: 'services/v4', cidr: SERVICE_CIDR };
 /** An address of the range but its first and last. */
 export function inServiceRange(ip: string): boolean {
   const [a, b, c, d] = ip.split('.').map(Number);
   return a === 10 && b === 96 && !(c === 0 && d === 0) && !(c === 255 && d === 255);
 }
-export const NODE_PORTS = { name: 'nodeports', ports: { from: 30000, to: 32767 } };
+const NODE_PORTS = { name: 'nodeports', ports: { from: 30000, to: 32767 } };
 
 const spec = (o: KubeObject): JsonObject => obj(o.spec);
 const ips = (s: JsonObject) => list(s.clusterIPs);

@@ -29,7 +29,7 @@ export function atMost100(path: string, v: Json | undefined): Issue[] {
 }
 
 /** Template of a workload whose pods always restart. `kind` is how upstream names it when it refuses activeDeadlineSeconds. */
-export function validateAlwaysTemplate(path: string, template: Json | undefined, kind: string): Issue[] {
+function validateAlwaysTemplate(path: string, template: Json | undefined, kind: string): Issue[] {
   return [...validateTemplate(path, template), ...alwaysRestarts(path, template, kind)];
 }
 /** restartPolicy Always and no activeDeadlineSeconds. */

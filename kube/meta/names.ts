@@ -7,11 +7,11 @@ import type { Issue } from './status.ts';
 /** Upstream words a limit in "characters" in its older checks and in "bytes" in the declarative ones; both count bytes. */
 export type Unit = 'characters' | 'bytes';
 
-export const DNS_LABEL_MAX = 63;
-export const DNS_SUBDOMAIN_MAX = 253;
-export const LABEL_VALUE_MAX = 63;
+const DNS_LABEL_MAX = 63;
+const DNS_SUBDOMAIN_MAX = 253;
+const LABEL_VALUE_MAX = 63;
 /** IANA service names, RFC 6335. */
-export const PORT_NAME_MAX = 15;
+const PORT_NAME_MAX = 15;
 
 const NONE: readonly string[] = Object.freeze([]);
 
@@ -69,12 +69,12 @@ export function longerTogether(texts: readonly string[], max: number): boolean {
 const maxLength = (max: number, unit: Unit) => `must be no more than ${max} ${unit}`;
 
 /** `message (e.g. 'a',  or 'b', regex used for validation is '...')`: upstream's RegexError. */
-export function regexError(message: string, pattern: string, ...examples: string[]): string {
+function regexError(message: string, pattern: string, ...examples: string[]): string {
   const eg = examples.length === 0 ? '' : `e.g. ${examples.map((e) => `'${e}', `).join(' or ')}`;
   return `${message} (${eg}regex used for validation is '${pattern}')`;
 }
 /** `must be between 1 and 65535, inclusive`. */
-export const inclusiveRange = (lo: number, hi: number) => `must be between ${lo} and ${hi}, inclusive`;
+const inclusiveRange = (lo: number, hi: number) => `must be between ${lo} and ${hi}, inclusive`;
 export const NOT_NEGATIVE = 'must be greater than or equal to 0';
 
 const LABEL_TEXT =
@@ -238,7 +238,7 @@ export function pathSegmentName(value: string): readonly string[] {
   return pathSegmentPrefix(value);
 }
 /** The beginning of such a name. */
-export function pathSegmentPrefix(value: string): readonly string[] {
+function pathSegmentPrefix(value: string): readonly string[] {
   return ['/', '%'].filter((c) => value.includes(c)).map((c) => `may not contain '${c}'`);
 }
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;

@@ -1,7 +1,7 @@
 import type { JsonObject } from './json.ts';
 
 /** metav1.StatusReason with its HTTP code: apimachinery pkg/apis/meta/v1/types.go. */
-export const REASONS = {
+const REASONS = {
   BadRequest: 400,
   Unauthorized: 401,
   Forbidden: 403,

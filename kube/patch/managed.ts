@@ -46,7 +46,7 @@ export interface Update extends Write {
 }
 
 /** Field managers that have no name. */
-export const UNKNOWN_MANAGER = 'unknown';
+const UNKNOWN_MANAGER = 'unknown';
 
 /** Type and identity: never owned by anyone. */
 const STRIPPED: FieldSet = setOfFields([

@@ -64,7 +64,7 @@ ATOMIC.list = { items: () => ATOMIC, atomic: true, keys: [], keyDefault: none, k
 ATOMIC.map = { fields: NO_FIELDS, elements: NO_FIELDS, sorted: [], element: () => ATOMIC, atomic: true, native: false };
 
 /** JSON of any shape: objects are granular, lists and scalars have one owner. */
-export const DEDUCED: Plan = { deduced: true };
+const DEDUCED: Plan = { deduced: true };
 DEDUCED.scalar = 'untyped';
 DEDUCED.list = { items: () => ATOMIC, atomic: true, keys: [], keyDefault: none, keyPrefix: '' };
 DEDUCED.map = {

@@ -50,7 +50,7 @@ interface FieldShape {
 }
 
 /** The shape of a type as Go's reflection would name it. */
-export function shapeOf(type: Type): Shape {
+function shapeOf(type: Type): Shape {
   if (type.is === 'struct') return { struct: type.struct() };
   if (type.is === 'map') return { values: type.values };
   const kinds = {

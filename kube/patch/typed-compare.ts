@@ -125,7 +125,7 @@ function compareMember(out: Differences, e: PathElement, plan: Plan, a: Json | u
 }
 
 /** The node of a value that is only on one side: itself and all below it. */
-export function everyPath(plan: Plan, v: Json): FieldSet {
+function everyPath(plan: Plan, v: Json): FieldSet {
   const atom = atomOf(plan, v);
   if (atom.map !== undefined) {
     const map = asMap(v);

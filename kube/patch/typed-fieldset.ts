@@ -69,7 +69,7 @@ export function withNamedFields(plan: Plan | null, set: FieldSet): FieldSet {
 const FIELD = 'f'.charCodeAt(0);
 
 /** The plan below an element, values not known; null where the type doesn't say. */
-export function planBelow(plan: Plan | null, e: PathElement): Plan | null {
+function planBelow(plan: Plan | null, e: PathElement): Plan | null {
   if (plan === null) return null;
   if (e.charCodeAt(0) === FIELD) {
     const below = plan.map?.elements.get(e)?.plan ?? plan.map?.element;

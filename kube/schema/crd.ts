@@ -55,7 +55,7 @@ export function customShape(
 const META = 'io.k8s.apimachinery.pkg.apis.meta.v1';
 
 /** The struct of a resource's root: its schema's properties, with apiVersion, kind and metadata. */
-export function structOfCustom(schemas: Schemas, name: string, schema: CustomSchema | undefined): Struct {
+function structOfCustom(schemas: Schemas, name: string, schema: CustomSchema | undefined): Struct {
   const root = schema ?? { 'x-kubernetes-preserve-unknown-fields': true };
   return structOf(schemas, name, { ...root, 'x-kubernetes-embedded-resource': true });
 }

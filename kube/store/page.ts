@@ -75,7 +75,7 @@ export function cutVersions(newest: Iterable<Version>, revision: Revision, limit
 
 const utf8 = new TextEncoder();
 /** The page with its rows joined as bytes, if all are of that version and schema and none is encrypted. */
-export function joinPage(page: Page, join: PageJoin): Page {
+function joinPage(page: Page, join: PageJoin): Page {
   let items = '';
   for (const e of page.entries) {
     if (e.version !== join.version || e.schema !== join.schema || e.enc !== undefined) return page;

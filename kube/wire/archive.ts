@@ -7,7 +7,7 @@ import { hexOf } from '../codec/hex.ts';
  * and its own bytes. Types in order: one `H` (Header as JSON), any number of `R` (rows, see rowLines), one `T` (Trailer as JSON), and no byte after it.
  * Whoever reads a block has checked it, and whoever has read the trailer has checked the whole.
  */
-export const ARCHIVE_VERSION = 1;
+const ARCHIVE_VERSION = 1;
 export const ARCHIVE_TYPE = 'application/vnd.coracle.archive';
 const NAME = 'coracle-archive ';
 const MAGIC = `${NAME}${ARCHIVE_VERSION}\n`;

@@ -37,7 +37,7 @@ const lastFinish = (c: JsonObject) => str(obj(obj(c.lastState).terminated).finis
 const later = (a: string, b: string) => (b > a ? b : a);
 
 /** Readiness, restarts and the one-word state of a pod: printPod. */
-export function podSummary(o: KubeObject): Summary {
+function podSummary(o: KubeObject): Summary {
   const s = status(o);
   const inits = new Map(objs(spec(o).initContainers).map((c) => [str(c.name), c]));
   const sidecar = (c: JsonObject) => obj(inits.get(str(c.name))).restartPolicy === 'Always';

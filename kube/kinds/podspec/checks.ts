@@ -19,7 +19,7 @@ export const MAX_INT32 = 2147483647;
 export const MAX_EXIT_CODES = 255;
 /** Of ports, as messages list them. */
 export const PROTOCOLS = ['SCTP', 'TCP', 'UDP'];
-export const NOT_POSITIVE = 'must be greater than zero';
+const NOT_POSITIVE = 'must be greater than zero';
 
 /** Each text of a name check as one issue. */
 export const each = (path: string, value: string, problems: readonly string[]): Issue[] =>

@@ -139,7 +139,7 @@ function fieldRefs(items: Json | undefined): void {
 const ALL = ['initContainers', 'containers', 'ephemeralContainers'];
 
 /** Defaults of a PodSpec wherever it stands. */
-export function defaultPodSpec(spec: JsonObject): void {
+function defaultPodSpec(spec: JsonObject): void {
   if (str(spec.serviceAccountName) === '' && str(spec.serviceAccount) !== '')
     spec.serviceAccountName = spec.serviceAccount;
   if (str(spec.serviceAccountName) !== '') spec.serviceAccount = spec.serviceAccountName;

@@ -28,8 +28,8 @@ const HUGE = 'hugepages-';
 
 export const isHugePages = (name: string) => name.startsWith(HUGE);
 /** Unprefixed, or in *kubernetes.io/. */
-export const isNative = (name: string) => !name.includes('/') || name.includes('kubernetes.io/');
-export const isExtended = (name: string) =>
+const isNative = (name: string) => !name.includes('/') || name.includes('kubernetes.io/');
+const isExtended = (name: string) =>
   !isNative(name) && !name.startsWith('requests.') && qualifiedName(`requests.${name}`).length === 0;
 export const overcommits = (name: string) => isNative(name) && !isHugePages(name);
 
