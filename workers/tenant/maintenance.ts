@@ -1,12 +1,12 @@
 import type { Change } from '../../kube/store/fanout.ts';
-import { type Entry, type Revision, StoreError } from '../../kube/store/store.ts';
+import type { Entry, Revision } from '../../kube/store/store.ts';
 import { SCRUB_MS } from '../../kube/store/window.ts';
 import { writeRow } from './apply.ts';
 import { forget, forgettable, forgettableFrom, SWEEP_ROWS, scrub, sweep } from './history.ts';
 import { Pace } from './pace.ts';
 import { getRow } from './rows.ts';
 import { setMeta } from './schema.ts';
-import { cell } from './sql.ts';
+import { cell, isCorrupt } from './sql.ts';
 import type { Changed, State } from './state.ts';
 import { nextExpiry, type Timer, Timers } from './timers.ts';
 
@@ -151,7 +151,7 @@ function readable(s: State, key: string): Entry | null | undefined {
   try {
     return getRow(s, key);
   } catch (e) {
-    if (e instanceof StoreError && e.code === 'corrupt') return undefined;
+    if (isCorrupt(e)) return undefined;
     throw e;
   }
 }

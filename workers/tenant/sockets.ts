@@ -2,16 +2,9 @@ import type { Env } from '../../kube/meta/env.ts';
 import type { Fanout, Watcher } from '../../kube/store/fanout.ts';
 import { encodeBatch, encodeJoined } from '../../kube/store/frames.ts';
 import { selectionTest } from '../../kube/store/select.ts';
-import {
-  type Batch,
-  type EventJoin,
-  type Range,
-  type Revision,
-  type Selection,
-  StoreError,
-  type WatchEvent,
-} from '../../kube/store/store.ts';
+import type { Batch, EventJoin, Range, Revision, Selection, WatchEvent } from '../../kube/store/store.ts';
 import { REPLAY_STEP, type WatchSource } from '../../kube/store/stream.ts';
+import { isCorrupt } from './sql.ts';
 import { ACK_UNITS, BROKEN, REASON_MAX, SAME } from './watch-wire.ts';
 
 /** The server's end of a hibernatable WebSocket, as far as the hub uses it. */
@@ -143,7 +136,7 @@ export class Sockets {
       await this.#catchUp(ws, attachment);
     } catch (e) {
       // What is damaged stays so: the client has to hear of it.
-      const broken = e instanceof StoreError && e.code === 'corrupt';
+      const broken = isCorrupt(e);
       ws.close(broken ? BROKEN : TRY_AGAIN, broken ? e.message.slice(0, REASON_MAX) : 'cannot catch up');
     }
   }

@@ -99,6 +99,9 @@ export function damage(text: string): StoreError | null {
   return DAMAGE.test(text) ? new StoreError('corrupt', `the database file is damaged: ${text}`) : null;
 }
 
+/** Whether it says that what is stored is damaged. */
+export const isCorrupt = (e: unknown): e is StoreError => e instanceof StoreError && e.code === 'corrupt';
+
 /** What an error says, without the code of ours. */
 export const textOf = (e: unknown): string =>
   e instanceof StoreError ? e.text : e instanceof Error ? e.message : String(e);

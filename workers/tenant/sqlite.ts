@@ -44,7 +44,7 @@ import { seenAt } from './restores.ts';
 import { type Begin, type Begun, endRound, startRound } from './rounds.ts';
 import { counter, rowsAt, rowsIn } from './rows.ts';
 import { getMeta, setMeta } from './schema.ts';
-import type { Sql } from './sql.ts';
+import { isCorrupt, type Sql } from './sql.ts';
 import { type Changed, known, load, openState, type State } from './state.ts';
 import { selectiveTerm, TermWrites } from './terms.ts';
 import type { Timer } from './timers.ts';
@@ -65,8 +65,7 @@ export interface SqliteOptions extends RestorerHost {
   sibling?: boolean;
   /** Tells the siblings a new policy revision; the commit that moved it is acknowledged after. */
   policyMoved?(policy: Revision): Promise<void>;
-  /** Tells a loop that there is work. May fail: an alarm repeats it until the loop says cleared(). */
-  /** `attempt`: 0 for the commit's own wake-up, then one more for each that the alarm repeats. */
+  /** Tells a loop that there is work. May fail: an alarm repeats it, each time with the next `attempt` (0 is the commit's own), until cleared(). */
   wake?(loop: string, revision: Revision, attempt: number): void;
   /** Upkeep met what is damaged: to be told of, nothing else. */
   damaged?(cause: unknown): void;
@@ -79,8 +78,6 @@ interface Outcome {
   answer: Commit | Stale;
   movedPolicy: boolean;
 }
-
-const isCorrupt = (e: unknown): boolean => e instanceof StoreError && e.code === 'corrupt';
 
 /** Who writes a new cluster's first objects, as upstream's own hooks do. */
 const FIRST_WRITER = 'system:apiserver';

@@ -1,7 +1,6 @@
 import type { Env } from '../../kube/meta/env.ts';
-import { StoreError } from '../../kube/store/store.ts';
 import { getMeta, hasMeta, setMeta } from './schema.ts';
-import type { Sql } from './sql.ts';
+import { isCorrupt, type Sql } from './sql.ts';
 import { createCluster, deleteCluster } from './state.ts';
 
 /** Leaves a tombstone and nothing else. Gives the names of the cluster's nodes, whoever asks again the same: their links are to be ended. */
@@ -23,7 +22,7 @@ export async function buryOrClear(
   try {
     return bury(sql);
   } catch (e) {
-    if (!(e instanceof StoreError && e.code === 'corrupt')) throw e;
+    if (!isCorrupt(e)) throw e;
     env.log('error', 'store.corrupt', { error: e.message });
     await storage.deleteAll();
     createCluster(sql, { base: '', uidPrefix: '', createdMs: env.now() });

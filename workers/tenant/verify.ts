@@ -1,7 +1,7 @@
-import { type Key, type Revision, StoreError } from '../../kube/store/store.ts';
+import type { Key, Revision } from '../../kube/store/store.ts';
 import { policySum } from './checksum.ts';
 import { COLUMNS, entryOf, getRow, HEAD_COLUMNS, headFrom, stands, summedOf } from './rows.ts';
-import { type Cell, cell, type Sql, textOf } from './sql.ts';
+import { type Cell, cell, isCorrupt, type Sql, textOf } from './sql.ts';
 import type { State } from './state.ts';
 import { hasTerm, termsOf } from './terms.ts';
 import { fileFindings, HISTORY_BYTES_MAX, TREES, treeFindings } from './trees.ts';
@@ -71,7 +71,7 @@ export async function verifyOpened(open: () => Promise<State>, sql: Sql, next?: 
   try {
     return verifySlice(await open(), next);
   } catch (e) {
-    if (!(e instanceof StoreError && e.code === 'corrupt')) throw e;
+    if (!isCorrupt(e)) throw e;
     const findings = [textOf(e), ...fileFindings(sql)];
     return { table: 'file', rows: 0, unsummed: 0, findings, found: findings.length };
   }
