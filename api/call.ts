@@ -257,6 +257,8 @@ const NO_ROOM = 'the control plane has no room left on its disk; whether this wa
 const DAMAGED = 'Internal error occurred: the stored data of this cluster is damaged';
 const REMEDY =
   'Run `./coracle cluster verify NAME` to see all that is damaged, and bring a copy made with `./coracle cluster backup` back with `./coracle cluster restore NAME --from FILE`';
+/** Whether an error tells of damage to what is stored. */
+export const isCorrupt = (e: unknown): boolean => (e as { code?: unknown } | null)?.code === 'corrupt';
 /** A StoreError as the Status that a client gets; undefined for any other error. */
 export function storeStatus(e: unknown, call?: Call): StatusError | undefined {
   if (!(e instanceof Error) || e.name !== 'StoreError') return undefined;

@@ -1,7 +1,7 @@
 import { type Accepted, JSON_TYPE, MEDIA_TYPES, PROTOBUF_TYPE } from '../kube/codec/negotiate.ts';
 import { failure, internal, type Status, StatusError } from '../kube/meta/status.ts';
 import type { Schemas } from '../kube/schema/schema.ts';
-import { type Call, storeStatus } from './call.ts';
+import { type Call, isCorrupt, storeStatus } from './call.ts';
 import { encodeStatus } from './encode.ts';
 
 // Where StatusErrors become responses, and the only place.
@@ -57,7 +57,7 @@ export function respondError(
     });
   }
   // Its client is told what is damaged; so is whoever looks after the cluster.
-  if ((e as { code?: unknown } | null)?.code === 'corrupt')
+  if (isCorrupt(e))
     at.log('error', 'store.corrupt', { audit: at.auditId, cluster: at.call?.cluster.id, error: String(e) });
   const status: Status = (known ?? internal('the server has failed; its log has the Audit-ID of this request')).status;
   // Go leaves an empty name out.

@@ -1,6 +1,6 @@
 import { failure, StatusError } from '../../kube/meta/status.ts';
 import type { Batch, Page, PageJoin, ReadOptions, Revision, Store, WatchOptions } from '../../kube/store/store.ts';
-import { type Call, confirm, read, readOn, storeOf, storeStatus } from '../call.ts';
+import { type Call, confirm, isCorrupt, read, readOn, storeOf, storeStatus } from '../call.ts';
 import { batchFrame, type EventEncoder, eventEncoder } from '../encode-events.ts';
 import type { Resource } from '../parts.ts';
 import { type ListOptions, listOptions } from '../query.ts';
@@ -213,6 +213,7 @@ class Feed {
       this.fail(failure('Expired', 'The resourceVersion for the provided watch is too old.'));
       return;
     }
+    // What is damaged stays so: a client that only resumed would never learn of it.
     if (status && isCorrupt(e)) {
       this.fail(status);
       return;
@@ -242,6 +243,3 @@ class Feed {
 
 /** Of a write to a client that has gone; `closed` tells of it. */
 const ignore = (): void => {};
-
-/** What is damaged stays so: a client that only resumed would never learn of it. */
-const isCorrupt = (e: unknown): boolean => (e as { code?: unknown } | null)?.code === 'corrupt';
