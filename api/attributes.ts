@@ -120,6 +120,8 @@ export interface ClusterContext {
   streams?(ended: Promise<void>): void;
   /** Gives up the thread between two slices of long work, until what came over the network meanwhile has had its turn. Absent: nobody else is there. */
   turn?(): Promise<void>;
+  /** The answer's body goes straight to a client, part by part: what has been sent may be taken back. */
+  sends?: boolean;
   /** Runs after the response is sent. */
   waitUntil(p: Promise<unknown>): void;
   /** Calls `end` when this process is about to stop: answers without an end of their own end then. Gives what takes it back. */

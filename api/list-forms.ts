@@ -26,6 +26,8 @@ export interface Pages {
   metadata(): JsonObject;
   /** The pages that are still to come, to be read a second time. */
   again(): Pages;
+  /** Nobody reads the page's bytes any more. */
+  done(page: Page): void;
 }
 
 /** How a list is sent. */
@@ -62,6 +64,16 @@ const utf8 = new TextEncoder();
 const OPEN = utf8.encode('[');
 const COMMA = utf8.encode(',');
 
+/** Sends pages part by part. Who asks for what follows a page has written the page before it, whose memory is free then. */
+function sender(pages: Pages): (page: Page, parts: readonly Uint8Array[]) => Generator<Uint8Array, void> {
+  let before: Page | undefined;
+  return function* (page, parts) {
+    yield* parts;
+    if (before) pages.done(before);
+    before = page;
+  };
+}
+
 /** A head, the items between brackets with commas between pages, a tail. `none` stands for a list without items. */
 async function* jsonParts(
   pages: Pages,
@@ -71,13 +83,14 @@ async function* jsonParts(
   items = (page: Page): Uint8Array[] => page.items ?? [],
 ): AsyncGenerator<Uint8Array> {
   yield utf8.encode(head);
+  const send = sender(pages);
   let isEmpty = true;
   for (let page = await pages.next(); page; page = await pages.next()) {
     const parts = items(page);
     // A page of a selector that matches little may be empty.
     if (parts.length === 0) continue;
     yield isEmpty ? OPEN : COMMA;
-    yield* parts;
+    yield* send(page, parts);
     isEmpty = false;
   }
   yield utf8.encode((isEmpty ? none : ']') + tail());
@@ -165,13 +178,15 @@ function yamlForm(call: Call, resource: Resource): ListForm {
     join: AS_JOINED,
     async *parts(pages) {
       yield utf8.encode(printYaml({ apiVersion: resource.apiVersion }));
+      const send = sender(pages);
       let isEmpty = true;
       for (let page = await pages.next(); page; page = await pages.next()) {
         const items = objectsOf(resource, page).map(({ kind, apiVersion, ...item }) =>
           resource.custom ? { kind, apiVersion, ...item } : item,
         );
         if (items.length === 0) continue;
-        yield utf8.encode(printYaml({ items: items as unknown as Json[] }).slice(isEmpty ? 0 : ITEMS.length));
+        const text = printYaml({ items: items as unknown as Json[] }).slice(isEmpty ? 0 : ITEMS.length);
+        yield* send(page, [utf8.encode(text)]);
         isEmpty = false;
       }
       const tail = { kind: `${resource.ref.kind}List`, metadata: pages.metadata() };
@@ -254,7 +269,7 @@ function protoForm(call: Call, resource: Resource, form: ProtoList): ListForm {
       return transcodeItems(form.item, page.items, kept);
     },
     async *parts(pages) {
-      const kept: Uint8Array[] = [];
+      const kept: Page[] = [];
       let keptSize = 0;
       let size = 0;
       /** The pages that weren't kept. */
@@ -266,17 +281,21 @@ function protoForm(call: Call, resource: Resource, form: ProtoList): ListForm {
         const parts = page.items ?? [];
         size += sizeOf(parts);
         if (size > KEPT_BYTES) rest ??= here;
-        if (rest) continue;
-        for (const part of parts) kept.push(part);
+        if (rest) {
+          pages.done(page);
+          continue;
+        }
+        kept.push(page);
         keptSize = size;
       }
       const [head, tail] = listEnvelope(form.list, { kind, apiVersion, metadata: pages.metadata() }, size);
       yield head;
-      for (let part = kept.shift(); part; part = kept.shift()) yield part;
+      const send = sender(pages);
+      for (let page = kept.shift(); page; page = kept.shift()) yield* send(page, page.items ?? []);
       for (let page = await rest?.next(); page; page = await rest?.next()) {
         const parts = page.items ?? [];
         keptSize += sizeOf(parts);
-        yield* parts;
+        yield* send(page, parts);
       }
       // The same rows at the same revision; anything else would be garbage to the client, so that it is cut off instead.
       if (keptSize !== size) throw new Error(`list of ${resource.key}: ${keptSize} bytes, announced as ${size}`);

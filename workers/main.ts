@@ -92,6 +92,7 @@ export default {
     const seat = entered instanceof Promise ? await entered : entered;
     if (seat === null) return Response.json(TOO_MANY.status, { status: 429, headers: { 'retry-after': '1' } });
     let made: Promise<void> | undefined;
+    context.sends = true;
     context.streams = (ended) => {
       made = ended;
     };

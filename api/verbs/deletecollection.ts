@@ -51,6 +51,7 @@ function pagesFrom(pages: readonly Page[], from: number, metadata: JsonObject): 
     next: async () => pages[i++],
     metadata: () => metadata,
     again: () => pagesFrom(pages, i, metadata),
+    done: () => undefined,
   };
 }
 

@@ -1,4 +1,5 @@
 import { joinBytes } from '../../kube/codec/framing.ts';
+import { giveBack } from '../../kube/codec/giveback.ts';
 import type { JsonObject } from '../../kube/meta/json.ts';
 import { badRequest } from '../../kube/meta/status.ts';
 import type { KnownPage } from '../../kube/store/pagecache.ts';
@@ -44,6 +45,9 @@ export async function list(call: Call, resource: Resource): Promise<Response> {
   return respond(call, 200, await body(call, parts), form.type);
 }
 
+/** Pages that aren't kept for another list. */
+const loose = new WeakSet<Page>();
+
 /** The pages from where the cursor stands; `first` has been read from there already. */
 function pagesOf(call: Call, resource: Resource, cursor: Cursor, form: ListForm, first?: Page): Pages {
   let read = first;
@@ -59,6 +63,9 @@ function pagesOf(call: Call, resource: Resource, cursor: Cursor, form: ListForm,
     },
     metadata: () => metaOf(cursor, last as Page),
     again: () => pagesOf(call, resource, { ...cursor }, form),
+    done(page) {
+      if (call.cluster.sends && loose.has(page)) giveBack(page.items ?? []);
+    },
   };
 }
 
@@ -108,7 +115,8 @@ async function nextPage(call: Call, resource: Resource, c: Cursor, form: ListFor
     c.at = page.revision;
     if (known && page.same) return again(known, page);
     const ready = form.encode ? { ...page, items: form.encode(page) } : page;
-    keepPage(call, c, name, page, ready);
+    if (!keepPage(call, c, name, page, ready)) loose.add(ready);
+    if (call.cluster.sends && ready.items !== page.items) giveBack(page.items ?? []);
     return ready;
   } catch (e) {
     throw c.continued ? expiredToken(e, c) : futureRead(e, c);
@@ -130,11 +138,12 @@ function again(known: KnownPage, { revision, remaining }: Page): Page {
 const estimate = (rows: number, remaining: number, bytes: number): number =>
   rows === 0 ? bytes : (bytes / rows) * (rows + remaining);
 /** Half of a list is of no use, so a long one isn't kept from its first page on. */
-function keepPage(call: Call, c: Cursor, name: string | undefined, read: Page, ready: Page): void {
+function keepPage(call: Call, c: Cursor, name: string | undefined, read: Page, ready: Page): boolean {
   const { pages } = call.cluster;
-  if (!pages || name === undefined || read.items === undefined) return;
+  if (!pages || name === undefined || read.items === undefined) return false;
   c.kept ??= estimate(read.count, read.remaining ?? 0, sizeOf(ready.items ?? [])) <= pages.listBytesMax;
   if (c.kept) pages.put(name, ready);
+  return c.kept;
 }
 
 function expiredToken(e: unknown, c: Cursor): unknown {

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
 import { connectNodes, liveObjects, pause } from './idle.ts';
+import { digestOf } from './lists.ts';
 import { CLUSTERS, type Cluster, type Server, startServer } from './server.ts';
 
 /** Enough to see that nothing stays for each of them. */
@@ -12,6 +13,8 @@ const MANY = 30;
 const NODES = 3;
 /** workerd puts an object to sleep after some 10 s without work. */
 const SLEEP_MS_MAX = 120_000;
+/** ConfigMaps of 200 KB: more than an isolate keeps of a list. */
+const LONG = 200;
 const MAPS = '/api/v1/namespaces/default/configmaps';
 
 const run = promisify(execFile);
@@ -162,4 +165,23 @@ test('beyond its rate a cluster gets 429 with Retry-After; its neighbour is serv
   assert.equal(refused[0]?.headers['retry-after'], '1');
   assert.match(refused[0]?.text ?? '', /too many requests, please try again later/);
   assert.equal((await get(neighbour)).code, 200);
+});
+
+test('long lists whose pages are taken back while they are sent arrive whole, also several at once and to slow readers', async () => {
+  const c = await server.create('long');
+  const text = (i: number) => String(i).padStart(4, '0').repeat(50_000);
+  for (let i = 0; i < LONG; i++) {
+    const r = await server.ask(path(c, MAPS), c.token, { method: 'POST', body: configMap(`long-${i}`, text(i)) });
+    assert.equal(r.code, 201, r.text);
+  }
+  const forms = ['application/json', 'application/vnd.kubernetes.protobuf', 'application/yaml'];
+  const digests = await Promise.all(
+    [0, 0, 5].flatMap((pauseMs) => forms.map((accept) => digestOf(server, c, path(c, MAPS), accept, pauseMs))),
+  );
+  for (const [i] of forms.entries())
+    assert.equal(new Set(digests.filter((_, k) => k % forms.length === i)).size, 1, `${forms[i]}: ${digests}`);
+  const listed = await json<{ items: { metadata: { name: string }; data: { text: string } }[] }>(c, MAPS);
+  const items = listed.items.filter((o) => o.metadata.name.startsWith('long-'));
+  const wrong = items.filter((o) => o.data.text !== text(Number(o.metadata.name.slice(5))));
+  assert.deepEqual([items.length, wrong.length], [LONG, 0]);
 });

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { request } from 'node:https';
 import type { Cluster, Server } from './server.ts';
@@ -72,23 +73,44 @@ export async function fill(s: Server, c: Cluster, objects = OBJECTS): Promise<vo
 }
 
 /** The bytes of the whole answer, read in parts with a pause after each SLOW_BYTES. */
-function read(s: Server, c: Cluster, accept: string, pauseMs: number, query = ''): Promise<number> {
+async function read(s: Server, c: Cluster, accept: string, pauseMs: number, query = ''): Promise<number> {
+  let bytes = 0;
+  const path = `/clusters/${c.id}/api/v1/namespaces/default/configmaps${query}`;
+  await readParts(s, c, path, accept, pauseMs, (part) => {
+    bytes += part.length;
+  });
+  return bytes;
+}
+
+/** SHA-256 of an answer that is read so. */
+export async function digestOf(s: Server, c: Cluster, path: string, accept: string, pauseMs: number): Promise<string> {
+  const hash = createHash('sha256');
+  await readParts(s, c, path, accept, pauseMs, (part) => hash.update(part));
+  return hash.digest('hex');
+}
+
+function readParts(
+  s: Server,
+  c: Cluster,
+  path: string,
+  accept: string,
+  pauseMs: number,
+  take: (part: Buffer) => void,
+): Promise<void> {
   return new Promise((resolve, reject) => {
-    const path = `/clusters/${c.id}/api/v1/namespaces/default/configmaps${query}`;
     const headers = { authorization: `Bearer ${c.token}`, accept };
     const r = request({ host: '127.0.0.1', port: s.port, path, ca: s.ca, headers, agent: false }, (answer) => {
       if (answer.statusCode !== 200) reject(new Error(`${accept}: ${answer.statusCode}`));
-      let bytes = 0;
       let since = 0;
       answer.on('data', (part: Buffer) => {
-        bytes += part.length;
+        take(part);
         since += part.length;
         if (pauseMs === 0 || since < SLOW_BYTES) return;
         since = 0;
         answer.pause();
         setTimeout(() => answer.resume(), pauseMs);
       });
-      answer.on('end', () => resolve(bytes));
+      answer.on('end', resolve);
       answer.on('error', reject);
     });
     r.on('error', reject);

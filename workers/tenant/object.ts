@@ -33,6 +33,7 @@ import type { Changes } from './outbox.ts';
 import type { Restore } from './restores.ts';
 import type { Begin, Begun } from './rounds.ts';
 import { getMeta, hasMeta, setMeta } from './schema.ts';
+import { Sending } from './sending.ts';
 import type { Adopted, SiblingStub } from './siblings.ts';
 import { Sockets } from './sockets.ts';
 import { type Sql, sqlOf } from './sql.ts';
@@ -79,11 +80,13 @@ export function makeTenantStore<E>(options: TenantOptions<E>) {
     readonly #world: Env;
     #opened: { store: SqliteStore; sockets: Sockets } | null = null;
     #opening: Promise<void> | null = null;
+    readonly #sending: Sending;
 
     constructor(ctx: DurableObjectState, env: E) {
       super(ctx, env);
       this.#sql = sqlOf(ctx.storage as unknown as Parameters<typeof sqlOf>[0]);
       this.#world = options.env ?? objectWorld;
+      this.#sending = new Sending(this.#world);
       ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair(PING, PONG));
       // Sockets that outlived a sleep must be known before anything is written.
       if (ctx.getWebSockets().length > 0 && isLive(this.#sql)) this.#open();
@@ -121,8 +124,9 @@ export function makeTenantStore<E>(options: TenantOptions<E>) {
     }
 
     async read(range: Range, o?: ReadOptions): Promise<Page | Stale> {
+      this.#sending.end();
       if (o?.assume?.watch) await this.#roomForWatch();
-      return (await this.#store()).readNow(range, o);
+      return this.#sending.of((await this.#store()).readNow(range, o));
     }
     async commit(ops: Op[], o?: CommitOptions): Promise<Commit | Stale> {
       return (await this.#store()).commit(ops, o);
