@@ -5,6 +5,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { PerformanceObserver } from 'node:perf_hooks';
 import type { Facts } from '../../kube/meta/facts.ts';
 import type { PutOp } from '../../kube/store/store.ts';
 import { REPLAY_MS, TRAVEL_MS } from '../../kube/store/window.ts';
@@ -69,10 +70,15 @@ function put(key: string, body: object, facts: Partial<Facts>, ttlMs?: number): 
 }
 
 /** Steps that took longest by the clock: of what, how long, and how much of it was work. */
-let slowest: { what: string; ms: number; cpuMs: number }[] = [];
+let slowest: { what: string; at: number; ms: number; cpuMs: number }[] = [];
 const SLOWEST = 5;
 const PAUSE_MS = 50;
 let pauses = 0;
+/** Long collections of this process's own heap, which holds the figures of a day. */
+const collections: { at: number; ms: number }[] = [];
+new PerformanceObserver((list) => {
+  for (const e of list.getEntries()) if (e.duration > 5) collections.push({ at: e.startTime, ms: e.duration });
+}).observe({ entryTypes: ['gc'] });
 /** Nothing in it waits for anything: it is one synchronous step, or a few. Its processor time: on a machine that others use too, the clock tells of them. */
 async function step(what: string, times: number[], f: () => Promise<unknown>): Promise<void> {
   beganMs = performance.now();
@@ -84,7 +90,7 @@ async function step(what: string, times: number[], f: () => Promise<unknown>): P
   const ms = performance.now() - beganMs;
   if (ms > PAUSE_MS) pauses++;
   if (ms > (slowest[SLOWEST - 1]?.ms ?? 0))
-    slowest = [...slowest, { what, ms, cpuMs }].sort((a, b) => b.ms - a.ms).slice(0, SLOWEST);
+    slowest = [...slowest, { what, at: beganMs, ms, cpuMs }].sort((a, b) => b.ms - a.ms).slice(0, SLOWEST);
   beganMs = performance.now();
 }
 
@@ -169,8 +175,13 @@ try {
     );
   }
   console.log(`by the clock, ${pauses} steps took over ${PAUSE_MS} ms; the longest:`);
-  for (const { what, ms, cpuMs } of slowest)
-    console.log(`  ${what}: ${ms.toFixed(1)} ms, ${cpuMs.toFixed(1)} of them processor time`);
+  await new Promise((next) => setTimeout(next, 100));
+  for (const { what, at, ms, cpuMs } of slowest) {
+    const gc = collections.filter((c) => c.at >= at && c.at < at + ms).reduce((sum, c) => sum + c.ms, 0);
+    console.log(
+      `  ${what}: ${ms.toFixed(1)} ms, ${cpuMs.toFixed(1)} of them processor time, ${gc.toFixed(1)} garbage collection`,
+    );
+  }
 } finally {
   for (const p of parts) p.sql.close();
   rmSync(dir, { recursive: true });
