@@ -12,6 +12,7 @@ import {
   tooLarge,
   tooMany,
 } from '../kube/meta/status.ts';
+import type { Steps } from '../kube/meta/steps.ts';
 import type {
   Assume,
   Commit,
@@ -144,6 +145,15 @@ export async function confirm(call: Call): Promise<void> {
   const r = await call.cluster.store('namespaces', '').confirm(assumption(call));
   if (!r.ok) throw new Again(r);
   call.confirmed = true;
+}
+
+/** Does work that is cut into steps, with everybody else's turn between two. */
+export async function inTurns<T>(call: Call, steps: Steps<T>): Promise<T> {
+  for (;;) {
+    const step = steps.next();
+    if (step.done) return step.value;
+    await call.cluster.turn?.();
+  }
 }
 
 /** The store object that holds a resource. */

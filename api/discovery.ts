@@ -1,9 +1,11 @@
 import { printJson } from '../kube/codec/json.ts';
 import { fnv1aLane } from '../kube/meta/hash.ts';
 import type { JsonObject } from '../kube/meta/json.ts';
+import type { Steps } from '../kube/meta/steps.ts';
 import { apiGroups, findResource } from '../kube/schema/resources.ts';
 import type { SchemaRef } from '../kube/schema/schema.ts';
 import type { PolicyView } from './attributes.ts';
+import { type Call, inTurns } from './call.ts';
 import type { Resource } from './parts.ts';
 import type { Resources } from './resources.ts';
 
@@ -19,6 +21,9 @@ export interface Group {
 export function groupsOf(view: PolicyView, resources: Resources): readonly Group[] {
   return view.compiled('api.groups', (v) => collect([...resources.all(v)]));
 }
+
+/** Before groupsOf(): reads the shapes that nobody has asked for yet, with everybody else's turn between. */
+export const readResources = (call: Call): Promise<void> => inTurns(call, call.resources.read(call.cluster.view));
 
 function collect(all: readonly Resource[]): Group[] {
   const groups = new Map<string, Map<string, Resource[]>>();
@@ -127,23 +132,27 @@ function subresourcesOf(r: Resource): Sub[] {
   return out.sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
-/** The aggregated list; `core` for `/api`, else the groups of `/apis`. */
-export function aggregated(groups: readonly Group[], core: boolean, version: string): JsonObject {
-  const items = groups.filter((g) => (g.name === '') === core);
-  return {
-    kind: 'APIGroupDiscoveryList',
-    apiVersion: `apidiscovery.k8s.io/${version}`,
-    metadata: {},
-    items: items.map((g) => ({
-      metadata: g.name === '' ? {} : { name: g.name },
-      versions: g.versions.map((v) => ({
-        version: v.version,
-        resources: v.resources.map(discoveryResource),
-        freshness: 'Current',
-      })),
-    })),
-  };
+/** The aggregated list as a text with its ETag; `core` for `/api`, else the groups of `/apis`. One group in a step. */
+export function* aggregated(groups: readonly Group[], core: boolean, version: string): Steps<Document> {
+  const head = { kind: 'APIGroupDiscoveryList', apiVersion: `apidiscovery.k8s.io/${version}`, metadata: {} };
+  const texts: string[] = [];
+  for (const g of groups) {
+    if ((g.name === '') !== core) continue;
+    texts.push(printJson(discoveryGroup(g)));
+    yield;
+  }
+  const text = `${printJson(head).slice(0, -1)},"items":[${texts.join(',')}]}\n`;
+  yield;
+  return { text, etag: tagOf(text) };
 }
+const discoveryGroup = (g: Group): JsonObject => ({
+  metadata: g.name === '' ? {} : { name: g.name },
+  versions: g.versions.map((v) => ({
+    version: v.version,
+    resources: v.resources.map(discoveryResource),
+    freshness: 'Current',
+  })),
+});
 function responseKind(r: Resource, { ref }: Sub): JsonObject {
   const foreign = ref.group !== r.ref.group || ref.version !== r.ref.version;
   return { group: foreign ? ref.group : '', version: foreign ? ref.version : '', kind: ref.kind };
@@ -171,12 +180,7 @@ export interface Document {
   text: string;
   etag: string;
 }
-/** A strong tag over the text: 128 bits of FNV-1a in four lanes. It guards caches, not secrets. */
-export function documentOf(object: JsonObject): Document {
-  const text = `${printJson(object)}\n`;
-  return { text, etag: tagOf(text) };
-}
-/** Upper-case hex, as upstream's. */
+/** A strong tag over a text: 128 bits of FNV-1a in four lanes, in upper-case hex as upstream's. It guards caches, not secrets. */
 export function tagOf(text: string): string {
   let out = '';
   for (let lane = 0; lane < 4; lane++) {

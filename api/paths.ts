@@ -4,7 +4,7 @@ import { DISCOVERY, JSON_TYPE, negotiate, PLAIN, PROTOBUF_TYPE } from '../kube/c
 import { encodeObject as protoObject } from '../kube/codec/protobuf.ts';
 import type { JsonObject } from '../kube/meta/json.ts';
 import { DISCOVERY_MAX_AGE_SECONDS, jwksDocument, openIdConfiguration } from './authn/jwt.ts';
-import type { Call } from './call.ts';
+import { type Call, inTurns } from './call.ts';
 import {
   aggregated,
   apiGroup,
@@ -12,8 +12,8 @@ import {
   apiResourceList,
   apiVersions,
   type Document,
-  documentOf,
   groupsOf,
+  readResources,
 } from './discovery.ts';
 import { encodeText } from './encode.ts';
 import { health } from './health.ts';
@@ -78,8 +78,9 @@ function discoveryRoutes(app: Hono<Outer>): void {
   app.get('/api', (c) => discovery(c.env.call, true));
   app.get('/apis', (c) => discovery(c.env.call, false));
   app.get('/api/:version', (c) => resourceList(c.env.call, '', c.req.param('version')));
-  app.get('/apis/:group', (c) => {
+  app.get('/apis/:group', async (c) => {
     const { call } = c.env;
+    await readResources(call);
     const group = groupsOf(call.cluster.view, call.resources).find((g) => g.name === c.req.param('group'));
     return group && group.name !== '' ? json(call, apiGroup(group), 'APIGroup') : elsewhere(call);
   });
@@ -90,18 +91,25 @@ async function elsewhere(call: Call): Promise<Response> {
   return (await call.parts.aggregate?.(call)) ?? plainText(call, 404, '404 page not found\n');
 }
 
-function resourceList(call: Call, group: string, version: string): Response | Promise<Response> {
+async function resourceList(call: Call, group: string, version: string): Promise<Response> {
+  await readResources(call);
   const found = groupsOf(call.cluster.view, call.resources)
     .find((g) => g.name === group)
     ?.versions.find((v) => v.version === version);
   return found ? json(call, apiResourceList(group, version, found.resources), 'APIResourceList') : elsewhere(call);
 }
 
+/** An aggregated list of a revision of the policy; undefined until it has been made. */
+interface Slot {
+  groups: ReturnType<typeof groupsOf>;
+  doc?: Document;
+}
 /** `/api` and `/apis`, aggregated where the client asks for it: with an ETag, so that an unchanged answer costs nothing. */
-function discovery(call: Call, core: boolean): Response {
+async function discovery(call: Call, core: boolean): Promise<Response> {
   call.out = negotiate(call.request.headers.get('accept'), DISCOVERY);
   const { view } = call.cluster;
   const { as } = call.out;
+  await readResources(call);
   if (as === null) {
     const address = new URL(call.cluster.url).host;
     return json(
@@ -111,9 +119,10 @@ function discovery(call: Call, core: boolean): Response {
     );
   }
   const name = `api.discovery.${core ? 'core' : 'groups'}.${as.version}`;
-  const doc: Document = view.compiled(name, (v) =>
-    documentOf(aggregated(groupsOf(v, call.resources), core, as.version)),
-  );
+  const slot = view.compiled(name, (v): Slot => ({ groups: groupsOf(v, call.resources) }));
+  // Two who make it at the same time make the same.
+  const doc = slot.doc ?? (await inTurns(call, aggregated(slot.groups, core, as.version)));
+  slot.doc = doc;
   const etag = `"${doc.etag}"`;
   const type = `${JSON_TYPE};g=apidiscovery.k8s.io;v=${as.version};as=APIGroupDiscoveryList`;
   const same = call.request.headers.get('if-none-match') === etag;

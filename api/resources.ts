@@ -1,5 +1,6 @@
 import type { Kind } from '../kube/kinds/kind.ts';
 import { apiVersionOf, groupResource } from '../kube/meta/object.ts';
+import type { Steps } from '../kube/meta/steps.ts';
 import type { SchemaRef } from '../kube/schema/schema.ts';
 import type { PolicyView } from './attributes.ts';
 import type { Parts, Resource } from './parts.ts';
@@ -10,7 +11,12 @@ export interface Resources {
   /** By kind instead of plural. */
   ofKind(view: PolicyView, group: string, version: string, kind: string): Resource | undefined;
   all(view: PolicyView): Iterable<Resource>;
+  /** Makes those that nobody has asked for yet, so that all() has nothing left to do. */
+  read(view: PolicyView): Steps<void>;
 }
+
+/** Resources that are made in one step: each reads shapes. */
+const MADE_STEP = 8;
 
 /** The index over a set of kinds. Resources are made on first use: a Worker's start doesn't load every schema. */
 export function indexResources(parts: Parts): Resources {
@@ -40,6 +46,11 @@ export function indexResources(parts: Parts): Resources {
       const c = custom(view);
       if (c) yield* c.all();
     },
+    *read(view) {
+      yield* builtIn.read();
+      const c = custom(view);
+      if (c) yield* c.read();
+    },
   };
 }
 
@@ -47,6 +58,7 @@ interface Index {
   byPlural(key: string): Resource | undefined;
   byKind(key: string): Resource | undefined;
   all(): Iterable<Resource>;
+  read(): Steps<void>;
 }
 type Make = (kind: Kind, ref: SchemaRef) => Resource | undefined;
 
@@ -79,6 +91,15 @@ function index(kinds: readonly Kind[], make: Make): Index {
       for (const key of where.keys()) {
         const resource = byPlural(key);
         if (resource) yield resource;
+      }
+    },
+    *read() {
+      if (made.size === where.size) return;
+      let n = 0;
+      for (const key of where.keys()) {
+        if (made.has(key)) continue;
+        byPlural(key);
+        if (++n % MADE_STEP === 0) yield;
       }
     },
   };

@@ -1,6 +1,7 @@
-import type { Json } from '../meta/json.ts';
+import type { Json, JsonObject } from '../meta/json.ts';
 import { isObject } from '../meta/json.ts';
 import { parseApiVersion } from '../meta/object.ts';
+import type { Steps } from '../meta/steps.ts';
 import { DEPTH_MAX, depthOf, describeSyntaxError } from './json-syntax.ts';
 
 /** A text that isn't JSON, or isn't an object with apiVersion and kind; the message is Go's. */
@@ -86,6 +87,27 @@ export function printJson(value: Json): string {
     if (!(e instanceof TypeError)) throw e;
     return JSON.stringify(value, rawBigint);
   }
+}
+
+/** Members that are printed in one step. */
+const MEMBERS_STEP = 32;
+/** The texts that make up printJson() of a large document: members of its `depth` outermost levels one by one, some of them in each step. */
+export function* printSteps(value: JsonObject, depth: number, texts: string[] = []): Steps<string[]> {
+  let begun = '{';
+  let n = 0;
+  for (const name in value) {
+    const member = value[name];
+    if (member === undefined) continue;
+    const head = `${begun}${JSON.stringify(name)}:`;
+    begun = ',';
+    if (depth > 1 && isObject(member)) {
+      texts.push(head);
+      yield* printSteps(member, depth - 1, texts);
+    } else texts.push(head + printJson(member));
+    if (++n % MEMBERS_STEP === 0) yield;
+  }
+  texts.push(begun === '{' ? '{}' : '}');
+  return texts;
 }
 
 /** As Go's MarshalIndent with two spaces, for `?pretty=true`. */

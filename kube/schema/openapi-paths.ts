@@ -1,5 +1,6 @@
 import type { JsonObject } from '../meta/json.ts';
 import { apiVersionOf, type GroupVersionKind } from '../meta/object.ts';
+import type { Steps } from '../meta/steps.ts';
 import { type Components, PREFIX, refer } from './openapi.ts';
 import type { ApiResource, ApiSubresource } from './resources.ts';
 import type { Schemas, Struct } from './schema.ts';
@@ -68,15 +69,17 @@ interface Scope {
   tag: string;
 }
 
+/** Resources of one step; their subresources come with them. */
+const RESOURCES_STEP = 4;
 /** The `paths` object of a group and version; schemas that it refers to are queued in `components`. */
-export function operationsOf(
+export function* operationsOf(
   schemas: Schemas,
   group: string,
   version: string,
   resources: Iterable<ApiResource>,
   custom: ReadonlyMap<string, JsonObject>,
   components: Components,
-): JsonObject {
+): Steps<JsonObject> {
   const groupName = group === '' ? 'core' : group.replace(/\.k8s\.io$/, '');
   const camel = `${upper(groupName.replace(/[.-](\w)/g, (_, c: string) => c.toUpperCase()))}${upper(version)}`;
   const tag = `${group === '' ? 'core' : camelLow(groupName)}_${version}`;
@@ -91,7 +94,11 @@ export function operationsOf(
       },
     },
   };
-  for (const r of resources) addResource(scope, paths, root, r);
+  let n = 0;
+  for (const r of resources) {
+    addResource(scope, paths, root, r);
+    if (++n % RESOURCES_STEP === 0) yield;
+  }
   const out: JsonObject = {};
   for (const p of Object.keys(paths).sort()) out[p] = paths[p];
   return out;

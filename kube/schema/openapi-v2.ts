@@ -1,4 +1,5 @@
 import { isObject, type Json, type JsonObject } from '../meta/json.ts';
+import { finish, type Steps } from '../meta/steps.ts';
 
 // OpenAPI v2 (Swagger) made from v3 documents, for clients that still read /openapi/v2: Terraform, old kubectl, the e2e suite.
 
@@ -14,12 +15,26 @@ const ONLY_V3 = new Set(['oneOf', 'anyOf', 'not', 'nullable', 'default']);
 
 /** One v2 document of all v3 documents of a server. */
 export function openApiV2(minor: string, documents: Iterable<JsonObject>): JsonObject {
+  return finish(openApiV2Steps(minor, documents));
+}
+
+/** Paths and definitions of one step. */
+const MEMBERS_STEP = 32;
+/** openApiV2() in steps. */
+export function* openApiV2Steps(minor: string, documents: Iterable<JsonObject>): Steps<JsonObject> {
   const paths: JsonObject = {};
   const definitions: JsonObject = {};
+  let n = 0;
   for (const d of documents) {
-    for (const path in d.paths as JsonObject) paths[path] = pathItem((d.paths as JsonObject)[path]);
+    for (const path in d.paths as JsonObject) {
+      paths[path] = pathItem((d.paths as JsonObject)[path]);
+      if (++n % MEMBERS_STEP === 0) yield;
+    }
     const schemas = (d.components as { schemas?: JsonObject }).schemas ?? {};
-    for (const name in schemas) addDefinition(definitions, name, schemas[name] ?? {});
+    for (const name in schemas) {
+      addDefinition(definitions, name, schemas[name] ?? {});
+      if (++n % MEMBERS_STEP === 0) yield;
+    }
   }
   const sorted: JsonObject = {};
   for (const name of Object.keys(definitions).sort()) sorted[name] = definitions[name];

@@ -1,5 +1,6 @@
 import type { Json, JsonObject } from '../meta/json.ts';
 import type { GroupVersionKind } from '../meta/object.ts';
+import { finish, type Steps } from '../meta/steps.ts';
 import { operationsOf } from './openapi-paths.ts';
 import type { ApiResource } from './resources.ts';
 import type { Field, Schemas, Struct, Type } from './schema.ts';
@@ -39,17 +40,22 @@ export interface Components {
 export type Descriptions = (struct: string, field?: string) => string | undefined;
 
 /** An OpenAPI v3 document of one group and version. `custom` holds ready schemas of CustomResources by kind. */
-export function openApiV3(
+export function openApiV3(...of: Parameters<typeof openApiV3Steps>): JsonObject {
+  return finish(openApiV3Steps(...of));
+}
+
+/** openApiV3() in steps of a few resources or structs. */
+export function* openApiV3Steps(
   schemas: Schemas,
   group: string,
   version: string,
   resources: Iterable<ApiResource>,
   custom: ReadonlyMap<string, JsonObject> = new Map(),
   describe: Descriptions = () => undefined,
-): JsonObject {
+): Steps<JsonObject> {
   const components: Components = { schemas: new Map(), queue: [], describe };
-  const paths = operationsOf(schemas, group, version, resources, custom, components);
-  fill(components, schemas, group, version);
+  const paths = yield* operationsOf(schemas, group, version, resources, custom, components);
+  yield* fill(components, schemas, group, version);
   return {
     openapi: '3.0.0',
     info: { title: 'Kubernetes', version: schemas.minor },
@@ -68,9 +74,13 @@ export function openApiIndex(hashes: ReadonlyMap<string, string>): JsonObject {
   return { paths };
 }
 
+/** Structs of one step. */
+const STRUCTS_STEP = 24;
 /** Makes the schemas of all structs in the queue and of what they refer to. */
-function fill(components: Components, schemas: Schemas, group: string, version: string): void {
+function* fill(components: Components, schemas: Schemas, group: string, version: string): Steps<void> {
+  let n = 0;
   for (let s = components.queue.pop(); s; s = components.queue.pop()) {
+    if (++n % STRUCTS_STEP === 0) yield;
     const schema = structSchema(s, components);
     const kinds = kindsOf(schemas, s, group, version);
     if (kinds.length > 0) schema['x-kubernetes-group-version-kind'] = kinds.map((k) => ({ ...k }));

@@ -25,6 +25,7 @@ How dense and how fair one control plane process is. Prints all figures and keep
   --minutes N    how long they are idle (default 5)
   --seconds N    of each flood (default 20)
   --floods WHAT  of get,create,list,connect
+  --steps TEXT   only operations with this in their name
   --only PARTS   of creation,idle,lists,fairness,steps`;
 const { values } = optionsOf(HELP, {
   clusters: { type: 'string', default: '1000' },
@@ -32,6 +33,7 @@ const { values } = optionsOf(HELP, {
   minutes: { type: 'string', default: '5' },
   seconds: { type: 'string', default: '20' },
   floods: { type: 'string', default: 'get,create,list,connect' },
+  steps: { type: 'string', default: '' },
   only: { type: 'string', default: 'creation,idle,lists,fairness,steps' },
 });
 const clusters = Number(values.clusters);
@@ -81,8 +83,8 @@ if (wanted.has('fairness'))
 if (wanted.has('steps')) {
   await withServer(async (s) => {
     const c = await s.create('steps');
-    await fill(s, c);
-    show('steps', await measureSteps(s, c));
+    await fill(s, c, values.steps === '' || values.steps.includes('list') ? undefined : 10);
+    show('steps', await measureSteps(s, c, values.steps));
   });
 }
 const folder = join(import.meta.dirname, '..', '..', 'bench-results');

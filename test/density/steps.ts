@@ -1,4 +1,6 @@
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { Worker } from 'node:worker_threads';
 import type { CpuProfile } from './inspector.ts';
 import type { Cluster, Server } from './server.ts';
 
@@ -6,31 +8,51 @@ import type { Cluster, Server } from './server.ts';
 const SAMPLE_US = 250;
 /** Each operation is done so often; the first time includes what is compiled once. */
 const ROUNDS = 3;
+/** The profiler's own beginning holds the thread. */
+const SETTLE_MS = 100;
+/** No sample for so long: the thread wasn't in the isolate. */
+const GAP_US = 8 * SAMPLE_US;
 const IDLE = new Set(['(idle)', '(program)', '(root)']);
 
 export interface StepFigure {
   operation: string;
   /** Longest stretch in which the isolate's thread ran JavaScript (SQLite and crypto called by it included) without a break, of each round. */
   stepMs: number[];
+  /** How long a neighbour's smallest request waited at most, in each round. What ends a step is a look at the network, which samples don't see. */
+  heldMs: number[];
   /** Where most of the longest one was spent. */
   where: string;
 }
 
 /** Every kind of heavy request, one at a time, with the longest synchronous step that it takes. `c`: a cluster with 5,000 ConfigMaps of 10 KB in default. */
-export async function measureSteps(s: Server, c: Cluster): Promise<StepFigure[]> {
+export async function measureSteps(s: Server, c: Cluster, only = ''): Promise<StepFigure[]> {
   const figures: StepFigure[] = [];
+  const probe = new Worker(new URL('./probe.ts', import.meta.url), { workerData: { port: s.port, ca: s.ca } });
+  const held = async (): Promise<number> => {
+    const told = once(probe, 'message') as Promise<[number]>;
+    probe.postMessage('');
+    return (await told)[0];
+  };
+  await once(probe, 'online');
+  const tenths = (ms: number[]) => ms.map((x) => Math.round(x * 10) / 10);
   for (const [operation, run] of Object.entries(operations(s, c))) {
+    if (!operation.includes(only)) continue;
     const found: Step[] = [];
+    const waited: number[] = [];
     for (let round = 0; round < ROUNDS; round++) {
       const inspector = await s.inspect();
       await inspector.beginProfile(SAMPLE_US);
+      await new Promise((next) => setTimeout(next, SETTLE_MS));
+      await held();
       await run(round);
+      waited.push(await held());
       found.push(longestStep(await inspector.endProfile()));
       inspector.close();
     }
     const worst = found.reduce((a, b) => (b.ms > a.ms ? b : a));
-    figures.push({ operation, stepMs: found.map((f) => Math.round(f.ms * 10) / 10), where: worst.where });
+    figures.push({ operation, stepMs: tenths(found.map((f) => f.ms)), heldMs: tenths(waited), where: worst.where });
   }
+  await probe.terminate();
   return figures;
 }
 
@@ -121,7 +143,7 @@ export function longestStep(profile: CpuProfile): Step {
     const name = names.get(id) ?? '';
     // A sample stands for the time until the next one.
     const us = profile.timeDeltas[i + 1] ?? 0;
-    if (IDLE.has(name)) {
+    if (IDLE.has(name) || us > GAP_US) {
       run = { us: 0, by: new Map() };
       continue;
     }
