@@ -12,7 +12,7 @@ import {
   tooLarge,
   tooMany,
 } from '../kube/meta/status.ts';
-import type { Steps } from '../kube/meta/steps.ts';
+import { finish, type Steps } from '../kube/meta/steps.ts';
 import type {
   Assume,
   Commit,
@@ -74,6 +74,8 @@ export interface Kept {
   commits: number;
   /** An object that had to be there has been waited for. */
   waited?: boolean;
+  /** The object is large: the work on it is done in steps. */
+  large?: boolean;
 }
 
 /** The View no longer holds: thrown by store calls, caught by the outer loop, which takes it in and starts the attempt anew. */
@@ -155,6 +157,18 @@ export async function inTurns<T>(call: Call, steps: Steps<T>): Promise<T> {
     await call.cluster.turn?.();
   }
 }
+
+/** Bodies and rows from this size on are worked on in steps: smaller ones take a millisecond in all. */
+const LARGE = 64 * 1024;
+/** The request has to do with so many bytes or units. */
+export function weigh(call: Call, size: number): void {
+  if (size >= LARGE) call.kept.large = true;
+}
+/** Between two stages of the work on an object: everybody else's turn when it is large, else undefined, which costs nothing. */
+export const stage = (call: Call): Promise<void> | undefined => (call.kept.large ? call.cluster.turn?.() : undefined);
+/** All steps at once, or with everybody else's turn between when the object is large. */
+export const inStages = <T>(call: Call, steps: Steps<T>): T | Promise<T> =>
+  call.kept.large && call.cluster.turn ? inTurns(call, steps) : finish(steps);
 
 /** The store object that holds a resource. */
 export const storeOf = (call: Call, resource: { key: string }, namespace: string): Store =>
@@ -309,6 +323,7 @@ export async function bodyOf(call: Call): Promise<Uint8Array> {
   if (Number(call.request.headers.get('content-length') ?? 0) > MAX_BODY_BYTES) throw over();
   const bytes = call.request.body === null ? new Uint8Array() : await readLimited(call.request, over);
   call.kept.bytes = bytes;
+  weigh(call, bytes.length);
   return bytes;
 }
 async function readLimited(request: Request, over: () => StatusError): Promise<Uint8Array> {

@@ -14,10 +14,11 @@ import { parseYaml } from '../kube/codec/yaml.ts';
 import { isObject, type Json, type JsonObject } from '../kube/meta/json.ts';
 import { apiVersionOf, type KubeObject, parseApiVersion } from '../kube/meta/object.ts';
 import { badRequest, type StatusError } from '../kube/meta/status.ts';
+import type { Steps } from '../kube/meta/steps.ts';
 import { applyDefaults } from '../kube/schema/default.ts';
 import { decode } from '../kube/schema/prune.ts';
 import type { SchemaRef, Schemas, Struct } from '../kube/schema/schema.ts';
-import { bodyOf, type Call, warn } from './call.ts';
+import { bodyOf, type Call, inStages, stage, warn } from './call.ts';
 
 /** fieldValidation of a write; Warn when the client doesn't say. */
 export type Directive = 'Ignore' | 'Warn' | 'Strict';
@@ -47,8 +48,11 @@ export async function decodeBody(call: Call, target: Target, directive: Directiv
   const type = contentType(call.request.headers.get('content-type'));
   if (target.custom && type === PROTOBUF_TYPE) throw unsupportedMediaType([JSON_TYPE, YAML_TYPE]);
   const bytes = await bodyOf(call);
-  const { value, kind, apiVersion, strict } = read(bytes, type, target, directive !== 'Ignore');
+  const reading = inStages(call, read(bytes, type, target, directive !== 'Ignore'));
+  const { value, kind, apiVersion, strict } = reading instanceof Promise ? await reading : reading;
   checkType(call.parts.schemas, kind, apiVersion, target, value);
+  const turn = stage(call);
+  if (turn) await turn;
   const done = settle(target, value);
   if (done.error !== '') throw unhandled(target, done.error);
   strict.push(...done.strict);
@@ -78,7 +82,7 @@ interface Body {
 }
 
 /** The body in any encoding as JSON, with its type and what strict decoding says of keys that come twice. */
-function read(bytes: Uint8Array, type: MediaType, target: Target, strict: boolean): Body {
+function* read(bytes: Uint8Array, type: MediaType, target: Target, strict: boolean): Steps<Body> {
   try {
     if (type === PROTOBUF_TYPE) return readProto(bytes, target);
     const text = textOf(bytes);
@@ -86,12 +90,14 @@ function read(bytes: Uint8Array, type: MediaType, target: Target, strict: boolea
     let found: string[] = [];
     if (type === JSON_TYPE) {
       value = parseBody(text);
+      yield;
       if (strict) found = duplicateFields(text, value);
     } else {
       const yaml = parseYaml(text);
       value = yaml.value;
       if (strict && yaml.duplicates !== '') found = [yaml.duplicates];
     }
+    yield;
     const meta = typeMetaOf(value);
     return { value: isObject(value) ? value : {}, ...meta, strict: found };
   } catch (e) {

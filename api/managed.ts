@@ -1,6 +1,7 @@
 import { apiVersionOf, at, type KubeObject, type ManagedFieldsEntry } from '../kube/meta/object.ts';
+import type { Steps } from '../kube/meta/steps.ts';
 import { formatTime } from '../kube/meta/time.ts';
-import { keepTimestamps, updateManagedFields, type Write } from '../kube/patch/managed.ts';
+import { keepTimestamps, managedFieldsSteps, type Write } from '../kube/patch/managed.ts';
 import { invalidAfterAdmission, managedFieldsProblem } from '../kube/patch/managed-validate.ts';
 import { type Call, warn } from './call.ts';
 import type { Resource } from './parts.ts';
@@ -54,19 +55,25 @@ function convertTo(call: Call, resource: Resource, object: KubeObject, apiVersio
   return { object: { ...converted, apiVersion, kind: ref.kind }, struct: to.struct };
 }
 
-/** Brings metadata.managedFields of `next` up to date after a create or an update by `manager`. In place. */
-export function manageUpdate(
+/** Brings metadata.managedFields of `next` up to date after a create or an update by `manager`, in steps. In place. */
+export function* manageUpdate(
   call: Call,
   resource: Resource,
   prev: KubeObject | null,
   next: KubeObject,
   manager: string,
-): void {
-  setManaged(next, updateManagedFields({ ...managedWrite(call, resource, manager), live: prev, next }));
+): Steps<void> {
+  setManaged(next, yield* managedFieldsSteps({ ...managedWrite(call, resource, manager), live: prev, next }));
 }
 /** As manageUpdate, for a write through Scale: its entry has no time, and a zero, which Go leaves out, is owned by nobody. In place. */
-export function manageScale(call: Call, resource: Resource, prev: KubeObject, next: KubeObject, manager: string): void {
-  manageUpdate(call, resource, prev, next, manager);
+export function* manageScale(
+  call: Call,
+  resource: Resource,
+  prev: KubeObject,
+  next: KubeObject,
+  manager: string,
+): Steps<void> {
+  yield* manageUpdate(call, resource, prev, next, manager);
   const entries = next.metadata.managedFields;
   if (!entries) return;
   const isZero = (at(next, 'spec.replicas') ?? 0) === 0;

@@ -7,7 +7,7 @@ import { failure, type StatusError } from '../kube/meta/status.ts';
 import { keyOf } from '../kube/store/key.ts';
 import { poolSpace } from '../kube/store/pool.ts';
 import { type Commit, type Entry, type Op, StoreError } from '../kube/store/store.ts';
-import { type Call, commit, storeOf } from './call.ts';
+import { type Call, commit, stage, storeOf } from './call.ts';
 import type { Resource } from './parts.ts';
 import { factsOf, storedValue, toStored } from './row.ts';
 import { invalidObject } from './write.ts';
@@ -49,6 +49,8 @@ async function write(
   // Puts the tokens of what it claims into the object, so it comes before its text.
   const claims = kind.claims?.(stored, prev, key) ?? [];
   const value = storedValue(resource, stored);
+  const turn = stage(call);
+  if (turn) await turn;
   const facts = factsOf(resource, stored);
   const op: Op = { key, expect: was?.revision ?? 0, value, facts };
   const ttl = kind.ttl?.(stored);
@@ -60,6 +62,8 @@ async function write(
     if (done.lost === 'race') return { found: done.found[0] ?? undefined };
     throw lost(resource, object, done, claims);
   }
+  const answered = stage(call);
+  if (answered) await answered;
   const revision = done.revisions[0] ?? done.revision;
   const text = claims.length === 0 ? value.text : filled(value.text, claims, done.claimed);
   const row: Entry = {

@@ -4,7 +4,7 @@ import { failure } from '../../kube/meta/status.ts';
 import { rangeOf } from '../../kube/store/key.ts';
 import type { Entry } from '../../kube/store/store.ts';
 import { answerObject, answerRow } from '../answer.ts';
-import { admissionContext, admit, attributes, type Call, mutate, read, storeOf } from '../call.ts';
+import { admissionContext, admit, attributes, type Call, inStages, mutate, read, stage, storeOf } from '../call.ts';
 import { decodeBody, directiveOf } from '../decode.ts';
 import { manageUpdate } from '../managed.ts';
 import type { Resource } from '../parts.ts';
@@ -38,7 +38,9 @@ export async function create(call: Call, resource: Resource): Promise<Response> 
   wipeSystemFields(object.metadata);
   ensureNamespace(object.metadata, resource.kind, call.info.namespace);
   dedupOwners(call, object.metadata, false);
-  manageUpdate(call, resource, null, object, managerOf(options, call.request.headers.get('user-agent')));
+  const manager = managerOf(options, call.request.headers.get('user-agent'));
+  const managed = inStages(call, manageUpdate(call, resource, null, object, manager));
+  if (managed instanceof Promise) await managed;
   const row = await createObject(call, resource, object, { name, dryRun, options: options as JsonObject });
   return 'object' in row ? answerObject(call, resource, 201, row.object) : answerRow(call, resource, 201, row.row);
 }
@@ -61,6 +63,7 @@ export async function createObject(
     options: o.options,
     dryRun: o.dryRun,
   });
+  await stage(call);
   await mutate(call, a, context);
   let object = a.object ?? draft;
   dedupOwners(call, object.metadata, true);
@@ -77,6 +80,7 @@ export async function createObject(
     resource.kind.default?.(object, null, c);
     a.object = object;
     a.name = object.metadata.name ?? '';
+    await stage(call);
     await admit(call, a, context);
     const done = o.dryRun ? await dryCreate(call, resource, object) : await store(call, resource, object);
     if (!('taken' in done)) return done;

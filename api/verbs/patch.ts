@@ -6,7 +6,8 @@ import { invalid as invalidIssue } from '../../kube/meta/issues.ts';
 import { isObject, type Json, type JsonObject } from '../../kube/meta/json.ts';
 import { apiVersionOf, type KubeObject, parseApiVersion } from '../../kube/meta/object.ts';
 import { badRequest, conflict, failure, invalid, type StatusError } from '../../kube/meta/status.ts';
-import { applyConflict, applyPatch } from '../../kube/patch/apply.ts';
+import type { Steps } from '../../kube/meta/steps.ts';
+import { applyConflict, applySteps } from '../../kube/patch/apply.ts';
 import { printGo } from '../../kube/patch/go-print.ts';
 import {
   applyJsonPatch,
@@ -20,7 +21,7 @@ import { applyStrategicPatch, strategicStatus } from '../../kube/patch/strategic
 import { StrategicError } from '../../kube/patch/strategic-errors.ts';
 import { decode } from '../../kube/schema/prune.ts';
 import type { Schemas } from '../../kube/schema/schema.ts';
-import { bodyOf, type Call, warn } from '../call.ts';
+import { bodyOf, type Call, inStages, warn } from '../call.ts';
 import { type Directive, directiveOf, foreign, settle, type Target } from '../decode.ts';
 import { managedWrite, manageScale, manageUpdate } from '../managed.ts';
 import type { Resource } from '../parts.ts';
@@ -44,25 +45,36 @@ interface Patch {
 export async function patch(call: Call, resource: Resource): Promise<Response> {
   const kind = kindOf(call, resource);
   const options = writeOptions(call.query, 'PatchOptions', kind === 'apply');
-  const p = readPatch(kind, textOf(await bodyOf(call)), directiveOf(options));
+  const p = await inStages(call, readPatch(kind, textOf(await bodyOf(call)), directiveOf(options)));
   const { info } = call;
   const view = info.subresource === '' ? undefined : resource.kind.subresources?.[info.subresource];
   const as = view?.is === 'view' ? view.as : undefined;
   const manager = managerOf(options, call.request.headers.get('user-agent'));
   const target: Target = as ? asTarget(call, as.ref) : resource;
   const dryRun = isDryRun(options);
-  const revise = (prev: KubeObject): KubeObject => {
+  const revise = function* (prev: KubeObject): Steps<KubeObject> {
     if (as) {
-      const next = writeView(as, prev, patched(call, target, p, as.read(prev)));
-      manageScale(call, resource, prev, next, manager);
+      const next = writeView(as, prev, yield* patched(call, target, p, as.read(prev)));
+      yield* manageScale(call, resource, prev, next, manager);
       return next;
     }
-    return kind === 'apply' ? applied(call, resource, p, prev, options) : merged(call, resource, p, prev, manager);
+    if (kind === 'apply') return yield* applied(call, resource, p, prev, options);
+    return yield* merged(call, resource, p, prev, manager);
   };
   const done = await reviseObject(call, resource, {
-    revise: (prev) => checked(call, resource, revise(prev)),
+    revise: function* (prev) {
+      return checked(call, resource, yield* revise(prev));
+    },
     ...(kind === 'apply' && info.subresource === ''
-      ? { make: () => checked(call, resource, withoutUid(call, resource, applied(call, resource, p, null, options))) }
+      ? {
+          make: function* () {
+            return checked(
+              call,
+              resource,
+              withoutUid(call, resource, yield* applied(call, resource, p, null, options)),
+            );
+          },
+        }
       : {}),
     dryRun,
     options: options as JsonObject,
@@ -80,7 +92,7 @@ function kindOf(call: Call, resource: Resource): PatchKind {
   }
 }
 
-function readPatch(kind: PatchKind, text: string, directive: Directive): Patch {
+function* readPatch(kind: PatchKind, text: string, directive: Directive): Steps<Patch> {
   const strict = directive === 'Ignore' ? [] : undefined;
   try {
     if (kind === 'apply') {
@@ -94,6 +106,7 @@ function readPatch(kind: PatchKind, text: string, directive: Directive): Patch {
       };
     }
     const value = parseJson(text);
+    yield;
     return { kind, value, text, directive, strict: strict ?? duplicateFields(text, value) };
   } catch (e) {
     if (kind !== 'apply') throw badRequest('invalid JSON patch');
@@ -117,15 +130,16 @@ function withoutUid(call: Call, resource: Resource, next: KubeObject): KubeObjec
   );
 }
 
-function merged(call: Call, resource: Resource, p: Patch, prev: KubeObject, manager: string): KubeObject {
-  const next = patched(call, resource, p, prev);
+function* merged(call: Call, resource: Resource, p: Patch, prev: KubeObject, manager: string): Steps<KubeObject> {
+  const next = yield* patched(call, resource, p, prev);
   applyKindDefaults(call, resource, next, prev, false);
-  manageUpdate(call, resource, prev, next, manager);
+  yield;
+  yield* manageUpdate(call, resource, prev, next, manager);
   return next;
 }
 
 /** The object with a JSON, merge or strategic patch applied, pruned and defaulted. */
-function patched(call: Call, target: Target, p: Patch, prev: KubeObject): KubeObject {
+function* patched(call: Call, target: Target, p: Patch, prev: KubeObject): Steps<KubeObject> {
   const out = p.kind === 'apply' ? applyMergePatch(prev, p.value, true) : run(target, p, prev);
   if (!isObject(out)) throw notAnObject(out);
   if (p.kind === 'strategic') keepType(p, target, out);
@@ -137,7 +151,9 @@ function patched(call: Call, target: Target, p: Patch, prev: KubeObject): KubeOb
   }
   const other = retyped(call.parts.schemas, target, out);
   if (other !== '') throw badPatch(shown(p, out), other);
+  yield;
   const done = settle(target, out);
+  yield;
   if (done.error !== '') throw badPatch(shown(p, out), done.error);
   // The result shares with what it was made of.
   const next = copy(done.object as JsonObject) as KubeObject;
@@ -224,12 +240,18 @@ function notAnObject(out: Json): StatusError {
 }
 
 /** Server-side apply; conflicts are the 409 that names them. */
-function applied(call: Call, resource: Resource, p: Patch, prev: KubeObject | null, o: WriteOptions): KubeObject {
+function* applied(
+  call: Call,
+  resource: Resource,
+  p: Patch,
+  prev: KubeObject | null,
+  o: WriteOptions,
+): Steps<KubeObject> {
   if (!isObject(p.value))
     throw badRequest(
       `error decoding patch: error unmarshaling JSON: while decoding JSON: json: cannot unmarshal into an object`,
     );
-  const done = applyPatch({
+  const done = yield* applySteps({
     ...managedWrite(call, resource, o.fieldManager ?? ''),
     kind: resource.ref.kind,
     live: prev,
@@ -237,6 +259,7 @@ function applied(call: Call, resource: Resource, p: Patch, prev: KubeObject | nu
     force: o.force === true,
   });
   if (!done.object) throw applyConflict(done.conflicts);
+  yield;
   const { object: next, error } = settle(resource, copy(done.object as JsonObject));
   if (error !== '') {
     const gvk = `${resource.ref.group}/${resource.ref.version}, Kind=${resource.ref.kind}`;

@@ -2,10 +2,24 @@ import { invalid as invalidIssue } from '../../kube/meta/issues.ts';
 import { equalJson, type JsonObject } from '../../kube/meta/json.ts';
 import type { KubeObject } from '../../kube/meta/object.ts';
 import { conflict, failure, invalid, notFound, STALE_WRITE, type StatusError } from '../../kube/meta/status.ts';
+import type { Steps } from '../../kube/meta/steps.ts';
 import { keyOf, rangeOf } from '../../kube/store/key.ts';
 import type { Entry } from '../../kube/store/store.ts';
 import { answerObject, answerRow } from '../answer.ts';
-import { admissionContext, admit, attributes, authorize, type Call, commit, mutate, read, storeOf } from '../call.ts';
+import {
+  admissionContext,
+  admit,
+  attributes,
+  authorize,
+  type Call,
+  commit,
+  inStages,
+  mutate,
+  read,
+  stage,
+  storeOf,
+  weigh,
+} from '../call.ts';
 import { decodeBody, directiveOf, type Target } from '../decode.ts';
 import { denied } from '../forbidden.ts';
 import { fromKnown } from '../known.ts';
@@ -30,13 +44,13 @@ import { createObject, type Written } from './create.ts';
 /** How often a write without a version of its own is decided anew after a lost race; upstream has no bound. */
 const RACES_MAX = 64;
 
-/** What becomes of the current object; `prev` may be changed by nobody. Throws what refuses. */
-export type Revise = (prev: KubeObject) => KubeObject;
+/** What becomes of the current object, in steps; `prev` may be changed by nobody. Throws what refuses. */
+export type Revise = (prev: KubeObject) => Steps<KubeObject>;
 export interface Update {
   /** Makes the next object; called anew after a lost race. */
   revise: Revise;
   /** Makes the object when there is none; absent = 404. */
-  make?: () => KubeObject;
+  make?: () => Steps<KubeObject>;
   dryRun: boolean;
   options: JsonObject;
   /** The object that the client named must have this uid. */
@@ -57,19 +71,20 @@ export async function update(call: Call, resource: Resource): Promise<Response> 
   const dryRun = isDryRun(options);
   const manager = managerOf(options, call.request.headers.get('user-agent'));
   const done = await reviseObject(call, resource, {
-    revise: (prev) => {
+    *revise(prev) {
       const next = as ? writeView(as, prev, body) : copy(body);
       if (!as) applyKindDefaults(call, resource, next, prev, dryRun);
-      (as ? manageScale : manageUpdate)(call, resource, prev, next, manager);
+      yield;
+      yield* (as ? manageScale : manageUpdate)(call, resource, prev, next, manager);
       return next;
     },
     ...(resource.kind.createOnUpdate && info.subresource === ''
       ? {
-          make: () => {
+          *make() {
             const next = copy(body);
             wipeSystemFields(next.metadata);
             applyKindDefaults(call, resource, next, null, dryRun);
-            manageUpdate(call, resource, null, next, manager);
+            yield* manageUpdate(call, resource, null, next, manager);
             return next;
           },
         }
@@ -140,7 +155,7 @@ async function createInstead(call: Call, resource: Resource, u: Update): Promise
   const { info } = call;
   if (!u.make) throw notFound(resource.name, info.name);
   if (u.uid) throw uidMismatch(resource, info.namespace, info.name, u.uid, '');
-  const object = u.make();
+  const object = await inStages(call, u.make());
   const creates = { ...info, verb: 'create' };
   const d = await authorize(call, call.user, creates);
   if (!d.allow) throw denied(call.user, creates, d.reason);
@@ -150,9 +165,13 @@ async function createInstead(call: Call, resource: Resource, u: Update): Promise
 type Tried = Written | { found: Entry | undefined };
 
 async function reviseRow(call: Call, resource: Resource, row: Entry, u: Update): Promise<Tried> {
+  weigh(call, row.value.length);
   const prev = objectOf(resource, row);
   checkUid(resource, prev, u.uid);
-  const draft = u.revise(prev);
+  const turn = stage(call);
+  if (turn) await turn;
+  const revised = inStages(call, u.revise(prev));
+  const draft = revised instanceof Promise ? await revised : revised;
   const managed = draft.metadata.managedFields;
   const context = admissionContext(call);
   const a = attributes(call, resource.kind, 'UPDATE', {
@@ -162,15 +181,18 @@ async function reviseRow(call: Call, resource: Resource, row: Entry, u: Update):
     options: u.options,
     dryRun: u.dryRun,
   });
+  await stage(call);
   await mutate(call, a, context);
   const next = a.object ?? draft;
   checkAfterAdmission(call, next, managed);
   dedupOwners(call, next.metadata, true);
   checkVersion(resource, next, prev);
   beforeUpdate(call, resource, next, prev, contextOf(call, resource, 'update', u.dryRun));
+  await stage(call);
   settleTimes(prev, next);
   a.object = next;
   await admit(call, a, context);
+  await stage(call);
   if (deletesNow(resource, next, prev)) return remove(call, resource, row, next, u.dryRun);
   if (isSame(resource, row, next, prev)) return { row };
   return u.dryRun ? { object: pretendClaims(call, resource, next, prev) } : put(call, resource, next, prev, row);

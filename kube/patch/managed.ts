@@ -1,5 +1,6 @@
 import { equalJson, type Json, type JsonObject } from '../meta/json.ts';
 import type { KubeObject, ManagedFieldsEntry, ObjectMeta } from '../meta/object.ts';
+import { finish, type Steps } from '../meta/steps.ts';
 import type { Struct } from '../schema/schema.ts';
 import { excludeFields, type FieldFilter } from './field-filter.ts';
 import { difference, type FieldSet, isEmptySet, ordered, setOfFields, union } from './fieldset.ts';
@@ -69,13 +70,19 @@ const STRIPPED: FieldSet = setOfFields([
  * what `convert` throws; what can't be tracked leaves the live object's entries. Undefined: the object has none.
  */
 export function updateManagedFields(w: Update): ManagedFieldsEntry[] | undefined {
+  return finish(managedFieldsSteps(w));
+}
+
+/** updateManagedFields() in steps: of an object with 10,000 fields each takes some milliseconds. */
+export function* managedFieldsSteps(w: Update): Steps<ManagedFieldsEntry[] | undefined> {
   const managed = managedOfUpdate(w);
   const isTracked = managed.owners.size > 0 || !w.live?.metadata?.uid;
   if (!isTracked) return undefined;
   try {
     const live = w.live === null ? emptyObject(w.next) : withoutManagedFields(w.live);
-    if (managed.owners.size === 0) return firstEntry(w, live);
-    trackUpdate(w, planOfStruct(w.struct), live, withoutManagedFields(w.next), managed);
+    if (managed.owners.size === 0) return yield* firstEntry(w, live);
+    yield* trackUpdate(w, planOfStruct(w.struct), live, withoutManagedFields(w.next), managed);
+    yield;
     return encodeManaged(managed);
   } catch (e) {
     if (!(e instanceof TypedError)) throw e;
@@ -105,14 +112,15 @@ function managedOfUpdate(w: Update): Managed {
 }
 
 /** The quick way of a new object: one entry of all it has. */
-function firstEntry(w: Update, live: KubeObject): ManagedFieldsEntry[] | undefined {
-  const owners = updateOwners(
+function* firstEntry(w: Update, live: KubeObject): Steps<ManagedFieldsEntry[] | undefined> {
+  const owners = yield* updateOwners(
     rulesOf(w),
     typedOf(w, planOfStruct(w.struct), live),
     typedOf(w, planOfStruct(w.struct), withoutManagedFields(w.next)),
     new Map(),
     CURRENT,
   );
+  yield;
   const set = difference(owners.get(CURRENT)?.set ?? {}, STRIPPED);
   return isEmptySet(set) ? undefined : [entryOf(updaterInfo(w), ordered(set), w.time)];
 }
@@ -121,8 +129,21 @@ function firstEntry(w: Update, live: KubeObject): ManagedFieldsEntry[] | undefin
 const CURRENT = 'current-operation';
 
 /** Settles ownership of an update between two objects. Changes `managed`. */
-export function trackUpdate(w: Write, plan: Typed['plan'], live: KubeObject, next: KubeObject, managed: Managed): void {
-  const owners = updateOwners(rulesOf(w), typedOf(w, plan, live), typedOf(w, plan, next), managed.owners, CURRENT);
+export function* trackUpdate(
+  w: Write,
+  plan: Typed['plan'],
+  live: KubeObject,
+  next: KubeObject,
+  managed: Managed,
+): Steps<void> {
+  const owners = yield* updateOwners(
+    rulesOf(w),
+    typedOf(w, plan, live),
+    typedOf(w, plan, next),
+    managed.owners,
+    CURRENT,
+  );
+  yield;
   const current = owners.get(CURRENT);
   owners.delete(CURRENT);
   const set = current === undefined ? undefined : difference(current.set, STRIPPED);

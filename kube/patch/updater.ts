@@ -1,4 +1,5 @@
 import { equalJson, type Json, type JsonObject } from '../meta/json.ts';
+import type { Steps } from '../meta/steps.ts';
 import type { FieldFilter } from './field-filter.ts';
 import { difference, EMPTY_SET, eachPath, type FieldSet, intersection, isEmptySet, union } from './fieldset.ts';
 import type { PathElement } from './path-element.ts';
@@ -51,9 +52,10 @@ export interface Rules {
 }
 
 /** Ownership after a create, update or patch by `manager`: what changed is now theirs. */
-export function updateOwners(rules: Rules, live: Typed, next: Typed, owners: Owners, manager: string): Owners {
+export function* updateOwners(rules: Rules, live: Typed, next: Typed, owners: Owners, manager: string): Steps<Owners> {
   const current = reconcileOwners(rules, live, owners);
-  const compare = settle(rules, live, next, current, manager, true);
+  if (current.size > 0) yield;
+  const compare = yield* settle(rules, live, next, current, manager, true);
   const had = current.get(manager)?.set ?? EMPTY_SET;
   let set = union(union(difference(had, compare.removed), compare.modified), compare.added);
   if (rules.filter !== null) set = rules.filter(set);
@@ -69,26 +71,31 @@ export interface Applied {
 }
 
 /** Merges an applied configuration into the live object and settles ownership. Throws a ConflictError. */
-export function applyTo(
+export function* applyTo(
   rules: Rules,
   live: Typed,
   config: Typed,
   owners: Owners,
   manager: string,
   force: boolean,
-): Applied {
+): Steps<Applied> {
   const current = reconcileOwners(rules, live, owners);
+  yield;
   const merged: Typed = { ...live, value: mergeTyped(live.plan, live.value, config.value) };
+  yield;
   const last = current.get(manager);
   let set = fieldSetOf(config.plan, config.value);
   if (rules.filter !== null) set = rules.filter(set);
   current.set(manager, { set, apiVersion: config.apiVersion, applied: true });
+  yield;
   // Who applies at least what they did before leaves nothing to prune.
   const kept = last?.apiVersion === config.apiVersion && isEmptySet(difference(last.set, set));
-  const object = kept ? merged : prune(rules, merged, current, config.apiVersion, last);
+  const object = kept ? merged : yield* prune(rules, merged, current, config.apiVersion, last);
+  yield;
   // Alone, an applier has nobody to take from or to conflict with.
-  if (current.size > 1) settle(rules, live, object, current, manager, force);
+  if (current.size > 1) yield* settle(rules, live, object, current, manager, force);
   else if (isEmptySet(set)) current.clear();
+  yield;
   return { object: equalJson(live.value, object.value) ? null : object.value, owners: current };
 }
 
@@ -114,8 +121,16 @@ function filtered(rules: Rules, c: Comparison): Comparison {
 }
 
 /** Takes from the other managers what this write changed or removed; conflicts unless forced. Changes `owners`. */
-function settle(rules: Rules, live: Typed, next: Typed, owners: Owners, manager: string, force: boolean): Comparison {
+function* settle(
+  rules: Rules,
+  live: Typed,
+  next: Typed,
+  owners: Owners,
+  manager: string,
+  force: boolean,
+): Steps<Comparison> {
   const compare = filtered(rules, compareTyped(next.plan, live.value, next.value));
+  if (owners.size > 0) yield;
   const versions = new Map<string, Comparison | null>([[next.apiVersion, compare]]);
   const conflicts = new Map<string, FieldSet>();
   const removed = new Map<string, FieldSet>();
@@ -161,12 +176,20 @@ function listConflicts(sets: Map<string, FieldSet>): Conflict[] {
 }
 
 /** Removes what the applier applied last time, doesn't apply now, and nobody else owns. */
-function prune(rules: Rules, merged: Typed, owners: Owners, apiVersion: string, last: Owned | undefined): Typed {
+function* prune(
+  rules: Rules,
+  merged: Typed,
+  owners: Owners,
+  apiVersion: string,
+  last: Owned | undefined,
+): Steps<Typed> {
   if (last === undefined || isEmptySet(last.set)) return merged;
   const at = convertTo(rules, merged, last.apiVersion);
   if (at === null) return merged;
   let pruned = without(at, withNamedFields(at.plan, last.set));
+  yield;
   pruned = addBackOwned(rules, at, pruned, owners);
+  yield;
   pruned = addBackDangling(rules, at, pruned, last);
   return convertTo(rules, pruned, apiVersion) ?? pruned;
 }
