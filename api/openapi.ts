@@ -107,7 +107,10 @@ async function makeV2(call: Call): Promise<NonNullable<typeof v2>> {
   await readResources(call);
   const versions = [...versionsOf(call).values()].filter((v) => !v.resources.some((r) => r.custom));
   const made: JsonObject[] = [];
-  for (const v of versions) made.push(await inTurns(call, makeV3(schemas, v)));
+  for (const v of versions) {
+    made.push(await inTurns(call, makeV3(schemas, v)));
+    await call.cluster.turn?.();
+  }
   const document = await inTurns(call, openApiV2Steps(schemas.minor, made));
   return { bytes: await printed(call, document), etag: tagOf(versions.map((v) => v.hash).join()) };
 }

@@ -70,7 +70,7 @@ interface Scope {
 }
 
 /** Resources of one step; their subresources come with them. */
-const RESOURCES_STEP = 4;
+const RESOURCES_STEP = 2;
 /** The `paths` object of a group and version; schemas that it refers to are queued in `components`. */
 export function* operationsOf(
   schemas: Schemas,

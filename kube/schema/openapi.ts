@@ -55,6 +55,7 @@ export function* openApiV3Steps(
 ): Steps<JsonObject> {
   const components: Components = { schemas: new Map(), queue: [], describe };
   const paths = yield* operationsOf(schemas, group, version, resources, custom, components);
+  yield;
   yield* fill(components, schemas, group, version);
   return {
     openapi: '3.0.0',

@@ -64,10 +64,10 @@ function operations(s: Server, c: Cluster): Record<string, (round: number) => Pr
     if (r.code >= 400) throw new Error(`${o.method ?? 'GET'} ${path}: ${r.code} ${r.text.slice(0, 300)}`);
     return r;
   };
-  const big = () => randomBytes(512 * 1024).toString('hex');
+  const random = (units: number) => randomBytes(units / 2).toString('hex');
   const bigMap = (name: string, keys: number) => {
     const part = Math.floor((1024 * 1024) / keys);
-    const data = Object.fromEntries(Array.from({ length: keys }, (_, i) => [`key-${i}`, big().slice(0, part)]));
+    const data = Object.fromEntries(Array.from({ length: keys }, (_, i) => [`key-${i}`, random(part)]));
     return JSON.stringify({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name }, data });
   };
   const list = (accept: string) => () => ask(maps, { accept });
