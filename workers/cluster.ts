@@ -100,7 +100,7 @@ export interface Around {
 }
 
 /** A timer: the platform looks for what came over the network only when nothing else is left to run. Costs 15 us. */
-const turn = () => new Promise<void>((next) => world.after(0, next));
+export const turn = () => new Promise<void>((next) => world.after(0, next));
 
 /** The context of one request to a cluster. Makes no call; the View fills at the first store call. */
 export function clusterContext(b: Bindings, around: Around, id: string, url: string, pathAt?: number): ClusterContext {

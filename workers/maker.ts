@@ -23,6 +23,7 @@ import {
   type StoredKeys,
   storeStub,
   TOKENS_RESOURCE,
+  turn,
 } from './cluster.ts';
 import { world } from './env.ts';
 import { LOOPS } from './loops/list.ts';
@@ -82,7 +83,10 @@ export const copyMaker: CopyMaker = {
 export const createMaker = (api: Api): ClusterMaker => ({
   async create(b, id, url) {
     const now = world.now();
-    const [{ ops: keys, adminToken, ca }, beginning] = await Promise.all([keyRows(now, url), beginningOf(api)]);
+    const { ops: keys, adminToken, ca } = await keyRows(now, url);
+    await turn();
+    const beginning = await beginningOf(api);
+    await turn();
     const ops: Op[] = [...keys, ...beginCluster(beginning, { now, ca, uuid: world.uuid })];
     const spec = { base: currentLayer(), uidPrefix: newUidPrefix(), createdMs: now };
     await storeStub(b, id).create(spec, { ops, loops: INTERESTS });
@@ -102,11 +106,16 @@ export const createMaker = (api: Api): ClusterMaker => ({
 const INTERESTS = Object.fromEntries(Object.entries(LOOPS).map(([loop, c]) => [loop, [...interestsOf(c)]]));
 
 /** Recorded with the isolate's first creation: what loops would write to each new cluster is the same but for uids, time and CA. */
-let begun: Promise<Beginning> | undefined;
-function beginningOf(api: Api): Promise<Beginning> {
+let begun: Beginning | undefined;
+async function beginningOf(api: Api): Promise<Beginning> {
+  // No promise is shared: who waits for one of another request waits for ever when that one's client goes.
+  begun ??= await record(api);
+  return begun;
+}
+function record(api: Api): Promise<Beginning> {
   const layer = baseLayer(currentLayer());
   if (layer === undefined) throw new Error('this release has no base layer');
-  begun ??= recordBeginning({
+  return recordBeginning({
     layer,
     controllers: Object.values(LOOPS).flat(),
     env: world,
@@ -116,14 +125,12 @@ function beginningOf(api: Api): Promise<Beginning> {
       if (!answer.ok) view.apply(answer);
       const keys = { issuer: '', signing: [], ca: '', tokens: {} };
       const context: ClusterContext = { id: '', url: '', env, view, keys, store, waitUntil: () => undefined };
-      return (controller, request) => api.handle(request, context, { user: identity(controller) });
+      return async (controller, request) => {
+        await turn();
+        return api.handle(request, context, { user: identity(controller) });
+      };
     },
   });
-  // One that failed is tried again with the next cluster.
-  begun.catch(() => {
-    begun = undefined;
-  });
-  return begun;
 }
 
 /** Wakes the first replica of a loop. */

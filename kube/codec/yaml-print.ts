@@ -222,8 +222,38 @@ function numberText(v: number): string {
 const LETTER = /\p{L}/u;
 const DIGIT = /\p{Nd}/u;
 
+const isLetter = (c: number) => (c >= 97 && c <= 122) || (c >= 65 && c <= 90);
+const isDigit = (c: number) => c >= 48 && c <= 57;
+/** Runs of digits up to here are exact as numbers, with a digit before them. */
+const EXACT_DIGITS = 14;
+
 /** go-yaml's order of keys: runs of digits by their number, letters after everything else. */
 function naturally(x: string, y: string): number {
+  const shorter = Math.min(x.length, y.length);
+  let at = 0;
+  while (at < shorter && x.charCodeAt(at) === y.charCodeAt(at)) at++;
+  const [c, d] = [x.charCodeAt(at), y.charCodeAt(at)];
+  // Beyond ASCII, and at an end, the code points count.
+  if (at === shorter || c > 127 || d > 127) return naturallyByPoints(x, y);
+  if (isLetter(c) || isLetter(d)) return isLetter(c) === isLetter(d) ? c - d : isLetter(d) ? -1 : 1;
+  const [m, n] = [digitsEnd(x, at), digitsEnd(y, at)];
+  if (m === at && n === at) return c - d;
+  if (Math.max(m, n) - at > EXACT_DIGITS || x.charCodeAt(m) > 127 || y.charCodeAt(n) > 127)
+    return naturallyByPoints(x, y);
+  let before = at - 1;
+  while (before >= 0 && x.charCodeAt(before) === 48) before--;
+  const inNumber =
+    (c === 48 || d === 48) && before >= 0 && x.charCodeAt(before) !== 48 && isDigit(x.charCodeAt(before));
+  const lead = inNumber ? '1' : '';
+  return Number(lead + x.slice(at, m)) - Number(lead + y.slice(at, n)) || m - n || c - d;
+}
+function digitsEnd(s: string, from: number): number {
+  let to = from;
+  while (isDigit(s.charCodeAt(to))) to++;
+  return to;
+}
+
+function naturallyByPoints(x: string, y: string): number {
   const a = Array.from(x);
   const b = Array.from(y);
   for (let i = 0; i < a.length && i < b.length; i++) {

@@ -19,10 +19,10 @@ export interface Waiting {
 const QUEUE_MAX = 2_000;
 /** Bodies waiting at most, in UTF-16 units: an object has 128 MB for everything. */
 const QUEUE_UNITS = 32 * 1024 * 1024;
-/** Commits of one transaction: some 10 ms of the object's thread. */
-const GROUP_MAX = 128;
-/** Bodies of one transaction, in UTF-16 units, or one larger commit. */
-const GROUP_UNITS = 2 * 1024 * 1024;
+/** Commits of one transaction: 6 ms of the thread, which it holds. */
+const GROUP_MAX = 64;
+/** Bodies of one transaction, in UTF-16 units, or one larger commit: some milliseconds too. */
+const GROUP_UNITS = 512 * 1024;
 
 /** Commits in the order in which they came. */
 export class CommitQueue {
