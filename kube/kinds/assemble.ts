@@ -55,9 +55,9 @@ export function assemble(rows: readonly Row[], behaviour: Behaviour = {}): Kind 
   };
 }
 function withPolicy(
-  facts: Pick<Facts, 'node' | 'refs' | 'generation'>,
+  facts: Pick<Facts, 'node' | 'refs' | 'generation' | 'standing'>,
   policy: string | undefined,
-): Pick<Facts, 'node' | 'refs' | 'generation' | 'policy'> {
+): Pick<Facts, 'node' | 'refs' | 'generation' | 'standing' | 'policy'> {
   return policy === undefined ? facts : { ...facts, policy };
 }
 

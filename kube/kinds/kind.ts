@@ -52,8 +52,8 @@ export interface Kind<T extends KubeObject = KubeObject> {
   claims?(next: T, prev: T | null, key: string): ClaimRequest[];
   /** What an update gives back of what `prev` had claimed. What a deleted object has goes with it. */
   releases?(next: T, prev: T, key: string): ReleaseRequest[];
-  /** Facts beyond labels, fields and owners: node, refs, generation, policy. */
-  facts?(o: T): Pick<Facts, 'node' | 'refs' | 'generation' | 'policy'>;
+  /** Facts beyond labels, fields and owners: node, refs, generation, standing, policy. */
+  facts?(o: T): Pick<Facts, 'node' | 'refs' | 'generation' | 'standing' | 'policy'>;
 }
 
 /** What behaviour may know besides the objects. */

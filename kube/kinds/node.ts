@@ -34,7 +34,7 @@ export const NODE: Behaviour = {
     return [...validateObjectMeta(next.metadata, false, nameIsDnsSubdomain), ...whole, ...validateUpdate(next, prev)];
   },
   fields: { 'spec.unschedulable': (o) => String(obj(o.spec).unschedulable === true) },
-  facts: (o) => ({ node: str(o.metadata.name) }),
+  facts: (o) => ({ node: str(o.metadata.name), standing: standingOf(o) }),
   subresources: {
     status: statusOf('Cluster', {
       prepare(next, prev) {
@@ -45,6 +45,13 @@ export const NODE: Behaviour = {
     }),
   },
 };
+/** What schedulers and controllers go by. A report that only says that the node lives leaves it as it was, and wakes nobody. */
+function standingOf(node: KubeObject): string {
+  const spec = obj(node.spec);
+  const status = obj(node.status);
+  const conditions = objs(status.conditions).map((c) => [str(c.type), str(c.status)]);
+  return JSON.stringify([spec.unschedulable === true, spec.taints ?? [], status.allocatable ?? {}, conditions]);
+}
 function validateNode(node: KubeObject): Issue[] {
   const cidrs = list(obj(node.spec).podCIDRs).map(str);
   const issues = [

@@ -22,4 +22,6 @@ export interface Facts {
   terminating?: boolean;
   /** metadata.generation of a pod: moves when its spec does. */
   generation?: number;
+  /** What others decide by in a node, as text: all but labels, and what its reports repeat. Rows of older releases have none. */
+  standing?: string;
 }

@@ -11,7 +11,7 @@ export interface Where {
   /** With an owner (true), or without one (false). */
   owned?: boolean;
   /**
-   * A row that matches before and after a change is told of only where one of these facts moved: `labels`, `generation`, `terminating`, or a field.
+   * A row that matches before and after a change is told of only where one of these facts moved: `labels`, `generation`, `standing`, `terminating`, or a field.
    * Absent: with each change.
    */
   of?: readonly string[];
@@ -54,7 +54,7 @@ export function newsOf(i: Interest, key: Key, prev: Facts | null, next: Facts | 
 }
 function moved(fact: string, a: Facts, b: Facts): boolean {
   if (fact === 'labels') return !equalJson((a.labels ?? {}) as Json, (b.labels ?? {}) as Json);
-  if (fact === 'generation' || fact === 'terminating') return a[fact] !== b[fact];
+  if (fact === 'generation' || fact === 'standing' || fact === 'terminating') return a[fact] !== b[fact];
   return a.fields?.[fact] !== b.fields?.[fact];
 }
 

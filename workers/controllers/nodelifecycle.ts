@@ -4,6 +4,7 @@ import type { JsonObject } from '../../kube/meta/json.ts';
 import { at, type KubeObject } from '../../kube/meta/object.ts';
 import { formatTime, timeToMillis } from '../../kube/meta/time.ts';
 import type { Controller, Note, Plan, View, Write } from '../../kube/reconcile/controller.ts';
+import type { Where } from '../../kube/store/interest.ts';
 import { parseKey } from '../../kube/store/key.ts';
 import { needKind } from './kind.ts';
 import { BOUND } from './pods.ts';
@@ -25,6 +26,10 @@ const GRACE_MS = 40_000;
 /** Upstream's --node-startup-grace-period: for nodes that have never reported. */
 const STARTUP_MS = 60_000;
 const NO_SCHEDULE = new Set([...Object.values(TAINTS).flatMap((m) => Object.values(m)), UNSCHEDULABLE]);
+
+const nodes = needKind(kindByStorage, 'nodes');
+/** Each node, when more has changed of it than the time of its last report. */
+export const NODE_MOVES: Where = { of: ['labels', 'standing', 'terminating'] };
 
 interface Taint extends JsonObject {
   key: string;
@@ -57,10 +62,15 @@ export const nodelifecycle: Controller = {
     { apiGroups: ['coordination.k8s.io'], resources: ['leases'], verbs: ['get', 'list', 'watch'] },
     { apiGroups: ['', 'events.k8s.io'], resources: ['events'], verbs: ['create', 'patch', 'update'] },
   ],
-  for: needKind(kindByStorage, 'nodes'),
+  for: nodes,
+  roots: NODE_MOVES,
   project: { pods: projectPod },
-  // Read when a node makes it look; what happens to its pods is none of its business.
-  watches: [{ kind: needKind(kindByStorage, 'pods'), where: { fields: BOUND, wakes: 'never' }, map: () => [] }],
+  watches: [
+    // A heartbeat alone is no reason to look, but counts when it does.
+    { kind: nodes, where: { wakes: 'never' }, map: () => [] },
+    // Read when a node makes it look; what happens to its pods is none of its business.
+    { kind: needKind(kindByStorage, 'pods'), where: { fields: BOUND, wakes: 'never' }, map: () => [] },
+  ],
   reconcile(key, node, view): Plan {
     if (node === undefined) return { writes: [] };
     const { name } = parseKey(key);

@@ -5,6 +5,7 @@ import type { Controller, Plan, Row, View, Write } from '../../kube/reconcile/co
 import { keyOf, parseKey } from '../../kube/store/key.ts';
 import type { Key } from '../../kube/store/store.ts';
 import { needKind } from '../controllers/kind.ts';
+import { NODE_MOVES } from '../controllers/nodelifecycle.ts';
 import { ACTIVE, BOUND, UNBOUND } from '../controllers/pods.ts';
 import { type Cluster, clusterOf, over, podOf, type Room, SCHEDULER, waits } from './cluster.ts';
 import type { Pod } from './framework.ts';
@@ -35,6 +36,7 @@ export const scheduler: Controller = {
     // A node that came or changed, and a pod that left its node or has ended on it, may make room for pods that wait.
     {
       kind: nodes,
+      where: NODE_MOVES,
       map: (row, view) => (view.get(row.key) ? clusterOf(view).hopeful('node', view, row) : promised(row, view)),
     },
     {

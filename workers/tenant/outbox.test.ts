@@ -1,10 +1,16 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { kindByStorage } from '../../kube/kinds/index.ts';
+import { rowFacts } from '../../kube/kinds/rowfacts.ts';
 import type { Facts } from '../../kube/meta/facts.ts';
+import type { JsonObject } from '../../kube/meta/json.ts';
+import type { KubeObject } from '../../kube/meta/object.ts';
 import { interestsOf } from '../../kube/reconcile/interests.ts';
+import type { PutOp } from '../../kube/store/store.ts';
 import { VirtualClock } from '../../kube/store/suite-clock.ts';
 import { deletePod, podKey, putPod, won } from '../../kube/store/suite-kit.ts';
 import { nodeSql } from '../../test/store/node-sqlite.ts';
+import { needKind } from '../controllers/kind.ts';
 import { LOOPS } from '../loops/list.ts';
 import type { Begin } from './rounds.ts';
 import { SqliteStore } from './sqlite.ts';
@@ -155,6 +161,41 @@ describe("this release's loops, registered", () => {
     assert.deepEqual(w.woken, []);
     for (const loop of ['controllers', 'scheduler']) assert.deepEqual(changes(w, loop), []);
   });
+
+  /** A node as its agent reports it, with facts as the API extracts them. */
+  const nodeOp = (more: { status?: JsonObject; spec?: JsonObject; labels?: Record<string, string> }, beat: string) => {
+    const condition = { type: 'Ready', status: 'True', lastHeartbeatTime: beat };
+    const status = { allocatable: { cpu: '4' }, conditions: [condition], ...more.status };
+    const metadata = { name: 'n', uid: 'uid-n', labels: more.labels ?? {} };
+    const object = { kind: 'Node', apiVersion: 'v1', metadata, spec: more.spec ?? {}, status } as unknown as KubeObject;
+    const value = { ...putPod('n').value, text: JSON.stringify(object) };
+    return {
+      ...putPod('n'),
+      key: 'nodes/n',
+      value,
+      facts: rowFacts(needKind(kindByStorage, 'nodes'), object),
+    } as PutOp;
+  };
+  const ready = (status: string) => [{ type: 'Ready', status, lastHeartbeatTime: 'new' }];
+  const nodeChanges: [what: string, more: Parameters<typeof nodeOp>[0], wakes: boolean][] = [
+    ['a hundred reports that only say that the node lives wake nobody', {}, false],
+    ['that it is not ready does', { status: { conditions: ready('False') } }, true],
+    ['that it has other room does', { status: { allocatable: { cpu: '8' } } }, true],
+    ['a taint does', { spec: { taints: [{ key: 'a', effect: 'NoSchedule' }] } }, true],
+    ['that it is cordoned does', { spec: { unschedulable: true } }, true],
+    ['a label does', { labels: { zone: 'a' } }, true],
+  ];
+  for (const [what, more, wakes] of nodeChanges)
+    it(`of nodes: ${what}`, async () => {
+      const w = world();
+      await won(w.store(), [nodeOp({}, 'old')]);
+      await register(w);
+      for (let i = 0; i < (wakes ? 1 : 100); i++) await won(w.store(), [nodeOp(more, String(i))]);
+      assert.deepEqual(w.woken.sort(), wakes ? ['controllers 0', 'scheduler 0'] : []);
+      // What doesn't wake them the controllers read when they look: it counts before a node is taken for silent.
+      const { revision } = await w.store().info();
+      assert.deepEqual(changes(w, 'controllers', revision - 1), ['nodes/n']);
+    });
 
   const table: [
     what: string,

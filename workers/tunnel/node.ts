@@ -21,6 +21,9 @@ const RECONNECT_MS = 5_000;
 /** Controllers that couldn't be told are told again after this. */
 const TELL_AGAIN_MS = 5_000;
 
+/** Of the time after which a node is dead, between that and the look. */
+const SLACK_PART = 40;
+
 /** Where a Link is kept. */
 const LINK = 'link';
 
@@ -78,7 +81,7 @@ export class NodeTunnel extends DurableObject<Bindings> {
     const { cluster, node, since } = attachment;
     const told = (await this.#link())?.told ?? 'alive';
     await this.ctx.storage.put<Link>(LINK, { cluster, node, heardMs: since, told, ended: false });
-    await this.ctx.storage.setAlarm(told === 'dead' ? since : since + this.deadMs + 1);
+    await this.ctx.storage.setAlarm(told === 'dead' ? since : since + this.deadMs + this.#slackMs);
     return new Response(null, { status: 101, webSocket: pair[0] });
   }
 
@@ -146,6 +149,11 @@ export class NodeTunnel extends DurableObject<Bindings> {
     return { connected, heardMs: Math.max(heardMs, link?.heardMs ?? 0) };
   }
 
+  /** Signs of life come in step with the looks: one that is a moment late shall not make the next look a period earlier. */
+  get #slackMs(): number {
+    return this.deadMs / SLACK_PART;
+  }
+
   /** A process that ends takes all its nodes' links with it, and says nothing of when they were heard of last: each has the usual time to come back. */
   async #lost(link: Link): Promise<Liveness> {
     const now = world.now();
@@ -163,7 +171,8 @@ export class NodeTunnel extends DurableObject<Bindings> {
     const before = await this.#link();
     if (!before) return;
     const silent = this.ctx.getWebSockets().filter((s) => now - this.#heard(s) > this.deadMs);
-    if (silent.length > 0) await this.ctx.storage.put<Link>(LINK, { ...before, ended: true });
+    const last = Math.max(before.heardMs, this.heard());
+    if (silent.length > 0) await this.ctx.storage.put<Link>(LINK, { ...before, heardMs: last, ended: true });
     for (const socket of silent) socket.close(1001, 'not heard of');
     const { connected, heardMs } = await this.liveness();
     const link = (await this.#link()) ?? before;
@@ -171,9 +180,11 @@ export class NodeTunnel extends DurableObject<Bindings> {
     // Not connected, but heard of a moment ago: it may be on its way back.
     const state = connected ? 'alive' : left >= 0 ? link.told : 'dead';
     const known = state === link.told || (await this.#tell(link));
-    await this.ctx.storage.put<Link>(LINK, { ...link, heardMs, told: known ? state : link.told });
+    const told = known ? state : link.told;
+    // When it was heard of its socket knows, as long as there is one.
+    if (told !== link.told || !connected) await this.ctx.storage.put<Link>(LINK, { ...link, heardMs, told });
     if (!known) await this.ctx.storage.setAlarm(now + TELL_AGAIN_MS);
-    else if (left >= 0) await this.ctx.storage.setAlarm(now + left + 1);
+    else if (left >= 0) await this.ctx.storage.setAlarm(now + left + this.#slackMs);
   }
 
   /** False when the loop couldn't be reached. */
