@@ -34,6 +34,8 @@ export interface Record {
 }
 
 const OBJECTS = 6;
+/** What no instance may say to these requests: with such answers the load would go on without writing anything. */
+const WRONG = new Set([401, 403, 405, 415, 422]);
 const PAUSE_MS = 60;
 /** After an error: as a client library would. */
 const AGAIN_MS = 300;
@@ -52,11 +54,11 @@ export async function write(
 ): Promise<Record> {
   const record: Record = { acknowledged: 0, unknown: 0, refused: 0, revisions: [], known: new Map(), violations: [] };
   const base = `${target.path}/api/v1/namespaces/default/configmaps`;
-  const send = (method: string, path: string, body?: unknown, type?: string) => {
+  const send = (method: string, path: string, body?: unknown, contentType?: string) => {
     const some = instances();
     const url = some[Math.floor(random() * some.length)];
     if (url === undefined) return Promise.reject(new Error('no instance'));
-    return ask(agent, method, url + path, { token: target.token, body, ...(type === undefined ? {} : { type }) });
+    return ask(agent, method, url + path, { token: target.token, body, contentType });
   };
   let seq = 0;
   while (!stop.aborted) {
@@ -96,6 +98,8 @@ export async function write(
       if (next !== null) record.revisions.push(Number(known.revision));
       return;
     }
+    if (WRONG.has(answer.code))
+      record.violations.push(`${target.name} ${name}: ${answer.code} ${String(answer.body.message)}`);
     if (answer.code === 429) record.refused++;
     else {
       // Not known: also a lost race, which a repeated call of ours may have made against itself.
