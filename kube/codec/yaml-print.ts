@@ -159,7 +159,8 @@ class Printer {
   }
 }
 
-function isBlock(v: Json): v is Json[] | JsonObject {
+/** A collection that is written on lines of its own. */
+export function isBlock(v: Json): v is Json[] | JsonObject {
   if (typeof v !== 'object' || v === null) return false;
   if (Array.isArray(v)) return v.length > 0;
   for (const k in v) if (v[k] !== undefined) return true;
@@ -172,7 +173,7 @@ const UNPRINTABLE =
 const INDICATOR = /^(?:---|\.\.\.|[#,[\]{}&*!|>'"%@`]|[?:-](?: |$|\n))|:(?=[ \n]|$)|[ \n]#/;
 
 /** Which styles can hold a text. go-yaml's emitter takes everything beyond the basic plane for unprintable. */
-function analyse(s: string): { plain: boolean; single: boolean; block: boolean } {
+export function analyse(s: string): { plain: boolean; single: boolean; block: boolean } {
   const special = UNPRINTABLE.test(s) || / \n/.test(s);
   const edge = /^[ \n]|[ \n]$/.test(s);
   return {
@@ -199,7 +200,8 @@ const SHORT: Record<string, string> = {
   '\u2029': '\\P',
 };
 
-function escaped(c: string): string {
+/** A character inside double quotes. */
+export function escaped(c: string): string {
   const short = SHORT[c];
   if (short !== undefined) return short;
   if (!UNPRINTABLE.test(c)) return c;
