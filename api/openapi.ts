@@ -1,5 +1,7 @@
+import { parseAccept } from '../kube/codec/accept.ts';
 import { printJson, printSteps } from '../kube/codec/json.ts';
-import { JSON_TYPE, negotiate, PLAIN } from '../kube/codec/negotiate.ts';
+import { JSON_TYPE } from '../kube/codec/negotiate.ts';
+import { encodeOpenApi, OPENAPI_OLD_TYPE, OPENAPI_TYPE } from '../kube/codec/openapi.ts';
 import type { JsonObject } from '../kube/meta/json.ts';
 import type { Steps } from '../kube/meta/steps.ts';
 import { openApiIndex as indexOf, openApiV3Steps } from '../kube/schema/openapi.ts';
@@ -13,10 +15,8 @@ import { plainText, respond } from './respond.ts';
 
 // OpenAPI documents. A group's document is made when it's first asked for, in steps; its hash comes from the shapes, without making it.
 
-/** Ready documents of built-in groups, shared by all clusters of the isolate; some 30 documents of at most 1 MB. */
+/** Ready documents of built-in kinds, shared by all clusters of the isolate: some 30 of groups, of at most 1 MB, and both forms of v2, 2 MB together. */
 const documents = new Map<string, Uint8Array>();
-/** The v2 document, of built-in kinds only. */
-let v2: { bytes: Uint8Array; etag: string } | undefined;
 
 /** Group and version by document path: `api/v1`, `apis/apps/v1`. */
 interface Version {
@@ -47,7 +47,7 @@ export async function openApiIndex(call: Call): Promise<Response> {
   await readResources(call);
   const hashes = new Map([...versionsOf(call)].map(([path, v]) => [path, v.hash]));
   const text = printJson(indexOf(hashes));
-  return cached(call, text, tagOf(text));
+  return cached(call, tagOf(text), async () => text);
 }
 
 /** `/openapi/v3/<path>`: one document. With the right hash it may be kept for ever; with another one the client is sent to the right one. */
@@ -62,18 +62,20 @@ export async function openApiV3(call: Call): Promise<Response> {
     moved.headers.set('location', `${call.cluster.url}/openapi/v3/${path}?hash=${v.hash}`);
     return moved;
   }
-  return cached(call, await documentOf(call, v), v.hash, asked !== null);
+  return cached(call, v.hash, () => documentOf(call, v), JSON_TYPE, asked !== null);
 }
 
-async function documentOf(call: Call, v: Version): Promise<Uint8Array> {
+function documentOf(call: Call, v: Version): Promise<Uint8Array> {
   const { schemas } = call.parts;
-  const name = `${schemas.minor} ${v.hash}`;
-  const known = documents.get(name);
-  if (known !== undefined) return known;
-  const bytes = await printed(call, await inTurns(call, makeV3(schemas, v)));
+  const make = async () => printed(call, await inTurns(call, makeV3(schemas, v)));
   // A cluster's own kinds are made anew each time: they are few, and no other cluster has them.
-  if (!v.resources.some((r) => r.custom)) documents.set(name, bytes);
-  return bytes;
+  return v.resources.some((r) => r.custom) ? make() : madeOnce(`${schemas.minor} ${v.hash}`, make);
+}
+/** Two who make a document at the same time make the same. */
+async function madeOnce(name: string, make: () => Promise<Uint8Array>): Promise<Uint8Array> {
+  const made = documents.get(name) ?? (await make());
+  documents.set(name, made);
+  return made;
 }
 function makeV3(schemas: Schemas, v: Version): Steps<JsonObject> {
   const described = v.resources.map(describe).filter((r) => r !== undefined);
@@ -96,32 +98,73 @@ function describe(r: Resource): ApiResource | undefined {
   return findResource(r.ref.group, r.ref.version, r.kind.plural);
 }
 
-/** `/openapi/v2`: all built-in kinds in one document. JSON only. */
-export async function openApiV2(call: Call): Promise<Response> {
-  call.out = negotiate(call.request.headers.get('accept'), PLAIN);
-  v2 ??= await makeV2(call);
-  return cached(call, v2.bytes, v2.etag);
+/** Which form of the v2 document a request asks for. */
+type Form = 'json' | 'protobuf';
+const subtype = (type: string) => type.slice('application/'.length);
+/** By subtype, in upstream's order: the first answers a wildcard. */
+const FORMS: ReadonlyMap<string, Form> = new Map([
+  [subtype(JSON_TYPE), 'json'],
+  [subtype(OPENAPI_OLD_TYPE), 'protobuf'],
+  [subtype(OPENAPI_TYPE), 'protobuf'],
+]);
+function formOf(accept: string | null): Form | undefined {
+  for (const clause of parseAccept(accept || '*/*')) {
+    if (clause.type !== 'application' && clause.type !== '*') continue;
+    for (const [name, form] of FORMS) if (clause.subtype === name || clause.subtype === '*') return form;
+  }
+  return undefined;
 }
-async function makeV2(call: Call): Promise<NonNullable<typeof v2>> {
-  const { schemas } = call.parts;
+
+/** `/openapi/v2`: all built-in kinds in one document, as JSON or in gnostic's protobuf form; both have the same ETag. */
+export async function openApiV2(call: Call): Promise<Response> {
+  const form = formOf(call.request.headers.get('accept'));
+  if (!form) return bare(call, 406);
   await readResources(call);
   const versions = [...versionsOf(call).values()].filter((v) => !v.resources.some((r) => r.custom));
+  const tag = tagOf(V2_SEED + versions.map((v) => v.hash).join());
+  const make = () => madeOnce(`v2 ${form} ${tag}`, () => makeV2(call, versions, form));
+  return cached(call, tag, make, form === 'json' ? JSON_TYPE : OPENAPI_TYPE);
+}
+/** Changes when the form of the v2 document does. */
+const V2_SEED = '1\n';
+
+async function makeV2(call: Call, versions: readonly Version[], form: Form): Promise<Uint8Array> {
+  const { schemas } = call.parts;
   const made: JsonObject[] = [];
   for (const v of versions) {
     made.push(await inTurns(call, makeV3(schemas, v)));
     await call.cluster.turn?.();
   }
   const document = await inTurns(call, openApiV2Steps(schemas.minor, made));
-  return { bytes: await printed(call, document), etag: tagOf(versions.map((v) => v.hash).join()) };
+  return form === 'json' ? printed(call, document) : inTurns(call, encodeOpenApi(document));
 }
 
-/** A text with its ETag; 304 when the client has it. */
-function cached(call: Call, body: string | Uint8Array, tag: string, forever = false): Response {
+/** A document with its ETag; 304 when the client has it, without making it. */
+async function cached(
+  call: Call,
+  tag: string,
+  make: () => Promise<string | Uint8Array>,
+  type: string = JSON_TYPE,
+  forever = false,
+): Promise<Response> {
   const etag = `"${tag}"`;
-  const same = call.request.headers.get('if-none-match') === etag;
-  const response = respond(call, same ? 304 : 200, same ? null : body, JSON_TYPE);
+  const response = knows(call.request.headers.get('if-none-match'), etag)
+    ? bare(call, 304)
+    : respond(call, 200, await make(), type);
   response.headers.set('etag', etag);
   response.headers.set('vary', 'Accept');
   if (forever) response.headers.set('cache-control', 'public, immutable');
+  return response;
+}
+/** If-None-Match as Go's http.ServeContent reads it: several tags, weak ones too, or any. */
+function knows(header: string | null, etag: string): boolean {
+  if (header === null) return false;
+  return header.split(',').some((t) => ['*', etag, `W/${etag}`].includes(t.trim()));
+}
+/** An answer without a body, and so without its type. */
+function bare(call: Call, code: 304 | 406): Response {
+  const response = respond(call, code, null, '');
+  response.headers.delete('content-type');
+  response.headers.set('vary', 'Accept');
   return response;
 }

@@ -123,13 +123,30 @@ function operation(op: JsonObject): JsonObject {
       ...(isObject(answer) ? { schema: schemaV2(answer.schema ?? {}) } : {}),
     };
   }
-  const consumes = body ? Object.keys(content) : ['*/*'];
+  const made = [...produces].sort(byOrder);
+  // What no resource's verb is (the lists of discovery) reads what it writes.
+  const without = rest['x-kubernetes-action'] === undefined ? made : ['*/*'];
   return {
-    consumes,
-    produces: [...produces],
+    consumes: body ? Object.keys(content).sort(byOrder) : without,
+    produces: made,
     schemes: ['https'],
     ...rest,
     ...(body || given ? { parameters: [...bodyParameter, ...parameters(given)] } : {}),
     responses: answers,
   };
 }
+
+/** v2 lists media types as the server registers them; v3's are members of an object, by name. */
+const MEDIA_ORDER = [
+  'text/plain',
+  'application/json',
+  'application/yaml',
+  'application/vnd.kubernetes.protobuf',
+  'application/json;stream=watch',
+  'application/vnd.kubernetes.protobuf;stream=watch',
+  'application/json-patch+json',
+  'application/merge-patch+json',
+  'application/strategic-merge-patch+json',
+  'application/apply-patch+yaml',
+];
+const byOrder = (a: string, b: string): number => MEDIA_ORDER.indexOf(a) - MEDIA_ORDER.indexOf(b);

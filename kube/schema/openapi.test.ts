@@ -73,6 +73,25 @@ test('the v2 document has plain references and no v3 keywords', () => {
   assert.doesNotMatch(JSON.stringify(doc), /components\/schemas|"allOf"/);
 });
 
+test('the v2 document lists media types as the server registers them', () => {
+  const paths = openApiV2('1.37', [apps]).paths as JsonObject;
+  const media = ['application/json', 'application/yaml', 'application/vnd.kubernetes.protobuf'];
+  const patches = ['json-patch+json', 'merge-patch+json', 'strategic-merge-patch+json', 'apply-patch+yaml'];
+  const item = paths['/apis/apps/v1/namespaces/{namespace}/deployments/{name}'];
+  assert.deepEqual(
+    at(item, 'patch.consumes'),
+    patches.map((t) => `application/${t}`),
+  );
+  assert.deepEqual(at(item, 'patch.produces'), media);
+  assert.deepEqual(at(item, 'get.consumes'), ['*/*']);
+  assert.deepEqual(at(paths['/apis/apps/v1/'], 'get.consumes'), media);
+  assert.deepEqual(at(paths['/apis/apps/v1/deployments'], 'get.produces'), [
+    ...media,
+    'application/json;stream=watch',
+    'application/vnd.kubernetes.protobuf;stream=watch',
+  ]);
+});
+
 test('the index names each document with its hash', () => {
   assert.deepEqual(openApiIndex(new Map([['apis/apps/v1', 'AB']])), {
     paths: { 'apis/apps/v1': { serverRelativeURL: '/openapi/v3/apis/apps/v1?hash=AB' } },

@@ -100,9 +100,35 @@ test('what the schema does not know is refused', { skip }, async () => {
   assert.match(r.err, /strict decoding error: unknown field "spec\.foo"/);
 });
 
+const LIST = `
+apiVersion: v1
+kind: List
+items:
+- {apiVersion: v1, kind: ConfigMap, metadata: {name: listed}, data: {a: b}}
+-${DEPLOYMENT.replaceAll('\n', '\n  ').replace('name: web', 'name: listed')}
+`;
+test('a List is checked by the v2 document before its items are sent', { skip }, async () => {
+  const created = 'configmap/listed created\ndeployment.apps/listed created\n';
+  const unknown = /ValidationError\(Deployment\.spec\): unknown field "foo" in io\.k8s\.api\.apps\.v1\.DeploymentSpec/;
+  const bad = LIST.replace('replicas: 2', 'replicas: 2\n    foo: 1');
+  assert.match((await kubectl(['apply', '-f', '-'], bad)).err, unknown);
+  assert.match((await kubectl(['create', '--validate=strict', '--dry-run=client', '-f', '-'], bad)).err, unknown);
+  const type = await kubectl(['apply', '-f', '-'], LIST.replace('replicas: 2', 'replicas: two'));
+  assert.match(type.err, /DeploymentSpec\.replicas: got "string", expected "integer"/);
+  assert.equal((await kubectl(['apply', '-f', '-'], LIST)).out, created);
+  const three = LIST.replace('replicas: 2', 'replicas: 3');
+  const dry = await kubectl(['apply', '--dry-run=client', '-f', '-'], three);
+  assert.equal(dry.out, 'configmap/listed unchanged (dry run)\ndeployment.apps/listed configured (dry run)\n');
+  const diff = await kubectl(['diff', '-f', '-'], three);
+  assert.deepEqual([diff.code, diff.out.match(/^[-+] {2}replicas: \d$/gm)], [1, ['-  replicas: 2', '+  replicas: 3']]);
+  await ok('delete', 'cm,deploy', 'listed');
+});
+
 test('fields are explained from the OpenAPI documents', { skip }, async () => {
   assert.match(await ok('explain', 'deployment.spec.replicas'), /FIELD: replicas <integer>/);
   assert.match(await ok('explain', 'pod.spec.containers'), /image\t<string>/);
+  const old = ['explain', '--output=plaintext-openapiv2', 'deployment.spec'];
+  assert.match(await ok(...old), /RESOURCE: spec <Object>[\s\S]*replicas\t<integer>/);
 });
 
 test('a watch shows what happens and ends with its timeout', { skip }, async () => {

@@ -6,6 +6,7 @@ import { core } from './core.ts';
 import { deletes } from './deletes.ts';
 import { errors } from './errors.ts';
 import { lists } from './lists.ts';
+import { openapi } from './openapi.ts';
 import { patches } from './patches.ts';
 import { pods } from './pods.ts';
 import { services } from './services.ts';
@@ -30,4 +31,5 @@ export const suites: Readonly<Record<string, readonly Case[]>> = {
   pods,
   workloads,
   travel,
+  openapi,
 };
