@@ -28,6 +28,7 @@ export function* encodeOpenApi(document: JsonObject): Steps<Uint8Array> {
   b.reset();
   writeTail(b, document);
   parts.push(b.take());
+  yield;
   return joined(parts);
 }
 
