@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { serviceAccount } from './admission/serviceaccount.ts';
+import type { Authorizer } from './attributes.ts';
 import { type Bench, bench } from './testing.ts';
 
 // What a request rests on, and what becomes of it when that changes.
@@ -36,6 +37,34 @@ test('a credential counts as long as what it is bound to exists, and is 401 from
   for (const [method, path] of all) assert.equal(await codeAs(b, method, path, key, uid), 401, `${method} ${path}`);
   await b.ask('POST', ACCOUNTS, { metadata: { name: 'robot' } });
   assert.equal(await codeAs(b, 'GET', all[0]?.[1] ?? '', key, uid), 401, 'one of the same name is another');
+});
+
+test('what is revoked while a body is under way is refused, also where another request has taken that in', async () => {
+  const key = 'serviceaccounts/default/robot';
+  const needsRobot: Authorizer = {
+    name: 'NeedsRobot',
+    authorize: (user, _, view) => ({ allow: user.name !== 'late' || view.get(key) !== undefined, reason: '' }),
+  };
+  const b = await bench({ authorizers: [needsRobot] });
+  await b.ask('POST', ACCOUNTS, { metadata: { name: 'robot' } });
+  await b.ask('GET', ACCOUNTS);
+  const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
+  const init = {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: readable,
+    duplex: 'half',
+  };
+  const request = new Request('https://test.example/api/v1/namespaces/default/configmaps', init as RequestInit);
+  const late = b.api.handle(request, b.cluster, { user: { name: 'late', groups: ['system:authenticated'] } });
+  await new Promise((resolve) => setTimeout(resolve, 5));
+  await b.ask('DELETE', `${ACCOUNTS}/robot`);
+  assert.equal((await b.ask('GET', ACCOUNTS)).code, 200);
+  assert.equal(b.cluster.view.get(key), undefined, 'the View has moved');
+  const writer = writable.getWriter();
+  void writer.write(new TextEncoder().encode(JSON.stringify({ metadata: { name: 'made' } })));
+  void writer.close();
+  assert.equal((await late).status, 403);
 });
 
 /** Lets virtual time pass until the answer is there. */

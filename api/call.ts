@@ -22,6 +22,7 @@ import type {
   Page,
   Range,
   ReadOptions,
+  Revision,
   Stale,
   Store,
   StoreError,
@@ -50,6 +51,8 @@ export interface Call {
   query: URLSearchParams;
   info: ParsedRequest;
   user: User;
+  /** The View's revision when the attempt began: what it decides rests on this or newer, whatever other requests have taken in meanwhile. */
+  policy: Revision;
   caller: Caller | undefined;
   out: Accepted;
   /** JSON is indented for whoever reads it. */
@@ -86,13 +89,13 @@ export class Again {
   }
 }
 
-/** The assumptions of this attempt: the View's revision, the credential's objects, what admission added. */
+/** The assumptions of this attempt: the View's revision at its begin, the credential's objects, what admission added. */
 export function assumption(call: Call): Assume {
   const bound = call.user.bound;
   const extra = call.caller?.assume?.exist;
   // The credential's first: credentialGone() tells them by their place.
   const exist = bound || extra ? [...(bound ?? []), ...call.exist, ...(extra ?? [])] : call.exist;
-  const assume: Assume = { policy: call.cluster.view.revision };
+  const assume: Assume = { policy: call.policy };
   if (exist.length > 0) assume.exist = exist;
   if (call.watching) assume.watch = true;
   return assume;

@@ -141,6 +141,7 @@ function begin(
     query,
     info: parseRequest(request.method, decodePath(path), query),
     user: caller?.user ?? ANONYMOUS,
+    policy: cluster.view.revision,
     caller,
     out: DEFAULT_OUT,
     pretty: false,

@@ -30,7 +30,7 @@ export interface Attachment {
  * flushing takes at most a fifth or so of the thread.
  */
 const WINDOW_MS = 5;
-const WINDOW_MS_PER_SOCKET = 0.15;
+const WINDOW_MS_PER_SOCKET = 0.2;
 const WINDOW_MS_MAX = 50;
 /**
  * A watcher that has received this much less than it was sent is dropped; it resumes by revision. The platform's bufferedAmount
