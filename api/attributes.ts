@@ -120,6 +120,8 @@ export interface ClusterContext {
   streams?(ended: Promise<void>): void;
   /** Gives up the thread between two slices of long work, until what came over the network meanwhile has had its turn. Absent: nobody else is there. */
   turn?(): Promise<void>;
+  /** True when no other cluster has had a request here lately: slices may be longer. Absent: false. */
+  alone?(): boolean;
   /** The answer's body goes straight to a client, part by part: what has been sent may be taken back. */
   sends?: boolean;
   /** Runs after the response is sent. */

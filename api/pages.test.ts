@@ -88,6 +88,21 @@ test('a list that would take more than half of the memory is not kept', async ()
   assert.deepEqual((await list()).same, [false]);
 });
 
+test('the parts of a list are longer while no other cluster is there', async () => {
+  const b = await bench();
+  for (let i = 0; i < 30; i++) {
+    await b.ask('POST', MAPS, { metadata: { name: `c${i}` }, data: { text: 'x'.repeat(50_000) } });
+  }
+  const longest = async (alone: boolean) => {
+    const request = new Request(`https://test.example${MAPS}`);
+    const response = await b.api.handle(request, { ...b.cluster, alone: () => alone }, { user: ADMIN });
+    let most = 0;
+    for await (const part of response.body as unknown as AsyncIterable<Uint8Array>) most = Math.max(most, part.length);
+    return most;
+  };
+  assert.deepEqual([await longest(false), await longest(true)], [128 * 1024, 512 * 1024]);
+});
+
 test('a long list gives the thread up before each of its parts, none of which is long', async () => {
   const b = await bench();
   for (let i = 0; i < 30; i++) {

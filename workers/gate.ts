@@ -58,6 +58,11 @@ export class Gate {
     this.#share = seats > 0 ? SEATS_ALONE : Number.POSITIVE_INFINITY;
   }
 
+  /** No other cluster has had a request here lately. */
+  get alone(): boolean {
+    return this.#share >= SEATS_ALONE;
+  }
+
   /** A seat at once or after waiting for one; null: the cluster has asked too much, and the answer is 429. `rate`: requests per second. */
   enter(cluster: string, rate: number): Seat | Promise<Seat | null> {
     const now = this.#env.now();

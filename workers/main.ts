@@ -91,6 +91,7 @@ export default {
     const entered = gate.enter(id, limitsOf(b, context.view).requests);
     const seat = entered instanceof Promise ? await entered : entered;
     if (seat === null) return Response.json(TOO_MANY.status, { status: 429, headers: { 'retry-after': '1' } });
+    context.alone = () => gate.alone;
     let made: Promise<void> | undefined;
     context.sends = true;
     context.streams = (ended) => {

@@ -196,11 +196,13 @@ function prefixOf(c: Cursor): { resource: string; namespace: string } {
 const WHOLE_BYTES_MAX = 64 * 1024;
 /** What is encrypted and written in one step, between two turns: half a millisecond of the thread. */
 const PART_BYTES = 128 * 1024;
+/** The same while nobody else is there whose turn it could be. */
+const PART_BYTES_ALONE = 512 * 1024;
 /** The first part of some bytes; what follows it is put before `rest`. */
-function cut(bytes: Uint8Array, rest: Uint8Array[]): Uint8Array {
-  if (bytes.length <= PART_BYTES) return bytes;
-  rest.unshift(bytes.subarray(PART_BYTES));
-  return bytes.subarray(0, PART_BYTES);
+function cut(bytes: Uint8Array, rest: Uint8Array[], size: number): Uint8Array {
+  if (bytes.length <= size) return bytes;
+  rest.unshift(bytes.subarray(size));
+  return bytes.subarray(0, size);
 }
 
 export async function body(
@@ -226,7 +228,7 @@ export async function body(
         // A socket that takes all that it is given would have the whole list of this thread at once.
         await call.cluster.turn?.();
         const next = begun.shift() ?? (await parts.next()).value;
-        if (next) return controller.enqueue(cut(next, begun));
+        if (next) return controller.enqueue(cut(next, begun, call.cluster.alone?.() ? PART_BYTES_ALONE : PART_BYTES));
       } catch (e) {
         end();
         throw e;
