@@ -104,7 +104,7 @@ export function createRunner(
     viewOf(projection, memoryOf(controller), controller, key, attempts, now);
 
   /** Enqueues what a changed row concerns; `row` is the new state with its entry, or the last one of an object that is gone. */
-  function dirty(row: Row, now: number, entry: Entry | null): void {
+  function dirty(row: Row, now: number, entry: Entry | null, before?: Row): void {
     const { resource, name } = parseKey(row.key);
     for (const c of controllers) {
       const enqueue = (key: Key) => projection.enqueue({ controller: c.name, key, due: now });
@@ -115,7 +115,7 @@ export function createRunner(
       }
       for (const w of c.watches ?? []) {
         if (resourceOf(w.kind) !== resource || (w.name !== undefined && w.name !== name)) continue;
-        const keys = attempt(() => w.map(row, view(c.name, row.key, 0, now)));
+        const keys = attempt(() => w.map(row, view(c.name, row.key, 0, now), before));
         // One object that can't be mapped must not keep the cursor where it is for ever.
         if (keys instanceof Error) complain(c.name, row.key, keys);
         else for (const key of keys) enqueue(key);
@@ -163,7 +163,8 @@ export function createRunner(
     projection.put(row);
     // What no controller keeps isn't worth a look. Of an object that is kept whole everything is.
     if (kept && old && partial !== undefined && sameRow(old, row)) return;
-    dirty(row, now, entry);
+    if (old && besides.some((c) => asks(c, resource, old) !== asks(c, resource, row))) rootsMoved = true;
+    dirty(row, now, entry, old);
     // A changed owner concerns the former one too.
     if (old && old.owner !== row.owner) dirty({ ...old, revision }, now, entry);
   }
@@ -178,11 +179,19 @@ export function createRunner(
     }
   }
 
+  /** Namespaces that hold roots which want something beside them, in order. */
+  function besideNamespaces(c: Controller): string[] {
+    const resource = resourceOf(c.for);
+    const all = projection.namespaces(resource);
+    const wants = c.besideOf;
+    return wants ? all.filter((n) => [...projection.list(resource, n)].some((row) => wants(row))) : all;
+  }
+
   /** Looks at other namespaces where roots came or went. False where they are the same. */
   async function follow(): Promise<boolean> {
     rootsMoved = false;
     const old = beside();
-    const next = Object.fromEntries(besides.map((c) => [c.name, projection.namespaces(resourceOf(c.for))]));
+    const next = Object.fromEntries(besides.map((c) => [c.name, besideNamespaces(c)]));
     const moved = besides.filter((c) => JSON.stringify(old[c.name] ?? []) !== JSON.stringify(next[c.name]));
     if (moved.length === 0) return false;
     interests = interestsOf(controllers, next);
@@ -368,6 +377,10 @@ const NOTHING: Plan = { writes: [] };
 const NAMESPACE_TERMINATING = 'NamespaceTerminating';
 const hasCause = (s: Status, reason: string) => s.details?.causes?.some((c) => c.reason === reason) ?? false;
 const backoff = (failures: number) => Math.min(BACKOFF_MS * 2 ** failures, BACKOFF_MS_MAX);
+
+/** Whether a row of a resource is a root for whose sake its controller looks beside it. */
+const asks = (c: Controller, resource: string, row: Row): boolean =>
+  c.besideOf !== undefined && resourceOf(c.for) === resource && c.besideOf(row);
 
 /** Without `roots` every object is one; with it those that match now. */
 const isRoot = (c: Controller, key: Key, entry: Entry | null): boolean =>
