@@ -1,4 +1,6 @@
 import type { Controller } from '../../kube/reconcile/controller.ts';
+import { endpoints } from './endpoints.ts';
+import { endpointslice } from './endpointslice.ts';
 import { kubernetesservice } from './kubernetesservice.ts';
 import { namespace } from './namespace.ts';
 import { nodelifecycle } from './nodelifecycle.ts';
@@ -14,4 +16,6 @@ export const controllers: readonly Controller[] = [
   kubernetesservice,
   nodelifecycle,
   replicaset,
+  endpointslice,
+  endpoints,
 ];
