@@ -1,6 +1,7 @@
 import type { Controller } from '../../kube/reconcile/controller.ts';
 import { endpoints } from './endpoints.ts';
 import { endpointslice } from './endpointslice.ts';
+import { garbagecollector } from './garbagecollector.ts';
 import { kubernetesservice } from './kubernetesservice.ts';
 import { namespace } from './namespace.ts';
 import { nodelifecycle } from './nodelifecycle.ts';
@@ -18,4 +19,5 @@ export const controllers: readonly Controller[] = [
   replicaset,
   endpointslice,
   endpoints,
+  garbagecollector,
 ];

@@ -62,6 +62,12 @@ export class TermWrites {
     else this.#rows.set(key, { was: prev ? termsOf(prev) : [], is });
   }
 
+  /** Whether a row will have a term that isn't written yet. */
+  adds(term: string): boolean {
+    for (const { is } of this.#rows.values()) if (is.includes(term)) return true;
+    return false;
+  }
+
   /** Writes the differences; most updates have none. */
   write(sql: Sql): void {
     const gone: [string, Key][] = [];
