@@ -2,6 +2,7 @@ import type { Controller } from '../../kube/reconcile/controller.ts';
 import { endpoints } from './endpoints.ts';
 import { endpointslice } from './endpointslice.ts';
 import { garbagecollector } from './garbagecollector.ts';
+import { job } from './job.ts';
 import { kubernetesservice } from './kubernetesservice.ts';
 import { namespace } from './namespace.ts';
 import { nodelifecycle } from './nodelifecycle.ts';
@@ -20,4 +21,5 @@ export const controllers: readonly Controller[] = [
   endpointslice,
   endpoints,
   garbagecollector,
+  job,
 ];
