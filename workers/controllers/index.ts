@@ -1,4 +1,5 @@
 import type { Controller } from '../../kube/reconcile/controller.ts';
+import { cronjob } from './cronjob.ts';
 import { endpoints } from './endpoints.ts';
 import { endpointslice } from './endpointslice.ts';
 import { garbagecollector } from './garbagecollector.ts';
@@ -9,6 +10,7 @@ import { nodelifecycle } from './nodelifecycle.ts';
 import { replicaset } from './replicaset.ts';
 import { rootca } from './rootca.ts';
 import { serviceaccount } from './serviceaccount.ts';
+import { ttlafterfinished } from './ttlafterfinished.ts';
 
 /** Every controller of kube-controller-manager that this release has. */
 export const controllers: readonly Controller[] = [
@@ -22,4 +24,6 @@ export const controllers: readonly Controller[] = [
   endpoints,
   garbagecollector,
   job,
+  ttlafterfinished,
+  cronjob,
 ];
