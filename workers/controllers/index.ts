@@ -7,9 +7,11 @@ import { job } from './job.ts';
 import { kubernetesservice } from './kubernetesservice.ts';
 import { namespace } from './namespace.ts';
 import { nodelifecycle } from './nodelifecycle.ts';
+import { podgc } from './podgc.ts';
 import { replicaset } from './replicaset.ts';
 import { rootca } from './rootca.ts';
 import { serviceaccount } from './serviceaccount.ts';
+import { tainteviction } from './tainteviction.ts';
 import { ttlafterfinished } from './ttlafterfinished.ts';
 
 /** Every controller of kube-controller-manager that this release has. */
@@ -26,4 +28,6 @@ export const controllers: readonly Controller[] = [
   job,
   ttlafterfinished,
   cronjob,
+  podgc,
+  tainteviction,
 ];
