@@ -1,78 +1,29 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { type Bench, bench } from '../../api/testing.ts';
 import type { JsonObject } from '../../kube/meta/json.ts';
-import { MemoryProjection } from '../../kube/reconcile/projection.ts';
-import { type ChangeSource, createRunner } from '../../kube/reconcile/runner.ts';
-import { Interests } from '../../kube/store/interest.ts';
-import { EVERYTHING } from '../../kube/store/key.ts';
-import type { Entry, Key, Revision } from '../../kube/store/store.ts';
 import { garbagecollector } from '../../workers/controllers/garbagecollector.ts';
-import { createClient } from '../../workers/loops/client.ts';
-import { collectorEffects } from '../../workers/loops/collect.ts';
+import { type LoopCluster, loopCluster } from './loops.ts';
 
 // The garbage collector over the API's whole chain; cases of kubernetes test/integration/garbagecollector and test/e2e/apimachinery/garbage_collector.go.
 
 type Ref = { kind: string; name: string; uid: string; block?: boolean };
 class Cluster {
-  readonly b: Bench;
-  /** Effects asked for. */
-  looks = 0;
-  readonly #round: () => Promise<unknown>;
-
-  constructor(b: Bench) {
-    this.b = b;
-    const env = b.world;
-    const effects = collectorEffects(
-      {
-        get: async (key) => this.rows().then((all) => all.find((e) => e.key === key)),
-        dependents: (uid, _of, o) => b.store.related('owner', uid, o),
-        drop: async (key, revision) => void (await b.store.commit([{ key, expect: revision, value: null }])),
-      },
-      env,
-    );
-    const collect = effects.collect;
-    assert.ok(collect);
-    const counted = {
-      collect: (...a: Parameters<typeof collect>) => {
-        this.looks++;
-        return collect(...a);
-      },
-    };
-    const send = (_: string, request: Request) =>
-      b.api.handle(request, b.cluster, { user: { name: 'gc', groups: ['system:masters'] } });
-    const client = createClient(send, counted, env);
-    const runner = createRunner([garbagecollector], new MemoryProjection(), this.#source(), client, env);
-    this.#round = () => runner.round({ writes: 1_000, ms: 60_000 });
+  readonly #c: LoopCluster;
+  constructor(c: LoopCluster) {
+    this.#c = c;
   }
-  async rows(): Promise<Entry[]> {
-    const page = await this.b.store.read(EVERYTHING);
-    return page.ok ? page.entries : [];
+  get b() {
+    return this.#c.b;
   }
-  #source(): ChangeSource {
-    let known = new Map<Key, Revision>();
-    return {
-      changes: async (_, interests) => {
-        const wants = new Interests(interests.map((i) => [i, true] as const));
-        const now = (await this.rows()).filter((e) => wants.wants(e.key, e.facts));
-        const { revision } = await this.b.store.info();
-        const rows = now
-          .filter((e) => known.get(e.key) !== e.revision)
-          .map((entry) => ({ key: entry.key, revision: entry.revision, entry: entry as Entry | null }));
-        for (const key of known.keys()) if (!now.some((e) => e.key === key)) rows.push({ key, revision, entry: null });
-        known = new Map(now.map((e) => [e.key, e.revision]));
-        return { revision, rows, more: false };
-      },
-      register: async () => undefined,
-      snapshot: async () => ({ revision: 0, entries: [] }),
-    };
+  get looks(): number {
+    return this.#c.asked.length;
+  }
+  rows() {
+    return this.#c.rows();
   }
   /** Rounds, each with a minute between. */
-  async settle(rounds = 6): Promise<void> {
-    for (let i = 0; i < rounds; i++) {
-      await this.#round();
-      this.b.world.pass(60_000);
-    }
+  settle(rounds?: number): Promise<void> {
+    return this.#c.settle(rounds);
   }
   async make(
     plural: string,
@@ -114,7 +65,7 @@ class Cluster {
     return (await this.rows()).filter((e) => e.key.startsWith('garbage/')).map((e) => e.key);
   }
 }
-const cluster = async () => new Cluster(await bench());
+const cluster = async () => new Cluster(await loopCluster([garbagecollector]));
 
 describe('what a deletion leaves to the garbage collector', () => {
   it('nothing, where nobody has the object as an owner', async () => {

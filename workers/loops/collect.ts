@@ -1,7 +1,7 @@
 import { parseJson } from '../../kube/codec/json.ts';
 import { kindByGVK } from '../../kube/kinds/index.ts';
 import type { Env } from '../../kube/meta/env.ts';
-import type { Json, JsonObject } from '../../kube/meta/json.ts';
+import { equalJson, type Json, type JsonObject } from '../../kube/meta/json.ts';
 import { type KubeObject, type OwnerReference, parseApiVersion } from '../../kube/meta/object.ts';
 import { parseKey } from '../../kube/store/key.ts';
 import type { Entry, Key, Revision } from '../../kube/store/store.ts';
@@ -184,15 +184,25 @@ async function removeFinalizer(job: Job, item: Entry, finalizer: string): Promis
 /** As long as the row is as it was read; what is gone needs nothing any more. */
 async function patch(job: Job, item: Entry, metadata: JsonObject): Promise<void> {
   const body = { metadata: { ...metadata, uid: item.facts.uid, resourceVersion: String(item.revision) } };
-  await done(job, json('PATCH', pathOfRow(item), body, 'application/merge-patch+json'));
+  await settled(await job.ask(json('PATCH', pathOfRow(item), body, 'application/merge-patch+json')));
 }
+/** As long as it has the owners it was read with, whatever else of it changes meanwhile. */
 async function remove(job: Job, item: Entry, propagationPolicy: string, changed = false): Promise<void> {
-  const preconditions = { uid: item.facts.uid, ...(changed ? {} : { resourceVersion: String(item.revision) }) };
-  const options = { apiVersion: 'v1', kind: 'DeleteOptions', propagationPolicy, preconditions };
-  await done(job, json('DELETE', pathOfRow(item), options));
+  const ask = (more: JsonObject) => {
+    const preconditions = { uid: item.facts.uid, ...more };
+    const options = { apiVersion: 'v1', kind: 'DeleteOptions', propagationPolicy, preconditions };
+    return job.ask(json('DELETE', pathOfRow(item), options));
+  };
+  const first = await ask(changed ? {} : { resourceVersion: String(item.revision) });
+  if (first.status !== 409) return settled(first);
+  await first.body?.cancel();
+  const now = await job.store.get(item.key);
+  if (now?.facts.uid !== item.facts.uid) return;
+  if (!equalJson(refsOf(now) as Json, refsOf(item) as Json)) throw new Error(`the owners of ${item.key} have changed`);
+  await settled(await ask({}));
 }
-async function done(job: Job, request: Request): Promise<void> {
-  const response = await job.ask(request);
+/** What is gone already is as it should be. */
+async function settled(response: Response): Promise<void> {
   const text = await response.text();
   if (response.status < 400 || response.status === 404) return;
   throw new Error(String((parseJson(text) as JsonObject).message));
