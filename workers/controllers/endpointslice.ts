@@ -4,7 +4,6 @@ import type { OwnerReference } from '../../kube/meta/object.ts';
 import type { Controller, Plan, Row, View, Write } from '../../kube/reconcile/controller.ts';
 import { objectOf } from '../../kube/reconcile/row.ts';
 import { keyOf, parseKey } from '../../kube/store/key.ts';
-import type { Key } from '../../kube/store/store.ts';
 import { needKind } from './kind.ts';
 import {
   addressesOf,
@@ -23,13 +22,11 @@ import {
   TRIGGER_TIME,
   targetOf,
 } from './servicepods.ts';
+import { removal, SERVICE_NAME, SLICES, sliceRoot, slices } from './serviceslices.ts';
 import { type Endpoint, endpointKey, type Packed, pack, portsKey, type Slice } from './slicepacking.ts';
 import { hinted, wantsHints } from './traffichints.ts';
 
-const slices = needKind(kindByStorage, 'endpointslices.discovery.k8s.io');
-const RESOURCE = 'endpointslices.discovery.k8s.io';
 const MANAGER = 'endpointslice-controller.k8s.io';
-const SERVICE_NAME = 'kubernetes.io/service-name';
 const MANAGED_BY = 'endpointslice.kubernetes.io/managed-by';
 const RESERVED: ReadonlySet<string> = new Set([SERVICE_NAME, MANAGED_BY, HEADLESS]);
 const ZONE = 'topology.kubernetes.io/zone';
@@ -58,11 +55,7 @@ export const endpointslice: Controller = {
   project: { pods: projectEndpointPod },
   watches: [
     servicePods,
-    {
-      kind: slices,
-      beside: true,
-      map: (row, _, before) => [...new Set([...serviceOf(row), ...(before ? serviceOf(before) : [])])],
-    },
+    { kind: slices, beside: true, map: sliceRoot(MANAGER) },
     // Zones are read when a Service is seen to, as upstream does.
     { kind: needKind(kindByStorage, 'nodes'), where: { wakes: 'never' }, map: () => [] },
   ],
@@ -89,13 +82,6 @@ export const endpointslice: Controller = {
 
 const path = (s: Service) => `${s.metadata.namespace}/${s.metadata.name}`;
 
-/** The Service that a slice of ours names. */
-function serviceOf(row: Row): Key[] {
-  const name = row.labels[SERVICE_NAME];
-  if (!name || row.labels[MANAGED_BY] !== MANAGER) return [];
-  return [keyOf('', 'services', parseKey(row.key).namespace, name)];
-}
-
 /** getAddressTypesForService: of its families, else of its address, else both. */
 function familiesOf(service: Service): Family[] {
   const said = (service.spec.ipFamilies ?? []).filter((f): f is Family => f === 'IPv4' || f === 'IPv6');
@@ -107,7 +93,7 @@ function familiesOf(service: Service): Family[] {
 /** The Service's slices that this controller keeps and nobody deletes. */
 function slicesOf(service: Service, view: View): Slice[] {
   const found: Slice[] = [];
-  for (const row of view.list(RESOURCE, service.metadata.namespace)) {
+  for (const row of view.list(SLICES, service.metadata.namespace)) {
     if (row.labels[SERVICE_NAME] !== service.metadata.name || row.labels[MANAGED_BY] !== MANAGER) continue;
     const slice = objectOf(row, slices) as Slice | undefined;
     if (slice && !slice.metadata.deletionTimestamp)
@@ -306,8 +292,3 @@ function finalize(service: Service, all: Packed, since: string | undefined, view
     ...gone.map(removal),
   ];
 }
-const removal = (s: Slice): Write => ({
-  do: 'delete',
-  key: keyOf('discovery.k8s.io', 'endpointslices', s.metadata.namespace ?? '', s.metadata.name ?? ''),
-  ...(s.metadata.uid ? { uid: s.metadata.uid } : {}),
-});

@@ -2,6 +2,7 @@ import type { Controller } from '../../kube/reconcile/controller.ts';
 import { cronjob } from './cronjob.ts';
 import { endpoints } from './endpoints.ts';
 import { endpointslice } from './endpointslice.ts';
+import { endpointslicemirroring } from './endpointslicemirroring.ts';
 import { garbagecollector } from './garbagecollector.ts';
 import { job } from './job.ts';
 import { kubernetesservice } from './kubernetesservice.ts';
@@ -24,6 +25,7 @@ export const controllers: readonly Controller[] = [
   replicaset,
   endpointslice,
   endpoints,
+  endpointslicemirroring,
   garbagecollector,
   job,
   ttlafterfinished,

@@ -39,7 +39,7 @@ export const endpointKey = (e: Endpoint): string =>
   JSON.stringify([[...e.addresses].sort(), e.hostname ?? '', e.targetRef?.namespace ?? '', e.targetRef?.name ?? '']);
 
 /** EndpointsEqualBeyondHash. */
-const sameBeyondKey = (a: Endpoint, b: Endpoint): boolean =>
+export const sameBeyondKey = (a: Endpoint, b: Endpoint): boolean =>
   a.nodeName === b.nodeName &&
   a.zone === b.zone &&
   a.conditions?.ready === b.conditions?.ready &&
