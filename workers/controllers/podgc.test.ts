@@ -162,7 +162,7 @@ describe('what a pod makes the collector look at', () => {
     },
   ];
   for (const { what, is, was, nodes, keys } of table)
-    it(what, () => assert.deepEqual(podgc.watches?.[0]?.map(rowOf(is), viewOf(podgc, nodes), was && rowOf(was)), keys));
+    it(what, () => assert.deepEqual(podgc.watches?.[1]?.map(rowOf(is), viewOf(podgc, nodes), was && rowOf(was)), keys));
   it('one that ends without a node goes', () => {
     const lost = pod('a', { deleting: true, node: '', phase: 'Pending' });
     assert.deepEqual(printed(podgc.reconcile('pods/d/a', undefined, viewOf(podgc, [lost]))), [

@@ -6,9 +6,11 @@ import type { Controller, Effect, Plan, Row, View, Write } from '../../kube/reco
 import { keyOf, parseKey } from '../../kube/store/key.ts';
 import type { Key } from '../../kube/store/store.ts';
 import { needKind } from './kind.ts';
+import { NODE_MOVES } from './nodelifecycle.ts';
 import { BOUND, UNBOUND } from './pods.ts';
 
 const pods = needKind(kindByStorage, 'pods');
+const nodes = needKind(kindByStorage, 'nodes');
 /** Upstream's --terminated-pod-gc-threshold: so many pods that ended are kept. */
 const KEPT_MAX = 12_500;
 /** Of these one plan deletes at most so many. */
@@ -49,12 +51,15 @@ export const podgc: Controller = {
     { apiGroups: [''], resources: ['nodes'], verbs: ['get', 'list', 'watch'] },
     { apiGroups: [''], resources: ['pods/status'], verbs: ['patch'] },
   ],
-  for: needKind(kindByStorage, 'nodes'),
+  for: nodes,
+  roots: NODE_MOVES,
   project: { pods: projectGarbagePod },
   watches: [
+    // One that goes is no root any more.
+    { kind: nodes, where: NODE_MOVES, map: (row, view) => (view.get(row.key) === undefined ? [row.key] : []) },
     { kind: pods, where: { fields: BOUND, wakes: 'never' }, map: concerns },
-    // Told by the first: this one only makes them known.
-    { kind: pods, where: { fields: UNBOUND, terminating: true }, map: () => [] },
+    // The map above is asked for these too. Most go with the deletion itself: nobody is woken for one that a finalizer holds.
+    { kind: pods, where: { fields: UNBOUND, terminating: true, wakes: 'never' }, map: () => [] },
   ],
   reconcile(key, object, view): Plan {
     if (key === ENDED) return { writes: surplus(view).map((row) => deletion(row)) };

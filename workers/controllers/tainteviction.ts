@@ -6,6 +6,7 @@ import { formatTime, timeToMillis } from '../../kube/meta/time.ts';
 import type { Controller, Effect, Note, Plan, Row, View, Write } from '../../kube/reconcile/controller.ts';
 import { keyOf, parseKey } from '../../kube/store/key.ts';
 import { needKind } from './kind.ts';
+import { NODE_MOVES } from './nodelifecycle.ts';
 import { BOUND } from './pods.ts';
 
 const NO_EXECUTE = 'NoExecute';
@@ -44,6 +45,7 @@ export const tainteviction: Controller = {
     { apiGroups: ['', 'events.k8s.io'], resources: ['events'], verbs: ['create', 'patch', 'update'] },
   ],
   for: needKind(kindByStorage, 'nodes'),
+  roots: NODE_MOVES,
   project: { pods: projectEvictablePod },
   // Read when a node makes it look; a pod that comes to a tainted node, or gets tolerations there, makes it look at the node.
   watches: [
