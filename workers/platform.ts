@@ -22,6 +22,9 @@ import { RemoteStore, type StoreStub } from './tenant/remote.ts';
 
 const LEASES = 'leases.coordination.k8s.io';
 
+/** Controllers that upstream runs with another's account. */
+const ACCOUNTS: Readonly<Record<string, string>> = { 'taint-eviction-controller': 'node-controller' };
+
 /** Upstream runs the scheduler as a user of its own, controllers as ServiceAccounts of kube-system. */
 export function identity(controller: string): User {
   if (controller === 'kube-scheduler') return { name: 'system:kube-scheduler', groups: [GROUPS.authenticated] };
@@ -29,7 +32,7 @@ export function identity(controller: string): User {
   if (controller === 'kubernetes-service-controller')
     return { name: 'system:apiserver', groups: [GROUPS.masters, GROUPS.authenticated] };
   return {
-    name: serviceAccountName('kube-system', controller),
+    name: serviceAccountName('kube-system', ACCOUNTS[controller] ?? controller),
     groups: [...serviceAccountGroups('kube-system'), GROUPS.authenticated],
   };
 }

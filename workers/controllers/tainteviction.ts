@@ -37,6 +37,7 @@ const podOf = (row: Row) => row.data as EvictablePod;
 
 /** Deletes pods from nodes whose NoExecute taints they don't tolerate, or no longer: kubernetes pkg/controller/tainteviction. */
 export const tainteviction: Controller = {
+  // Upstream gives it the account of the node controller.
   name: 'taint-eviction-controller',
   rules: [
     { apiGroups: [''], resources: ['pods'], verbs: ['get', 'list', 'watch', 'delete'] },
