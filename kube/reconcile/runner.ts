@@ -184,7 +184,7 @@ export function createRunner(
     const resource = resourceOf(c.for);
     const all = projection.namespaces(resource);
     const wants = c.besideOf;
-    return wants ? all.filter((n) => [...projection.list(resource, n)].some((row) => wants(row))) : all;
+    return wants ? all.filter((n) => Iterator.from(projection.list(resource, n)).some(wants)) : all;
   }
 
   /** Looks at other namespaces where roots came or went. False where they are the same. */

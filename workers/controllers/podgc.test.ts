@@ -239,6 +239,20 @@ describe('a node that evicts', () => {
       goes: false,
       again: 30_000,
     },
+    {
+      what: 'the usual tolerations: five minutes',
+      taints: [{ key: 'node.kubernetes.io/unreachable', effect: 'NoExecute', timeAdded: ago(60) }],
+      pod: {
+        tolerations: ['not-ready', 'unreachable'].map((k) => ({
+          key: `node.kubernetes.io/${k}`,
+          operator: 'Exists',
+          effect: 'NoExecute',
+          tolerationSeconds: 300,
+        })),
+      },
+      goes: false,
+      again: 240_000,
+    },
     { what: 'goes already: left', taints: [taint('a')], pod: { deleting: true }, goes: false },
     { what: 'on another node: stays', taints: [taint('a')], pod: { node: 'far' }, goes: false },
   ];

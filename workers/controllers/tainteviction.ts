@@ -1,5 +1,5 @@
 import { kindByStorage } from '../../kube/kinds/index.ts';
-import { type Taint, type Toleration, tolerates } from '../../kube/kinds/podspec/fit.ts';
+import { NOT_READY, type Taint, type Toleration, tolerates, UNREACHABLE } from '../../kube/kinds/podspec/fit.ts';
 import { equalJson, type Json, type JsonObject } from '../../kube/meta/json.ts';
 import { at, type KubeObject } from '../../kube/meta/object.ts';
 import { formatTime, timeToMillis } from '../../kube/meta/time.ts';
@@ -16,20 +16,33 @@ interface EvictablePod extends JsonObject {
   deleting: boolean;
   /** When it got its node. */
   bound: string;
-  /** Those that may be of taints that evict. */
+  /** Those that may be of taints that evict, but the usual ones. */
   tolerations: JsonObject[];
+  /** It has the two that admission gives every pod. */
+  usual: boolean;
   generation: number;
 }
+/** DefaultTolerationSeconds: nearly every pod has these, and no row needs to say so at length. */
+const USUAL: readonly JsonObject[] = [NOT_READY, UNREACHABLE].map((key) => ({
+  key,
+  operator: 'Exists',
+  effect: NO_EXECUTE,
+  tolerationSeconds: 300,
+}));
+
 /** Members that other controllers keep too (PodRow) mean the same. */
 function projectEvictablePod(o: KubeObject): EvictablePod {
   const tolerations = (at(o, 'spec.tolerations') ?? []) as (JsonObject & { effect?: string })[];
   const conditions = (at(o, 'status.conditions') ?? []) as { type: string; lastTransitionTime?: string }[];
   const scheduled = conditions.find((c) => c.type === 'PodScheduled')?.lastTransitionTime;
+  const isUsual = (t: JsonObject) => USUAL.some((u) => equalJson(t, u));
+  const usual = tolerations.filter(isUsual).length === USUAL.length;
   return {
+    usual,
     node: String(at(o, 'spec.nodeName') ?? ''),
     deleting: o.metadata.deletionTimestamp !== undefined,
     bound: scheduled ?? o.metadata.creationTimestamp ?? '',
-    tolerations: tolerations.filter((t) => !t.effect || t.effect === NO_EXECUTE),
+    tolerations: tolerations.filter((t) => (!t.effect || t.effect === NO_EXECUTE) && !(usual && isUsual(t))),
     generation: o.metadata.generation ?? 0,
   };
 }
@@ -59,7 +72,10 @@ export const tainteviction: Controller = {
         const standing = pod.node === '' ? undefined : view.get(node);
         if (standing === undefined || taintsOf(standing.data as unknown as KubeObject).length === 0) return [];
         const was = before && podOf(before);
-        const same = was?.node === pod.node && equalJson(was.tolerations as Json, pod.tolerations as Json);
+        const same =
+          was?.node === pod.node &&
+          was.usual === pod.usual &&
+          equalJson(was.tolerations as Json, pod.tolerations as Json);
         return same ? [] : [node];
       },
     },
@@ -107,7 +123,8 @@ function sinceOf(taints: readonly NodeTaint[], view: View): number | undefined {
 
 /** When a pod must go: at once (0), never (infinity), or when the shortest of its tolerations ends. */
 function dueAt(pod: EvictablePod, taints: readonly NodeTaint[], since: number): number {
-  const tolerations = pod.tolerations as unknown as (Toleration & { tolerationSeconds?: number })[];
+  const all = pod.usual ? [...pod.tolerations, ...USUAL] : pod.tolerations;
+  const tolerations = all as unknown as (Toleration & { tolerationSeconds?: number })[];
   let seconds = Number.POSITIVE_INFINITY;
   for (const taint of taints) {
     const used = tolerations.find((t) => tolerates(t, taint));

@@ -14,6 +14,8 @@ const FOREGROUND = 'foregroundDeletion';
 const ORPHAN = 'orphan';
 /** Dependents of one effect: the loop has other work, and its lease is renewed between effects. */
 const PAGE = 50;
+/** Of these so many at the same time, so that their commits share transactions. */
+const AT_ONCE = 8;
 const HOST = 'https://loop.invalid';
 
 /** What the collector needs of the cluster's stores. */
@@ -30,7 +32,10 @@ interface Job {
   of: Key;
   store: CollectorStore;
   ask: Ask;
+  /** What was found of owners in this look: dependents of one object mostly have no other. */
+  owners: Map<string, Promise<Owner>>;
 }
+type Owner = 'solid' | 'gone' | 'waiting' | 'invalid';
 
 /** `collect {key, revision, uid, of, version, after?, since?, failures?}`: one look at an object that the collector was told of. */
 export function collectorEffects(store: CollectorStore, env: Env): Readonly<Record<string, EffectFunction>> {
@@ -38,7 +43,7 @@ export function collectorEffects(store: CollectorStore, env: Env): Readonly<Reco
     async collect(input, ask): Promise<Collected> {
       const at = env.now();
       const since = Number(input.since ?? at);
-      const job: Job = { uid: String(input.uid), of: String(input.of), store, ask };
+      const job: Job = { uid: String(input.uid), of: String(input.of), store, ask, owners: new Map() };
       try {
         const from = input.after === undefined ? undefined : String(input.after);
         const { after, waits, blocked } = await look(job, from, input.blocked === true);
@@ -74,11 +79,10 @@ async function look(job: Job, after: Key | undefined, before: boolean): Promise<
   }
   const page = await job.store.dependents(job.uid, job.of, { limit: PAGE, ...(after === undefined ? {} : { after }) });
   let blocked = before;
-  for (const dependent of page) {
-    if (orphans) await orphan(job, dependent);
-    else await attempt(job, dependent);
+  await each(page, async (dependent) => {
     blocked ||= refsOf(dependent).some((r) => r.uid === job.uid && r.blockOwnerDeletion === true);
-  }
+    await (orphans ? orphan(job, dependent) : attempt(job, dependent));
+  });
   const last = page.at(-1);
   if (last && page.length === PAGE) return { after: last.key, blocked };
   if (orphans && there) await removeFinalizer(job, there, ORPHAN);
@@ -86,6 +90,17 @@ async function look(job: Job, after: Key | undefined, before: boolean): Promise<
   if (blocked) return { waits: true };
   await removeFinalizer(job, there, FOREGROUND);
   return {};
+}
+
+/** All of them, whatever becomes of one; then the first error. */
+async function each(items: readonly Entry[], f: (item: Entry) => Promise<void>): Promise<void> {
+  const left = items.values();
+  const errors: unknown[] = [];
+  const work = async () => {
+    for (const item of left) await f(item).catch((error: unknown) => void errors.push(error));
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, work));
+  if (errors.length > 0) throw errors[0];
 }
 
 const objectOf = (e: Entry): KubeObject => parseJson(e.value) as KubeObject;
@@ -128,8 +143,14 @@ const hasDependents = async (job: Job, item: Entry): Promise<boolean> =>
   (await job.store.dependents(item.facts.uid, item.key, { limit: 1 })).length > 0;
 
 /** Whether an owner is there, and there to stay. `invalid`: a cluster-wide object can't have an owner in a namespace. */
-async function ownerOf(job: Job, ref: OwnerReference, item: Entry): Promise<'solid' | 'gone' | 'waiting' | 'invalid'> {
+function ownerOf(job: Job, ref: OwnerReference, item: Entry): Promise<Owner> {
   const namespace = namespaceOf(item);
+  const key = [namespace, ref.apiVersion, ref.kind, ref.name, ref.uid].join(' ');
+  const known = job.owners.get(key) ?? findOwner(job, ref, namespace);
+  job.owners.set(key, known);
+  return known;
+}
+async function findOwner(job: Job, ref: OwnerReference, namespace: string): Promise<Owner> {
   const found = await resourceOf(job, ref);
   if (found === undefined) throw new Error(`no kind ${ref.kind} is registered for ${ref.apiVersion}`);
   if (found.namespaced && namespace === '') return 'invalid';
