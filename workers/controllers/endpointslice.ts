@@ -4,6 +4,7 @@ import type { OwnerReference } from '../../kube/meta/object.ts';
 import type { Controller, Plan, Row, View, Write } from '../../kube/reconcile/controller.ts';
 import { objectOf } from '../../kube/reconcile/row.ts';
 import { keyOf, parseKey } from '../../kube/store/key.ts';
+import type { Key } from '../../kube/store/store.ts';
 import { needKind } from './kind.ts';
 import {
   addressesOf,
@@ -24,7 +25,8 @@ import {
 } from './servicepods.ts';
 import { removal, SERVICE_NAME, SLICES, sliceRoot, slices } from './serviceslices.ts';
 import { type Endpoint, endpointKey, type Packed, pack, portsKey, type Slice } from './slicepacking.ts';
-import { hinted, wantsHints } from './traffichints.ts';
+import { capacityOf, DISABLED, hasHints, type TopologyEvent, topologyHints } from './topologyhints.ts';
+import { hinted, wantsHints, wantsTopology } from './traffichints.ts';
 
 const MANAGER = 'endpointslice-controller.k8s.io';
 const MANAGED_BY = 'endpointslice.kubernetes.io/managed-by';
@@ -56,30 +58,37 @@ export const endpointslice: Controller = {
   watches: [
     servicePods,
     { kind: slices, beside: true, map: sliceRoot(MANAGER) },
-    // Zones are read when a Service is seen to, as upstream does.
-    { kind: needKind(kindByStorage, 'nodes'), where: { wakes: 'never' }, map: () => [] },
+    // Zones are read when a Service is seen to, as upstream does; what nodes have concerns those that are hinted by it.
+    { kind: needKind(kindByStorage, 'nodes'), where: { wakes: 'never' }, map: byTopology },
   ],
-  reconcile(_, object, view): Plan {
+  reconcile(key, object, view): Plan {
     if (object === undefined) return { writes: [] };
     const service = object as Service;
     if (isManual(service.spec)) return { writes: [] };
     const families = familiesOf(service);
     const existing = slicesOf(service, view);
     const missing: string[] = [];
+    const events: TopologyEvent[] = [];
     const writes: Write[] = [];
     for (const family of families) {
       const own = existing.filter((s) => s.addressType === family);
-      writes.push(...reconcileFamily(service, family, own, view, missing));
+      writes.push(...reconcileFamily(service, family, own, view, missing, events));
     }
     writes.push(...existing.filter((s) => !families.includes(s.addressType as Family)).map(removal));
-    if (missing.length === 0) return { writes };
-    const key = keyOf('', 'services', service.metadata.namespace ?? '', service.metadata.name ?? '');
+    const notes = events.map((e) => ({ on: key, ...e }));
+    if (missing.length === 0) return { writes, ...(notes.length > 0 ? { notes } : {}) };
     const message = `Error updating Endpoint Slices for Service ${path(service)}: ${missing.join(', ')}`;
     const note = { on: key, type: 'Warning', reason: 'FailedToUpdateEndpointSlices', message } as const;
-    return { writes, notes: [note], again: NODE_AGAIN_MS };
+    return { writes, notes: [...notes, note], again: NODE_AGAIN_MS };
   },
 };
 
+/** Services hinted by topology, where a node's zone, CPU or readiness is another. */
+function byTopology(row: Row, view: View, before?: Row): Key[] {
+  if (before && view.get(row.key) && capacityOf(before) === capacityOf(row)) return [];
+  const asks = (s: Row) => wantsTopology((s.data as unknown as Service).metadata?.annotations);
+  return [...view.list('services')].filter(asks).map((s) => s.key);
+}
 const path = (s: Service) => `${s.metadata.namespace}/${s.metadata.name}`;
 
 /** getAddressTypesForService: of its families, else of its address, else both. */
@@ -112,6 +121,7 @@ function reconcileFamily(
   existing: readonly Slice[],
   view: View,
   missing: string[],
+  events: TopologyEvent[],
 ): Write[] {
   const own = Map.groupBy(
     existing.filter((s) => ownedBy(s, service)),
@@ -131,7 +141,8 @@ function reconcileFamily(
   }
   for (const [key, left] of own) if (!groups.has(key)) all.delete.push(...left);
   if (existing.length === all.delete.length && all.create.length === 0) placeHolder(service, family, labels, all);
-  hint(service, existing, all);
+  const event = hint(service, existing, all, view);
+  if (event) events.push({ ...event, message: `${event.message}, addressType: ${family}` });
   return finalize(service, all, since, view);
 }
 
@@ -149,17 +160,20 @@ function placeHolder(service: Service, family: Family, labels: Record<string, st
   else all.create.push(empty);
 }
 
-/** Hints by spec.trafficDistribution in what is written anyway, and in what else lacks them or has them no more. */
-function hint(service: Service, existing: readonly Slice[], all: Packed): void {
+/** Hints, by the annotation or by spec.trafficDistribution, in what is written anyway, and in what else lacks them or has them no more. */
+function hint(service: Service, existing: readonly Slice[], all: Packed, view: View): TopologyEvent | undefined {
   const named = new Set([...all.update, ...all.delete].map((s) => s.metadata.name));
+  const unchanged = existing.filter((s) => !named.has(s.metadata.name));
+  if (wantsTopology(service.metadata.annotations)) return topologyHints(all, unchanged, view);
   const mode = wantsHints(service);
-  for (const slice of existing) {
-    if (named.has(slice.metadata.name)) continue;
+  for (const slice of unchanged) {
     const next = hinted(slice, mode);
     if (next !== slice) all.update.push(next);
   }
   all.create = all.create.map((s) => hinted(s, mode));
   all.update = all.update.map((s) => hinted(s, mode));
+  if (mode !== undefined || !existing.some(hasHints)) return undefined;
+  return { type: 'Warning', reason: 'TopologyAwareHintsDisabled', message: DISABLED };
 }
 
 /** Wanted endpoints by ports. */

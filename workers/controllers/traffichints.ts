@@ -15,11 +15,15 @@ const BY_DISTRIBUTION: Readonly<Record<string, Hints>> = {
 /** The annotations that have the word before the field. */
 const MODES = ['service.kubernetes.io/topology-aware-hints', 'service.kubernetes.io/topology-mode'];
 
-/** What hints a Service asks for. Those by annotation (topology-mode Auto) aren't given: its slices have none. */
-export function wantsHints(service: Service): Hints {
-  const annotations = service.metadata.annotations ?? {};
+/** An annotation asks for hints by topology: then the field isn't asked. */
+export function wantsTopology(annotations: Readonly<Record<string, string>> = {}): boolean {
   const mode = MODES.map((m) => annotations[m]).find((m) => m !== undefined);
-  if (mode === 'Auto' || mode === 'auto') return undefined;
+  return mode === 'Auto' || mode === 'auto';
+}
+
+/** What hints the field of a Service asks for. */
+export function wantsHints(service: Service): Hints {
+  if (wantsTopology(service.metadata.annotations)) return undefined;
   return BY_DISTRIBUTION[service.spec.trafficDistribution ?? ''];
 }
 
