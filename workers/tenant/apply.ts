@@ -49,7 +49,11 @@ export function apply(
   );
   for (const [i, op] of ops.entries()) {
     if (isPut(op) && op.expect !== undefined && op.expect !== (found[i]?.revision ?? 0)) {
-      return { ok: false, lost: 'race', found };
+      return {
+        ok: false,
+        lost: 'race',
+        found: ops.map((o, n) => (isPut(o) && isMaybe(o) ? known(s, o.key) : found[n])),
+      };
     }
   }
   const over = refusal(s, ops, found);
@@ -110,13 +114,15 @@ function write(
 /** Looked up only where it is written after all. */
 const isMaybe = (op: PutOp): boolean => op.when !== undefined && op.expect === undefined;
 
-const TERM = 'SELECT 1 FROM facts WHERE term = ? LIMIT 1';
+const TERM = 'SELECT key FROM facts WHERE term = ? LIMIT ?';
 
 /** Whether an op's condition holds. What the group has written isn't in the index yet. */
 function isSo(s: State, when: Condition, out: Changed): boolean {
   if ('absent' in when) return when.absent.some(({ key, uid }) => known(s, key)?.facts.uid !== uid);
   const term = `o:${when.owned}`;
-  return s.sql.all(TERM, term).length > 0 || (out.terms?.adds(term) ?? false);
+  const lost = out.terms?.will(term) ?? [];
+  if (lost === true) return true;
+  return s.sql.all(TERM, term, lost.length + 1).some(([key]) => !lost.includes(String(key)));
 }
 
 const INSERT = `INSERT INTO history (revision, key, prev, created, at, value, version, schema, enc, facts, by, sum, head)
