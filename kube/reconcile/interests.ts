@@ -1,7 +1,7 @@
 import type { Kind } from '../kinds/kind.ts';
 import { groupResource } from '../meta/object.ts';
 import type { Interest } from '../store/interest.ts';
-import type { Controller, Watch } from './controller.ts';
+import type { Controller } from './controller.ts';
 
 /** By controller the namespaces that hold its roots: where it looks at what it watches beside them. */
 export type Beside = Readonly<Record<string, readonly string[]>>;
@@ -41,29 +41,3 @@ export function interestsOf(controllers: readonly Controller[], beside: Beside =
 export const besideOf = (c: Controller): string[] => [
   ...new Set((c.watches ?? []).filter((w) => w.beside).map((w) => resourceOf(w.kind))),
 ];
-
-/** What a resource is to a controller: its root, what it owns, what it watches. */
-export interface Concern {
-  c: Controller;
-  isRoot: boolean;
-  owns: boolean;
-  watches: readonly Watch[];
-}
-/** By resource the controllers that a change of it may concern: most concern few. */
-export function concernsOf(controllers: readonly Controller[]): ReadonlyMap<string, readonly Concern[]> {
-  const found = new Map<string, Concern[]>();
-  for (const c of controllers) {
-    const kinds = [c.for, ...(c.owns ?? []), ...(c.watches ?? []).map((w) => w.kind)];
-    for (const resource of new Set(kinds.map(resourceOf))) {
-      const is = (kind: Kind) => resourceOf(kind) === resource;
-      const concern: Concern = {
-        c,
-        isRoot: is(c.for),
-        owns: c.owns?.some(is) === true,
-        watches: (c.watches ?? []).filter((w) => is(w.kind)),
-      };
-      found.set(resource, [...(found.get(resource) ?? []), concern]);
-    }
-  }
-  return found;
-}

@@ -1,10 +1,11 @@
 import type { Env } from '../meta/env.ts';
 import type { Status } from '../meta/status.ts';
-import { type Interest, Interests, matches } from '../store/interest.ts';
+import { type Interest, Interests } from '../store/interest.ts';
 import { parseKey, resourceOfKey } from '../store/key.ts';
 import type { Entry, Key, Revision } from '../store/store.ts';
+import { asks, concernsOf, isRootNow } from './concerns.ts';
 import type { Controller, Effect, EffectResult, Note, Plan, Row, View, Write } from './controller.ts';
-import { type Beside, besideOf, concernsOf, interestsOf, resourceOf } from './interests.ts';
+import { type Beside, besideOf, interestsOf, resourceOf } from './interests.ts';
 import type { Projection, QueueItem } from './projection.ts';
 import { objectOf, projectionsOf, rowOf, sameRow } from './row.ts';
 import { FAILURE, viewOf } from './view.ts';
@@ -381,14 +382,6 @@ const NOTHING: Plan = { writes: [] };
 const NAMESPACE_TERMINATING = 'NamespaceTerminating';
 const hasCause = (s: Status, reason: string) => s.details?.causes?.some((c) => c.reason === reason) ?? false;
 const backoff = (failures: number) => Math.min(BACKOFF_MS * 2 ** failures, BACKOFF_MS_MAX);
-
-/** Whether a row of a resource is a root for whose sake its controller looks beside it. */
-const asks = (c: Controller, resource: string, row: Row): boolean =>
-  c.besideOf !== undefined && resourceOf(c.for) === resource && c.besideOf(row);
-
-/** Without `roots` every object is one; with it those that match now. */
-const isRootNow = (c: Controller, key: Key, entry: Entry | null): boolean =>
-  c.roots === undefined || (entry !== null && matches({ resource: '', ...c.roots }, key, entry.facts));
 
 function attempt<T>(f: () => T): T | Error {
   try {
