@@ -15,22 +15,23 @@ import { invalidObject } from './write.ts';
 /** A row as it was written, or what stands in its place (undefined = nothing). */
 export type Put = { row: Entry } | { found: Entry | undefined };
 
-/** Commits an object in place of `was` (null = it must not exist), with what its kind claims. A lost race is a value. */
+/** Commits an object in place of `was` (null = it must not exist), with what its kind claims, and `also`. A lost race is a value. */
 export async function put(
   call: Call,
   resource: Resource,
   object: KubeObject,
   prev: KubeObject | null,
   was: Entry | null,
+  also: readonly Op[] = [],
 ): Promise<Put> {
   try {
-    return await write(call, resource, object, prev, was);
+    return await write(call, resource, object, prev, was, also);
   } catch (e) {
     // Who owns which field may be given up, what the fields say may not; but an apply rests on it.
     const isApply = call.request.headers.get('content-type')?.startsWith(PATCH_TYPES.apply) === true;
     if (!isTooLarge(e) || isApply || object.metadata.managedFields === undefined) throw e;
     const { managedFields: _m, ...metadata } = object.metadata;
-    return write(call, resource, { ...object, metadata }, prev, was);
+    return write(call, resource, { ...object, metadata }, prev, was, also);
   }
 }
 const isTooLarge = (e: unknown): boolean => e instanceof StoreError && e.code === 'too-large';
@@ -41,6 +42,7 @@ async function write(
   object: KubeObject,
   prev: KubeObject | null,
   was: Entry | null,
+  also: readonly Op[],
 ): Promise<Put> {
   const { kind } = resource;
   const namespace = object.metadata.namespace ?? '';
@@ -56,7 +58,8 @@ async function write(
   const ttl = kind.ttl?.(stored);
   if (ttl !== undefined) op.ttlMs = ttl;
   const released = prev && was ? (kind.releases?.(stored, prev, key) ?? []) : [];
-  const ops: Op[] = claims.length + released.length === 0 ? [op] : [op, ...claims.map(claimOp), ...released];
+  const ops: Op[] =
+    claims.length + released.length + also.length === 0 ? [op] : [op, ...claims.map(claimOp), ...released, ...also];
   const done = await commit(call, storeOf(call, resource, namespace), ops);
   if (!done.ok) {
     if (done.lost === 'race') return { found: done.found[0] ?? undefined };

@@ -3,7 +3,9 @@ import type { JsonObject } from '../../kube/meta/json.ts';
 import { groupResource, type KubeObject, type ObjectMeta } from '../../kube/meta/object.ts';
 import { conflict, failure, notFound, type StatusError } from '../../kube/meta/status.ts';
 import { formatTime, timeToMillis } from '../../kube/meta/time.ts';
+import { buried, garbage } from '../../kube/store/garbage.ts';
 import { keyOf, rangeOf } from '../../kube/store/key.ts';
+import { placement } from '../../kube/store/placement.ts';
 import type { Entry, Op } from '../../kube/store/store.ts';
 import { answerObject, answerRow } from '../answer.ts';
 import { admissionContext, admit, attributes, type Call, commit, mutate, read, storeOf } from '../call.ts';
@@ -91,7 +93,7 @@ async function removeRow(
     return removeNow(call, resource, row, step === 'marked' ? next : prev, dryRun);
   resource.kind.deletion?.begin?.(next, c);
   if (dryRun) return { gone: false, object: next };
-  const done = await put(call, resource, next, prev, row);
+  const done = await put(call, resource, next, prev, row, waitingOf(resource, next, row));
   return 'row' in done ? { gone: false, committed: true, row: done.row } : done;
 }
 
@@ -117,13 +119,27 @@ async function removeNow(
     facts: { ...row.facts, terminating: true },
   };
   const ops = text === row.value ? [end] : [mark, end];
-  const done = await commit(call, storeOf(call, resource, last.metadata.namespace ?? ''), ops);
+  const also = buriedOf(resource, row);
+  const done = await commit(call, storeOf(call, resource, last.metadata.namespace ?? ''), [...ops, ...also]);
   call.cluster.rows?.drop(row.key);
   // The object that is sent carries the revision of its deletion, as a watch shows it.
-  if (done.ok) return { ...finished(resource, last, { ...value, revision: done.revision }, true), committed: true };
+  if (done.ok) {
+    const revision = done.revisions[ops.length - 1] ?? done.revision;
+    return { ...finished(resource, last, { ...value, revision }, true), committed: true };
+  }
   if (done.lost === 'race') return { found: done.found[0] ?? undefined };
   throw failure('InternalError', `Internal error occurred: the commit was lost: ${done.lost}`);
 }
+/** What the commit that deletes a row tells the garbage collector. Events and Leases own nothing. */
+export const buriedOf = (resource: Resource, row: Entry): Op[] =>
+  placement(resource.key, '') === 'main' ? [buried(row)] : [];
+
+/** What the commit that begins a deletion tells the garbage collector: the object waits for its dependents. */
+const waitingOf = (resource: Resource, next: KubeObject, row: Entry): Op[] =>
+  placement(resource.key, '') === 'main' && next.metadata.finalizers?.some((f) => f === ORPHAN || f === FOREGROUND)
+    ? [garbage(row.key, row.facts.uid, row.version)]
+    : [];
+
 const isMarkedNow = (row: Entry, last: KubeObject): boolean =>
   last.metadata.deletionTimestamp !== undefined && !row.facts.terminating
     ? true

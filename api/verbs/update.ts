@@ -4,7 +4,7 @@ import type { KubeObject } from '../../kube/meta/object.ts';
 import { conflict, failure, invalid, notFound, STALE_WRITE, type StatusError } from '../../kube/meta/status.ts';
 import type { Steps } from '../../kube/meta/steps.ts';
 import { keyOf, rangeOf } from '../../kube/store/key.ts';
-import type { Entry } from '../../kube/store/store.ts';
+import type { Entry, Op } from '../../kube/store/store.ts';
 import { answerObject, answerRow } from '../answer.ts';
 import {
   admissionContext,
@@ -40,6 +40,7 @@ import {
   wipeSystemFields,
 } from '../write.ts';
 import { createObject, type Written } from './create.ts';
+import { buriedOf } from './delete.ts';
 
 /** How often a write without a version of its own is decided anew after a lost race; upstream has no bound. */
 const RACES_MAX = 64;
@@ -259,7 +260,8 @@ function deletesNow(resource: Resource, next: KubeObject, prev: KubeObject): boo
 async function remove(call: Call, resource: Resource, row: Entry, next: KubeObject, dryRun: boolean): Promise<Tried> {
   if (dryRun) return { object: next };
   const store = storeOf(call, resource, next.metadata.namespace ?? '');
-  const done = await commit(call, store, [{ key: row.key, expect: row.revision, value: null }]);
+  const end: Op = { key: row.key, expect: row.revision, value: null };
+  const done = await commit(call, store, [end, ...buriedOf(resource, row)]);
   call.cluster.rows?.drop(row.key);
   if (done.ok) return { object: next };
   if (done.lost !== 'race')

@@ -23,6 +23,8 @@ export interface Controller {
   for: Kind;
   /** Which objects of the root kind it looks at (a scheduler: those that want a node); others are as good as gone, and not reconciled. Absent: all. */
   roots?: Where;
+  /** Which roots count for `beside` (a Service without a selector needs no pods); absent: all. */
+  besideOf?(root: Row): boolean;
   /** Kinds whose objects name the root as controller owner: a change of one wakes its owner. Objects without an owner aren't looked at. */
   owns?: readonly Kind[];
   watches?: readonly Watch[];
@@ -46,8 +48,8 @@ export interface Watch {
   where?: Where;
   /** Only in namespaces that hold an object of the root kind. */
   beside?: true;
-  /** `row` is the new state, or the last one of an object that is gone or no longer looked at. */
-  map(row: Row, view: View): Key[];
+  /** `row` is the new state, or the last one of an object that is gone or no longer looked at; `before` what it was, where it was known and still is. */
+  map(row: Row, view: View, before?: Row): Key[];
 }
 
 /** A row of the projection. */

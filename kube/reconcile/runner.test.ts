@@ -194,6 +194,49 @@ describe('what the runner reconciles', () => {
     assert.deepEqual(shown(), ['pods/n/late', 'pods/n/unseen']);
   });
 
+  it('looks beside those roots alone that want it, from when they do until they no longer do', async () => {
+    const w = world(() => NOTHING, {
+      besideOf: (row) => row.labels.wants === 'yes',
+      watches: [{ kind: pods, beside: true, map: () => [] }],
+    });
+    const root = (wants: string) => object('ConfigMap', 'a', { metadata: { labels: { wants } } });
+    const shown = () => [...w.projection.list('pods')].map((row) => row.key);
+    await w.cluster.put(object('Pod', 'p'));
+    const seen: string[][] = [];
+    for (const wants of ['no', 'yes', 'no']) {
+      await w.cluster.put(root(wants));
+      await w.round();
+      seen.push(shown());
+    }
+    assert.deepEqual(seen, [[], ['pods/default/p'], []]);
+  });
+
+  it('tells a watch what a row was, where it was and still is', async () => {
+    const told: (string | undefined)[][] = [];
+    const w = world(() => NOTHING, {
+      watches: [
+        {
+          kind: pods,
+          map: (row, _, before) => {
+            told.push([row.labels.a, before?.labels.a]);
+            return [];
+          },
+        },
+      ],
+    });
+    for (const a of ['1', '2']) {
+      await w.cluster.put(object('Pod', 'p', { metadata: { labels: { a } } }));
+      await w.round();
+    }
+    await w.cluster.remove('pods/default/p');
+    await w.round();
+    assert.deepEqual(told, [
+      ['1', undefined],
+      ['2', '1'],
+      ['2', undefined],
+    ]);
+  });
+
   it('drops what is queued for a controller that this release does not have', async () => {
     const w = world(() => NOTHING);
     w.projection.enqueue({ controller: 'of-old', key: named('a'), due: 0 });

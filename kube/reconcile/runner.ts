@@ -1,8 +1,9 @@
 import type { Env } from '../meta/env.ts';
 import type { Status } from '../meta/status.ts';
-import { type Interest, Interests, matches } from '../store/interest.ts';
+import { type Interest, Interests } from '../store/interest.ts';
 import { parseKey, resourceOfKey } from '../store/key.ts';
 import type { Entry, Key, Revision } from '../store/store.ts';
+import { asks, concernsOf, isRootNow } from './concerns.ts';
 import type { Controller, Effect, EffectResult, Note, Plan, Row, View, Write } from './controller.ts';
 import { type Beside, besideOf, interestsOf, resourceOf } from './interests.ts';
 import type { Projection, QueueItem } from './projection.ts';
@@ -83,6 +84,7 @@ export function createRunner(
   env: Env,
 ): Runner {
   const resources = [...new Set(interestsOf(controllers).map((i) => i.resource))];
+  const concerns = concernsOf(controllers);
   const besides = controllers.filter((c) => besideOf(c).length > 0);
   const followed = new Set(besides.map((c) => resourceOf(c.for)));
   const beside = (): Beside => JSON.parse(projection.meta(BESIDE) ?? '{}') as Beside;
@@ -104,18 +106,20 @@ export function createRunner(
     viewOf(projection, memoryOf(controller), controller, key, attempts, now);
 
   /** Enqueues what a changed row concerns; `row` is the new state with its entry, or the last one of an object that is gone. */
-  function dirty(row: Row, now: number, entry: Entry | null): void {
+  function dirty(row: Row, now: number, entry: Entry | null, before?: Row): void {
     const { resource, name } = parseKey(row.key);
-    for (const c of controllers) {
+    for (const { c, isRoot, owns, watches } of concerns.get(resource) ?? []) {
       const enqueue = (key: Key) => projection.enqueue({ controller: c.name, key, due: now });
-      if (resourceOf(c.for) === resource && isRoot(c, row.key, entry)) enqueue(row.key);
-      if (row.owner !== '' && c.owns?.some((k) => resourceOf(k) === resource)) {
+      if (isRoot && isRootNow(c, row.key, entry)) enqueue(row.key);
+      if (owns && row.owner !== '') {
         const owner = projection.byUid(row.owner);
         if (owner && resourceOfKey(owner.key) === resourceOf(c.for)) enqueue(owner.key);
       }
-      for (const w of c.watches ?? []) {
-        if (resourceOf(w.kind) !== resource || (w.name !== undefined && w.name !== name)) continue;
-        const keys = attempt(() => w.map(row, view(c.name, row.key, 0, now)));
+      if (watches.length === 0) continue;
+      const seen = view(c.name, row.key, 0, now);
+      for (const w of watches) {
+        if (w.name !== undefined && w.name !== name) continue;
+        const keys = attempt(() => w.map(row, seen, before));
         // One object that can't be mapped must not keep the cursor where it is for ever.
         if (keys instanceof Error) complain(c.name, row.key, keys);
         else for (const key of keys) enqueue(key);
@@ -163,7 +167,9 @@ export function createRunner(
     projection.put(row);
     // What no controller keeps isn't worth a look. Of an object that is kept whole everything is.
     if (kept && old && partial !== undefined && sameRow(old, row)) return;
-    dirty(row, now, entry);
+    if (old && followed.has(resource) && besides.some((c) => asks(c, resource, old) !== asks(c, resource, row)))
+      rootsMoved = true;
+    dirty(row, now, entry, old);
     // A changed owner concerns the former one too.
     if (old && old.owner !== row.owner) dirty({ ...old, revision }, now, entry);
   }
@@ -178,11 +184,19 @@ export function createRunner(
     }
   }
 
+  /** Namespaces that hold roots which want something beside them, in order. */
+  function besideNamespaces(c: Controller): string[] {
+    const resource = resourceOf(c.for);
+    const all = projection.namespaces(resource);
+    const wants = c.besideOf;
+    return wants ? all.filter((n) => Iterator.from(projection.list(resource, n)).some(wants)) : all;
+  }
+
   /** Looks at other namespaces where roots came or went. False where they are the same. */
   async function follow(): Promise<boolean> {
     rootsMoved = false;
     const old = beside();
-    const next = Object.fromEntries(besides.map((c) => [c.name, projection.namespaces(resourceOf(c.for))]));
+    const next = Object.fromEntries(besides.map((c) => [c.name, besideNamespaces(c)]));
     const moved = besides.filter((c) => JSON.stringify(old[c.name] ?? []) !== JSON.stringify(next[c.name]));
     if (moved.length === 0) return false;
     interests = interestsOf(controllers, next);
@@ -368,10 +382,6 @@ const NOTHING: Plan = { writes: [] };
 const NAMESPACE_TERMINATING = 'NamespaceTerminating';
 const hasCause = (s: Status, reason: string) => s.details?.causes?.some((c) => c.reason === reason) ?? false;
 const backoff = (failures: number) => Math.min(BACKOFF_MS * 2 ** failures, BACKOFF_MS_MAX);
-
-/** Without `roots` every object is one; with it those that match now. */
-const isRoot = (c: Controller, key: Key, entry: Entry | null): boolean =>
-  c.roots === undefined || (entry !== null && matches({ resource: '', ...c.roots }, key, entry.facts));
 
 function attempt<T>(f: () => T): T | Error {
   try {

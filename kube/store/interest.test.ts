@@ -23,6 +23,7 @@ describe('a change is news', () => {
     wakes: 'end',
   };
   const owned: Interest = { ...all, owned: true };
+  const ending: Interest = { ...unbound, terminating: true };
   const table: [what: string, i: Interest, prev: Facts | null, next: Facts | null, is: ReturnType<typeof newsOf>][] = [
     ['of any row, for who wants all', all, waits, bound, 'wake'],
     ['that came', unbound, null, waits, 'wake'],
@@ -32,6 +33,8 @@ describe('a change is news', () => {
     ['of a row that never did: not', unbound, bound, runs, 'none'],
     ['of a row that matched and went', unbound, waits, null, 'wake'],
     ['of a row that did not match and went: not', unbound, bound, null, 'none'],
+    ['of a row that is not ending, for who wants those that are: not', ending, null, waits, 'none'],
+    ['of a row that ends, for who wants those', ending, waits, { ...waits, terminating: true }, 'wake'],
     ['that begins to match, quietly', live, waits, bound, 'quiet'],
     ['that leaves the facts in question as they were: not', live, bound, runs, 'none'],
     ['that moves one of them, quietly', live, bound, { ...bound, generation: 2 }, 'quiet'],

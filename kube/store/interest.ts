@@ -10,6 +10,8 @@ export interface Where {
   fields?: readonly FieldRequirement[];
   /** With an owner (true), or without one (false). */
   owned?: boolean;
+  /** Being deleted (true), or not (false). */
+  terminating?: boolean;
   /**
    * A row that matches before and after a change is told of only where one of these facts moved: `labels`, `generation`, `standing`, `terminating`, or a field.
    * Absent: with each change.
@@ -41,6 +43,7 @@ export function matches(i: Interest, key: Key, facts: Facts): boolean {
   if (i.name !== undefined && key.slice(key.lastIndexOf('/') + 1) !== i.name) return false;
   if (i.namespaces !== undefined && !i.namespaces.includes(parseKey(key).namespace)) return false;
   if (i.owned !== undefined && i.owned !== (facts.owners !== undefined && facts.owners.length > 0)) return false;
+  if (i.terminating !== undefined && i.terminating !== (facts.terminating === true)) return false;
   return i.fields === undefined || matchesFields(i.fields, facts.fields ?? {});
 }
 

@@ -11,6 +11,7 @@ import {
   type Batch,
   type Commit,
   type CommitOptions,
+  type Condition,
   type Confirmed,
   type Entry,
   type Grant,
@@ -120,7 +121,9 @@ export class MemoryStore implements Store {
     const reserved = this.#reservations.plan(ops);
     if (!reserved.ok) return reserved;
     const changes: Change[] = [];
-    const revisions = ops.map((op) => (isPut(op) ? this.#put(fillTokens(op, reserved.tokens), now, changes, o.by) : 0));
+    const revisions = ops.map((op) =>
+      isPut(op) && this.#holds(op.when) ? this.#put(fillTokens(op, reserved.tokens), now, changes, o.by) : 0,
+    );
     for (const c of changes) if (c.next === null) this.#reservations.releaseOf(c.key);
     const commit: Commit & { ok: true } = { ok: true, revision: this.#revision, revisions };
     if (reserved.claimed.length > 0) commit.claimed = ops.map((_, i) => reserved.claimed[i]);
@@ -245,6 +248,12 @@ export class MemoryStore implements Store {
       const entry = past.get(key);
       if (entry) yield entry;
     }
+  }
+
+  #holds(when: Condition | undefined): boolean {
+    if (when === undefined) return true;
+    if ('absent' in when) return when.absent.some(({ key, uid }) => this.#rows.get(key)?.facts.uid !== uid);
+    return [...this.#rows.values()].some((e) => e.facts.owners?.includes(when.owned));
   }
 
   #put(op: PutOp, now: number, changes: Change[], by?: string): Revision {

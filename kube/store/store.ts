@@ -92,7 +92,11 @@ export interface PutOp {
   facts?: Facts;
   /** Milliseconds after which the row deletes itself (Events); absent = never. */
   ttlMs?: number;
+  /** Written only where this holds when it is its turn; else nothing happens, and its revision is 0. */
+  when?: Condition;
 }
+/** Some row names that uid as an owner; or one of these objects isn't there with its uid. Looked up by index. */
+export type Condition = { owned: string } | { absent: readonly { key: Key; uid: string }[] };
 /** Takes a free address or port; the claim is released by the commit that deletes `owner`. */
 export interface ClaimOp {
   claim: Pool;

@@ -48,6 +48,33 @@ export const commitCases: Case[] = [
     },
   },
   {
+    name: 'an op with a condition is written where it holds, else nothing happens and nobody fails',
+    async run({ store }) {
+      await put(store, 'owner', {});
+      await put(store, 'child', { owners: ['o1'] });
+      const when = async (w: { owned: string } | { absent: { key: string; uid: string }[] }) => {
+        const done = await won(store, [
+          putPod('x', {}),
+          { ...putPod('y', {}), expect: undefined, when: w },
+          deletePod('x'),
+        ]);
+        const written = (await get(store, podKey('y'))) !== undefined;
+        assert.equal((done.revisions[1] ?? 0) > 0, written);
+        await store.commit([deletePod('y')]);
+        return written;
+      };
+      const uid = (await get(store, podKey('owner')))?.facts.uid ?? '';
+      assert.equal(await when({ owned: 'o1' }), true);
+      assert.equal(await when({ owned: 'o2' }), false);
+      assert.equal(await when({ absent: [{ key: podKey('owner'), uid }] }), false);
+      assert.equal(await when({ absent: [{ key: podKey('owner'), uid: 'other' }] }), true);
+      assert.equal(await when({ absent: [{ key: podKey('nobody'), uid }] }), true);
+      // What the same commit writes counts.
+      const born = await won(store, [putPod('z', { owners: ['o9'] }), { ...putPod('y', {}), when: { owned: 'o9' } }]);
+      assert.ok((born.revisions[1] ?? 0) > 0);
+    },
+  },
+  {
     name: 'an update of what is gone finds nothing',
     async run({ store }) {
       const r1 = await put(store, 'a');

@@ -50,6 +50,13 @@ function randomOps(random: () => number, revision: number): Op[] {
     const luck = random();
     if (luck < 0.2) op.expect = 0;
     else if (luck < 0.4) op.expect = Math.floor(random() * (revision + 1));
+    if (luck > 0.8) {
+      const key = podKey('abcdefgh'.charAt(Math.floor(random() * 8)), 'n1');
+      op.when =
+        random() < 0.5
+          ? { owned: random() < 0.5 ? 'o1' : 'o2' }
+          : { absent: [{ key, uid: factsOf(key.slice(-1), spec).uid }] };
+    }
     if (op.value && random() < 0.1) op.ttlMs = 1 + Math.floor(random() * 5_000);
     ops.push(op);
   }

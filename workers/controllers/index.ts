@@ -1,10 +1,19 @@
 import type { Controller } from '../../kube/reconcile/controller.ts';
+import { cronjob } from './cronjob.ts';
+import { endpoints } from './endpoints.ts';
+import { endpointslice } from './endpointslice.ts';
+import { endpointslicemirroring } from './endpointslicemirroring.ts';
+import { garbagecollector } from './garbagecollector.ts';
+import { job } from './job.ts';
 import { kubernetesservice } from './kubernetesservice.ts';
 import { namespace } from './namespace.ts';
 import { nodelifecycle } from './nodelifecycle.ts';
+import { podgc } from './podgc.ts';
 import { replicaset } from './replicaset.ts';
 import { rootca } from './rootca.ts';
 import { serviceaccount } from './serviceaccount.ts';
+import { tainteviction } from './tainteviction.ts';
+import { ttlafterfinished } from './ttlafterfinished.ts';
 
 /** Every controller of kube-controller-manager that this release has. */
 export const controllers: readonly Controller[] = [
@@ -14,4 +23,13 @@ export const controllers: readonly Controller[] = [
   kubernetesservice,
   nodelifecycle,
   replicaset,
+  endpointslice,
+  endpoints,
+  endpointslicemirroring,
+  garbagecollector,
+  job,
+  ttlafterfinished,
+  cronjob,
+  podgc,
+  tainteviction,
 ];

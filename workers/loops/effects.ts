@@ -19,6 +19,10 @@ export function loopEffects(ca: () => string, env: Env): Readonly<Record<string,
     async clusterCa() {
       return { pem: ca() };
     },
+    /** What time it is: asked once for a key, and kept as long as its plans ask for it, it says since when something has been as it is. */
+    async clock() {
+      return { at: env.now() };
+    },
     /** Asks for everything of a namespace to be deleted, pods first, and tells what is still there. */
     async sweepNamespace(input, ask): Promise<Sweep> {
       const namespace = String(input.namespace);

@@ -1,7 +1,7 @@
 import type { Facts } from '../../kube/meta/facts.ts';
 import { resourceOfKey } from '../../kube/store/key.ts';
 import { fillTokens, isPut } from '../../kube/store/limits.ts';
-import type { Commit, CommitOptions, Entry, Op, PutOp, Revision, Stale } from '../../kube/store/store.ts';
+import type { Commit, CommitOptions, Condition, Entry, Op, PutOp, Revision, Stale } from '../../kube/store/store.ts';
 import { SCRUB_MS } from '../../kube/store/window.ts';
 import { headOf, type Summed, sumOf } from './checksum.ts';
 import { holds } from './leases.ts';
@@ -45,11 +45,15 @@ export function apply(
     return write(s, ops, [null], { ...NOTHING_RESERVED, stood }, o, now, out);
   }
   const found = ops.map((op) =>
-    !isPut(op) ? undefined : op.expect === 0 && !stands(s, op.key) ? null : known(s, op.key),
+    !isPut(op) || isMaybe(op) ? undefined : op.expect === 0 && !stands(s, op.key) ? null : known(s, op.key),
   );
   for (const [i, op] of ops.entries()) {
     if (isPut(op) && op.expect !== undefined && op.expect !== (found[i]?.revision ?? 0)) {
-      return { ok: false, lost: 'race', found };
+      return {
+        ok: false,
+        lost: 'race',
+        found: ops.map((o, n) => (isPut(o) && isMaybe(o) ? known(s, o.key) : found[n])),
+      };
     }
   }
   const over = refusal(s, ops, found);
@@ -91,11 +95,11 @@ function write(
   const seen = new Set<string>();
   const revisions: Revision[] = [];
   for (const [i, op] of ops.entries()) {
-    if (!isPut(op)) {
+    if (!isPut(op) || (op.when !== undefined && !isSo(s, op.when, out))) {
       revisions.push(0);
       continue;
     }
-    const prev = seen.has(op.key) ? known(s, op.key) : (found[i] ?? null);
+    const prev = seen.has(op.key) || isMaybe(op) ? known(s, op.key) : (found[i] ?? null);
     seen.add(op.key);
     revisions.push(
       writeRow(s, fillTokens(op, reserved.tokens), prev, { now, by: by ?? null, stood: reserved.stood === true }, out),
@@ -105,6 +109,20 @@ function write(
   if (reserved.claimed.length > 0) commit.claimed = ops.map((_, i) => reserved.claimed[i]);
   if (request !== undefined) s.requests.note(request, commit);
   return commit;
+}
+
+/** Looked up only where it is written after all. */
+const isMaybe = (op: PutOp): boolean => op.when !== undefined && op.expect === undefined;
+
+const TERM = 'SELECT key FROM facts WHERE term = ? LIMIT ?';
+
+/** Whether an op's condition holds. What the group has written isn't in the index yet. */
+function isSo(s: State, when: Condition, out: Changed): boolean {
+  if ('absent' in when) return when.absent.some(({ key, uid }) => known(s, key)?.facts.uid !== uid);
+  const term = `o:${when.owned}`;
+  const lost = out.terms?.will(term) ?? [];
+  if (lost === true) return true;
+  return s.sql.all(TERM, term, lost.length + 1).some(([key]) => !lost.includes(String(key)));
 }
 
 const INSERT = `INSERT INTO history (revision, key, prev, created, at, value, version, schema, enc, facts, by, sum, head)

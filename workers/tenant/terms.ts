@@ -62,6 +62,16 @@ export class TermWrites {
     else this.#rows.set(key, { was: prev ? termsOf(prev) : [], is });
   }
 
+  /** How what isn't written yet changes who has a term: true where some row will, else the rows that won't any more. */
+  will(term: string): true | Key[] {
+    const lost: Key[] = [];
+    for (const [key, { was, is }] of this.#rows) {
+      if (is.includes(term)) return true;
+      if (was.includes(term)) lost.push(key);
+    }
+    return lost;
+  }
+
   /** Writes the differences; most updates have none. */
   write(sql: Sql): void {
     const gone: [string, Key][] = [];

@@ -17,7 +17,7 @@ export interface Given extends KubeObject {
   kind: string;
 }
 /** Resource of a kind in its few words: enough for the kinds that controllers look at. */
-const pluralOf = (kind: string) => `${kind.toLowerCase()}s`;
+const pluralOf = (kind: string) => (kind.endsWith('s') ? kind.toLowerCase() : `${kind.toLowerCase()}s`);
 
 /** Key of an object. */
 export function keyFor(o: Given): Key {

@@ -1,0 +1,29 @@
+import { kindByStorage } from '../../kube/kinds/index.ts';
+import type { Row, View, Write } from '../../kube/reconcile/controller.ts';
+import { keyOf, parseKey } from '../../kube/store/key.ts';
+import type { Key } from '../../kube/store/store.ts';
+import { needKind } from './kind.ts';
+import type { Slice } from './slicepacking.ts';
+
+// EndpointSlices as the rows of whoever keeps them.
+
+export const SLICES = 'endpointslices.discovery.k8s.io';
+export const slices = needKind(kindByStorage, SLICES);
+export const SERVICE_NAME = 'kubernetes.io/service-name';
+const MANAGED_BY = 'endpointslice.kubernetes.io/managed-by';
+
+/** The Service that a slice of a manager names, and the one that it named before. */
+export function sliceRoot(manager: string): (row: Row, view: View, before?: Row) => Key[] {
+  const of = (row: Row): Key[] => {
+    const name = row.labels[SERVICE_NAME];
+    if (!name || row.labels[MANAGED_BY] !== manager) return [];
+    return [keyOf('', 'services', parseKey(row.key).namespace, name)];
+  };
+  return (row, _, before) => [...new Set([...of(row), ...(before ? of(before) : [])])];
+}
+
+export const removal = (s: Slice): Write => ({
+  do: 'delete',
+  key: keyOf('discovery.k8s.io', 'endpointslices', s.metadata.namespace ?? '', s.metadata.name ?? ''),
+  ...(s.metadata.uid ? { uid: s.metadata.uid } : {}),
+});
