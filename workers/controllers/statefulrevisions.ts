@@ -2,6 +2,8 @@ import { kindByStorage } from '../../kube/kinds/index.ts';
 import { equalJson, type JsonObject } from '../../kube/meta/json.ts';
 import type { LabelRequirement } from '../../kube/meta/selectors.ts';
 import type { View, Write } from '../../kube/reconcile/controller.ts';
+import { applyDefaults } from '../../kube/schema/default.ts';
+import { schemas } from '../../kube/schema/schemas.ts';
 import { keyOf } from '../../kube/store/key.ts';
 import { needKind } from './kind.ts';
 import { claim } from './owning.ts';
@@ -87,6 +89,9 @@ function versionOf(r: Revision, set: StatefulSet): Version {
 function isRestored(set: StatefulSet, last: Revision): boolean {
   const restored = structuredClone({ ...set, spec: { ...set.spec, template: versionOf(last, set).template } });
   dropEmpty(restored.spec.template);
+  const stored = statefulsets.served[0];
+  const struct = stored && schemas.kind(stored);
+  if (struct) applyDefaults(struct, restored);
   statefulsets.default?.(restored, null, CONTEXT);
   return equalJson(restored.spec.template, set.spec.template);
 }
