@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import type { JsonObject } from '../../kube/meta/json.ts';
 import type { Plan } from '../../kube/reconcile/controller.ts';
 import { deployment } from './deployment.ts';
+import { sameTemplate } from './deploymentsets.ts';
 import { type DeploymentIn, foo, setOf, template } from './testing/deployments.ts';
 import { conditionOf, plan, status, written } from './testing/plans.ts';
 import { ago, type Given, planFor, printed } from './testing/view.ts';
@@ -180,4 +181,32 @@ describe('revisions', () => {
       assert.equal(made.notes?.[0]?.message, t.says);
       assert.equal(written(made, 'Deployment')?.metadata.annotations?.['deprecated.deployment.rollback.to'], undefined);
     });
+});
+
+describe('whether two templates are the same (TestEqualIgnoreHash)', () => {
+  const of = (labels: JsonObject | undefined, spec: JsonObject = {}, annotations?: JsonObject): JsonObject => ({
+    metadata: { ...(labels ? { labels } : {}), ...(annotations ? { annotations } : {}) },
+    spec,
+  });
+  const hash = (v: string) => ({ 'pod-template-hash': v });
+  const volume = (v: JsonObject) => ({ volumes: [{ name: 'a', ...v }] });
+  const table: { what: string; a: JsonObject; b: JsonObject; is: boolean }[] = [
+    { what: 'the same labels, no hash', a: of({ x: '1' }), b: of({ x: '1' }), is: true },
+    { what: 'a hash in one', a: of({ ...hash('v'), x: '1' }), b: of({ x: '1' }), is: true },
+    { what: 'other hashes', a: of({ ...hash('v'), x: '1' }), b: of({ ...hash('w'), x: '1' }), is: true },
+    { what: 'nothing but hashes', a: of(hash('v')), b: of(undefined), is: true },
+    { what: 'no metadata in one', a: of(hash('v')), b: { spec: {} }, is: true },
+    { what: 'another label', a: of({ ...hash('v'), x: '1' }), b: of({ ...hash('w'), x: '2' }), is: false },
+    { what: 'a label more', a: of({ x: '1' }), b: of({ x: '1', y: '2' }), is: false },
+    { what: 'labels in one', a: of(undefined), b: of({ x: '1' }), is: false },
+    { what: 'another annotation', a: of({}, {}, { x: '1' }), b: of({}, {}, { x: '2' }), is: false },
+    { what: 'an annotation with a hash’s name', a: of({}, { a: 'b' }), b: of({}, { a: 'c' }), is: false },
+    { what: 'an empty list in one', a: of({}, { tolerations: [] }), b: of({}), is: true },
+    { what: 'a time that is null in one', a: { metadata: { creationTimestamp: null } }, b: {}, is: true },
+    { what: 'a list of others', a: of({}, { tolerations: [{}] }), b: of({}), is: false },
+    { what: 'lists in another order', a: of({}, { l: ['a', 'b'] }), b: of({}, { l: ['b', 'a'] }), is: false },
+    { what: 'an empty volume source in one', a: of({}, volume({ emptyDir: {} })), b: of({}, volume({})), is: false },
+  ];
+  for (const t of table)
+    it(t.what, () => assert.deepEqual([sameTemplate(t.a, t.b), sameTemplate(t.b, t.a)], [t.is, t.is]));
 });

@@ -123,37 +123,25 @@ export function lastRevision(sets: readonly PlannedSet[]): number {
   return known[1] ?? 0;
 }
 
-/** The same pods come of both: equal but for the hash's label, and for what is empty in one and absent in the other. */
-export const sameTemplate = (a: Json | undefined, b: Json | undefined): boolean =>
-  equalJson(essence(withoutHash(a)), essence(withoutHash(b)));
-function withoutHash(template: Json | undefined): Json | undefined {
-  if (!isObject(template) || !isObject(template.metadata) || !isObject(template.metadata.labels)) return template;
-  const { [HASH_LABEL]: _, ...labels } = template.metadata.labels;
-  return { ...template, metadata: { ...template.metadata, labels } };
+/** EqualIgnoreHash: the same pods come of both templates. The hash's label doesn't count, nor does whether what is empty is there. */
+export const sameTemplate = (a: Json | undefined, b: Json | undefined): boolean => alike(a, b, 'template');
+function alike(a: Json | undefined, b: Json | undefined, name: string): boolean {
+  if (a === b) return true;
+  if (isEmpty(a, name) || isEmpty(b, name)) return isEmpty(a, name) && isEmpty(b, name);
+  if (Array.isArray(a)) return Array.isArray(b) && a.length === b.length && a.every((v, i) => alike(v, b[i], ''));
+  if (!isObject(a) || !isObject(b)) return false;
+  for (const k in a) if (k !== HASH_LABEL && !alike(a[k], b[k], k)) return false;
+  for (const k in b) if (k !== HASH_LABEL && a[k] === undefined && !isEmpty(b[k], k)) return false;
+  return true;
 }
-function essence(v: Json | undefined): Json | undefined {
-  if (Array.isArray(v)) return v.length === 0 ? undefined : v.map((x) => (isObject(x) ? (essence(x) ?? {}) : x));
-  if (!isObject(v)) return v ?? undefined;
-  const kept: JsonObject = {};
-  for (const k in v) {
-    const e = essence(v[k]);
-    // An emptyDir or a securityContext says something by being there; labels without one don't.
-    if (e !== undefined) kept[k] = e;
-    else if (isObject(v[k]) && !MAPS.has(k)) kept[k] = {};
-  }
-  return Object.keys(kept).length === 0 ? undefined : kept;
-}
-/** Maps of a template: empty is as good as absent. */
-const MAPS = new Set([
-  'labels',
-  'annotations',
-  'nodeSelector',
-  'overhead',
-  'limits',
-  'requests',
-  'matchLabels',
-  'metadata',
-]);
+/** An emptyDir says something by being there; labels without one don't. */
+const isEmpty = (v: Json | undefined, name: string): boolean =>
+  v === undefined ||
+  v === null ||
+  (Array.isArray(v) && v.length === 0) ||
+  (MAPS.has(name) && isObject(v) && Object.keys(v).every((k) => k === HASH_LABEL || isEmpty(v[k], k)));
+/** Maps of a template, and its metadata: empty is as good as absent. */
+const MAPS = new Set(['metadata', 'labels', 'annotations', 'nodeSelector', 'overhead', 'limits', 'requests']);
 
 export const replicasOf = (d: Deployment): number => d.spec.replicas ?? 1;
 export const isRolling = (d: Deployment): boolean => (d.spec.strategy?.type ?? 'RollingUpdate') === 'RollingUpdate';
