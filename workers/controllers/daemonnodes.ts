@@ -1,4 +1,12 @@
-import { type NodeTerm, type Taint, type Toleration, termMatches, tolerates } from '../../kube/kinds/podspec/fit.ts';
+import {
+  NOT_READY,
+  type NodeTerm,
+  type Taint,
+  type Toleration,
+  termMatches,
+  tolerates,
+  UNREACHABLE,
+} from '../../kube/kinds/podspec/fit.ts';
 import { equalJson, type JsonObject } from '../../kube/meta/json.ts';
 import type { KubeObject } from '../../kube/meta/object.ts';
 import type { Row, View } from '../../kube/reconcile/controller.ts';
@@ -37,8 +45,8 @@ export interface DaemonSet extends KubeObject {
 
 /** Taints that no daemon pod minds: AddOrUpdateDaemonPodTolerations. */
 const TOLERATED: readonly (readonly [key: string, effect: string])[] = [
-  ['node.kubernetes.io/not-ready', 'NoExecute'],
-  ['node.kubernetes.io/unreachable', 'NoExecute'],
+  [NOT_READY, 'NoExecute'],
+  [UNREACHABLE, 'NoExecute'],
   ['node.kubernetes.io/disk-pressure', 'NoSchedule'],
   ['node.kubernetes.io/memory-pressure', 'NoSchedule'],
   ['node.kubernetes.io/pid-pressure', 'NoSchedule'],

@@ -16,6 +16,7 @@ import {
   templateGeneration,
 } from './daemonupdate.ts';
 import { needKind } from './kind.ts';
+import { NODE_MOVES } from './nodelifecycle.ts';
 import {
   claim,
   controllerRef,
@@ -255,7 +256,8 @@ export const daemonset: Controller = {
   watches: [
     orphans(pods, daemonsets),
     orphans(revisions, daemonsets),
-    { kind: nodes, map: (row, view) => daemonsOf(row, view.list('daemonsets.apps'), view) },
+    // A heartbeat is nobody's business.
+    { kind: nodes, where: NODE_MOVES, map: (row, view) => daemonsOf(row, view.list('daemonsets.apps'), view) },
   ],
   reconcile,
 };

@@ -1,6 +1,7 @@
 import { equalJson, isObject, type Json, type JsonObject } from '../../kube/meta/json.ts';
 import type { KubeObject } from '../../kube/meta/object.ts';
 import { formatTime } from '../../kube/meta/time.ts';
+import { LAST_APPLIED } from '../../kube/patch/apply.ts';
 import type { Key } from '../../kube/store/store.ts';
 import { scaled } from './owning.ts';
 import { compare } from './revisions.ts';
@@ -13,7 +14,7 @@ export const HISTORY = 'deployment.kubernetes.io/revision-history';
 const DESIRED = 'deployment.kubernetes.io/desired-replicas';
 const MAX = 'deployment.kubernetes.io/max-replicas';
 export const ROLLBACK_TO = 'deprecated.deployment.rollback.to';
-const LAST_APPLIED = 'kubectl.kubernetes.io/last-applied-configuration';
+
 /** Annotations that a Deployment and its ReplicaSets keep each for itself. */
 const OWN_ANNOTATIONS = new Set([LAST_APPLIED, REVISION, HISTORY, DESIRED, MAX, ROLLBACK_TO]);
 /** Upstream's maxRevHistoryLengthInChars: some 100 revisions. */

@@ -1,6 +1,7 @@
 import type { Kind } from '../../kube/kinds/kind.ts';
 import { fnv1a } from '../../kube/meta/hash.ts';
 import { isObject, type Json, type JsonObject } from '../../kube/meta/json.ts';
+import { SUFFIX_ALPHABET } from '../../kube/meta/names.ts';
 import type { KubeObject } from '../../kube/meta/object.ts';
 import type { Row, Write } from '../../kube/reconcile/controller.ts';
 import { parseKey } from '../../kube/store/key.ts';
@@ -30,9 +31,9 @@ export function goJson(v: Json | undefined): string {
 }
 const escaped = (c: string) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`;
 
-const SAFE = 'bcdfghjklmnpqrstvwxz2456789';
 /** apimachinery rand.SafeEncodeString: no vowels, so no words. */
-const safe = (n: number): string => [...String(n)].map((c) => SAFE[c.charCodeAt(0) % SAFE.length]).join('');
+const safe = (n: number): string =>
+  [...String(n)].map((c) => SUFFIX_ALPHABET[c.charCodeAt(0) % SUFFIX_ALPHABET.length]).join('');
 
 const OFFSET = 0x811c9dc5;
 const PRIME = 0x01000193;
