@@ -28,19 +28,23 @@ export function replicaController(o: {
   const served = o.kind.served[0];
   const resource = keyOf(served?.group ?? '', o.kind.plural, '', '').slice(0, -1);
 
-  /** getIndirectlyRelatedPods, counted by node: active pods that sets of the same controller select. */
+  /** getIndirectlyRelatedPods, counted by node: active pods that sets of the same controller have or would take. */
   function relatedPods(set: ReplicaSet, view: View): Map<string, number> {
     const perNode = new Map<string, number>();
     const owner = set.metadata.ownerReferences?.find((r) => r.controller === true)?.uid;
     if (owner === undefined) return perNode;
     const namespace = set.metadata.namespace ?? '';
-    const selectors = view.owned(resource, owner).flatMap((row) => {
+    const sets = view.owned(resource, owner).filter((row) => parseKey(row.key).namespace === namespace);
+    const loose = view.orphans('pods', namespace);
+    const related = new Set<Row>();
+    for (const row of sets) {
       const r = o.requirements(row.data as unknown as ReplicaSet);
-      return r?.ok && parseKey(row.key).namespace === namespace ? [r.requirements] : [];
-    });
-    for (const row of view.list('pods', namespace)) {
-      if (!active(pod(row)) || !selectors.some((r) => matchesLabels(r, row.labels))) continue;
-      const { node } = row.data as PodRow;
+      if (!r?.ok) continue;
+      for (const p of [...view.owned('pods', row.uid), ...loose])
+        if (active(pod(p)) && matchesLabels(r.requirements, p.labels)) related.add(p);
+    }
+    for (const { data } of related) {
+      const { node } = data as PodRow;
       perNode.set(node, (perNode.get(node) ?? 0) + 1);
     }
     return perNode;
