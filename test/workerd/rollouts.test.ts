@@ -209,7 +209,11 @@ spec:
   replicas: 2
   serviceName: db
   selector: {matchLabels: {app: db}}
+  persistentVolumeClaimRetentionPolicy: {whenDeleted: Delete, whenScaled: Delete}
+  volumeClaimTemplates:
+  - metadata: {name: data}
+    spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}
   template:
     metadata: {labels: {app: db}}
-    spec: {containers: [{name: c, image: v1}]}
+    spec: {containers: [{name: c, image: v1, volumeMounts: [{name: data, mountPath: /data}]}]}
 `;
