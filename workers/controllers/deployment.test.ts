@@ -208,6 +208,36 @@ describe('a rolling update', () => {
       assert.equal(sizes(plan(d, old, fresh))['foo-v1'] ?? t.old, t.is ?? t.old);
     });
 
+  const broken = { surge: 3, unavailable: 2, replicas: 10 };
+  const sized = (replicas: number, available: number, age: number): SetIn => ({
+    replicas,
+    available,
+    age,
+    desired: 10,
+    max: 13,
+  });
+  it('does not take an old pod that fell ill while the new ones do not work', () => {
+    const made = plan(foo({ ...broken, version: 'v2' }), setOf('v1', sized(8, 7, 900)), setOf('v2', sized(5, 0, 10)));
+    assert.equal(sizes(made)['foo-v1'], undefined);
+  });
+  it('that is taken back takes what did not work, but for as many as are ill on the other side', () => {
+    const made = plan(
+      foo({ ...broken, version: 'v1' }),
+      setOf('v1', { ...sized(8, 7, 900), revision: '3' }),
+      setOf('v2', sized(5, 0, 10)),
+    );
+    assert.equal(sizes(made)['foo-v2'], 1);
+  });
+  it('to yet another version makes room for it among those that did not work', () => {
+    const made = plan(
+      foo({ ...broken, version: 'v3' }),
+      setOf('v1', sized(8, 8, 900)),
+      setOf('v2', sized(5, 0, 10)),
+      setOf('v3', sized(0, 0, 5)),
+    );
+    assert.equal(sizes(made)['foo-v2'], 0);
+  });
+
   it('does not shrink while an old one still has more pods than it is to have', () => {
     const d = foo({ replicas: 4, unavailable: 1, version: 'v2' });
     const old = setOf('v1', { replicas: 2, available: 3, desired: 4, max: 4, age: 900 });
