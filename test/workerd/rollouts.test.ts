@@ -189,8 +189,26 @@ describe('rollouts with kubectl', { skip }, () => {
       /SuccessfulCreate.*Create Pod db-0 in StatefulSet db successful/i,
     );
   });
+
+  it('a ReplicationController has its pods, and is scaled', async () => {
+    await ok('apply -f -', CONTROLLER);
+    await ok('wait rc/old --for=jsonpath={.status.readyReplicas}=2 --timeout=50s');
+    await ok('scale rc/old --replicas=1');
+    await ok('wait rc/old --for=jsonpath={.status.replicas}=1 --timeout=50s');
+    assert.deepEqual(await images('app=old'), ['v1']);
+  });
 });
 
+const CONTROLLER = `
+apiVersion: v1
+kind: ReplicationController
+metadata: {name: old}
+spec:
+  replicas: 2
+  template:
+    metadata: {labels: {app: old}}
+    spec: {containers: [{name: c, image: v1}]}
+`;
 const DAEMONSET = `
 apiVersion: apps/v1
 kind: DaemonSet

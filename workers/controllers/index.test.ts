@@ -7,7 +7,13 @@ const of = (resource: string, beside: Record<string, string[]> = {}) =>
   interestsOf(controllers, beside).flatMap(({ resource: r, ...rest }) => (r === resource ? [rest] : []));
 
 it('a cluster without workloads is asked for nothing on their behalf but themselves and what has an owner', () => {
-  for (const roots of ['deployments.apps', 'daemonsets.apps', 'statefulsets.apps', 'replicasets.apps'])
+  for (const roots of [
+    'deployments.apps',
+    'daemonsets.apps',
+    'statefulsets.apps',
+    'replicasets.apps',
+    'replicationcontrollers',
+  ])
     assert.deepEqual(of(roots), [{}]);
   const bound = [{ field: 'spec.nodeName', op: '!=', value: '' }];
   assert.deepEqual(of('pods'), [{ fields: bound, wakes: 'never' }, { owned: true }]);

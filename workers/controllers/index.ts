@@ -4,7 +4,7 @@ import { deployment } from './deployment.ts';
 import { kubernetesservice } from './kubernetesservice.ts';
 import { namespace } from './namespace.ts';
 import { nodelifecycle } from './nodelifecycle.ts';
-import { replicaset } from './replicaset.ts';
+import { replicaset, replicationcontroller } from './replicaset.ts';
 import { rootca } from './rootca.ts';
 import { serviceaccount } from './serviceaccount.ts';
 import { statefulset } from './statefulset.ts';
@@ -17,6 +17,7 @@ export const controllers: readonly Controller[] = [
   kubernetesservice,
   nodelifecycle,
   replicaset,
+  replicationcontroller,
   deployment,
   daemonset,
   statefulset,

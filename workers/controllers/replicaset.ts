@@ -18,10 +18,11 @@ interface ReplicaSet extends KubeObject {
   spec: JsonObject & { replicas?: number; minReadySeconds?: number; selector: JsonObject; template?: JsonObject };
 }
 
-/** ReplicaSet and ReplicationController differ in kind and selector alone: upstream runs one code for both. */
+/** ReplicaSet and ReplicationController differ in kind and selector, and in that one tells how many pods end: upstream runs one code for both. */
 export function replicaController(o: {
   name: string;
   kind: Kind;
+  tellsTerminating: boolean;
   requirements(set: ReplicaSet): ReturnType<typeof selectorRequirements>;
 }): Controller {
   const pods = needKind(kindByStorage, 'pods');
@@ -80,7 +81,7 @@ export function replicaController(o: {
         );
     }
     const terminating = mine.map(pod).filter((p) => p.data.deleting && matches(p.row)).length;
-    const status = statusOf(set, all, terminating, diff, view);
+    const status = statusOf(set, all, o.tellsTerminating ? terminating : undefined, diff, view);
     // The status goes first: it must tell of a failure that keeps the rest from being written.
     if (!equalJson(status, (set.status ?? {}) as Json))
       writes.unshift({ do: 'update', object: { ...set, status }, subresource: 'status' });
@@ -165,7 +166,13 @@ function logAge(since: string, now: number): number {
   return age > 0 ? Math.floor(Math.log2(age)) : -1;
 }
 
-function statusOf(set: ReplicaSet, pods: readonly Pod[], terminating: number, diff: number, view: View): JsonObject {
+function statusOf(
+  set: ReplicaSet,
+  pods: readonly Pod[],
+  terminating: number | undefined,
+  diff: number,
+  view: View,
+): JsonObject {
   const labels = ((set.spec.template as { metadata?: { labels?: Record<string, string> } } | undefined)?.metadata
     ?.labels ?? {}) as Record<string, string>;
   const ready = pods.filter((p) => p.data.ready);
@@ -192,7 +199,7 @@ function statusOf(set: ReplicaSet, pods: readonly Pod[], terminating: number, di
     ...(labelled.length > 0 ? { fullyLabeledReplicas: labelled.length } : {}),
     ...(ready.length > 0 ? { readyReplicas: ready.length } : {}),
     ...(usable.length > 0 ? { availableReplicas: usable.length } : {}),
-    terminatingReplicas: terminating,
+    ...(terminating === undefined ? {} : { terminatingReplicas: terminating }),
     ...(set.metadata.generation ? { observedGeneration: set.metadata.generation } : {}),
     ...(conditions.length > 0 ? { conditions: conditions as unknown as Json[] } : {}),
   };
@@ -202,5 +209,14 @@ function statusOf(set: ReplicaSet, pods: readonly Pod[], terminating: number, di
 export const replicaset = replicaController({
   name: 'replicaset-controller',
   kind: needKind(kindByStorage, 'replicasets.apps'),
+  tellsTerminating: true,
   requirements: (set) => selectorRequirements(set.spec.selector as Json),
+});
+
+/** core/v1 ReplicationController: the same by an older kind, whose selector is labels alone. */
+export const replicationcontroller = replicaController({
+  name: 'replication-controller',
+  kind: needKind(kindByStorage, 'replicationcontrollers'),
+  tellsTerminating: false,
+  requirements: (set) => selectorRequirements({ matchLabels: set.spec.selector } as Json),
 });
