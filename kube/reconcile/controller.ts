@@ -46,7 +46,7 @@ export interface Watch {
   where?: Where;
   /** Only in namespaces that hold an object of the root kind. */
   beside?: true;
-  /** `row` is the new state, or the last one of an object that is gone or no longer looked at. wakesNobody (concerns.ts) where rows are only there to be read. */
+  /** `row` is the new state, or the last one of an object that is gone or no longer looked at. */
   map(row: Row, view: View): Key[];
 }
 

@@ -3,7 +3,6 @@ import type { Status } from '../meta/status.ts';
 import { type Interest, Interests, matches } from '../store/interest.ts';
 import { parseKey, resourceOfKey } from '../store/key.ts';
 import type { Entry, Key, Revision } from '../store/store.ts';
-import { concernsOf } from './concerns.ts';
 import type { Controller, Effect, EffectResult, Note, Plan, Row, View, Write, WrittenNote } from './controller.ts';
 import { type Beside, besideOf, interestsOf, resourceOf } from './interests.ts';
 import type { Projection, QueueItem } from './projection.ts';
@@ -91,7 +90,6 @@ export function createRunner(
   /** Roots came or went: their namespaces may be others. */
   let rootsMoved = besides.length > 0;
   const projections = projectionsOf(controllers);
-  const concerns = concernsOf(controllers);
   const byName = new Map(controllers.map((c) => [c.name, c]));
 
   /** Events on their way. */
@@ -108,15 +106,15 @@ export function createRunner(
   /** Enqueues what a changed row concerns; `row` is the new state with its entry, or the last one of an object that is gone. */
   function dirty(row: Row, now: number, entry: Entry | null): void {
     const { resource, name } = parseKey(row.key);
-    for (const { controller: c, roots, isRoot: own, owns, watches } of concerns.get(resource) ?? []) {
+    for (const c of controllers) {
       const enqueue = (key: Key) => projection.enqueue({ controller: c.name, key, due: now });
-      if (own && isRoot(c, row.key, entry)) enqueue(row.key);
-      if (owns && row.owner !== '') {
+      if (resourceOf(c.for) === resource && isRoot(c, row.key, entry)) enqueue(row.key);
+      if (row.owner !== '' && c.owns?.some((k) => resourceOf(k) === resource)) {
         const owner = projection.byUid(row.owner);
-        if (owner && resourceOfKey(owner.key) === roots) enqueue(owner.key);
+        if (owner && resourceOfKey(owner.key) === resourceOf(c.for)) enqueue(owner.key);
       }
-      for (const w of watches) {
-        if (w.name !== undefined && w.name !== name) continue;
+      for (const w of c.watches ?? []) {
+        if (resourceOf(w.kind) !== resource || (w.name !== undefined && w.name !== name)) continue;
         const keys = attempt(() => w.map(row, view(c.name, row.key, 0, now)));
         // One object that can't be mapped must not keep the cursor where it is for ever.
         if (keys instanceof Error) complain(c.name, row.key, keys);

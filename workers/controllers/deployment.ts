@@ -1,7 +1,6 @@
 import { kindByStorage } from '../../kube/kinds/index.ts';
 import { equalJson, type Json, type JsonObject } from '../../kube/meta/json.ts';
 import { groupResource, type KubeObject } from '../../kube/meta/object.ts';
-import { wakesNobody } from '../../kube/reconcile/concerns.ts';
 import type { Controller, Plan, Row, View, Write } from '../../kube/reconcile/controller.ts';
 import { objectOf } from '../../kube/reconcile/row.ts';
 import { keyOf } from '../../kube/store/key.ts';
@@ -264,7 +263,7 @@ export const deployment: Controller = {
   watches: [
     orphans(replicasets, deployments),
     // Recreate asks for them. When one has gone, its ReplicaSet's status says so and wakes the Deployment.
-    { kind: needKind(kindByStorage, 'pods'), where: { owned: true }, map: wakesNobody },
+    { kind: needKind(kindByStorage, 'pods'), where: { owned: true }, map: () => [] },
   ],
   reconcile,
 };

@@ -3,7 +3,6 @@ import { NOT_READY, UNREACHABLE } from '../../kube/kinds/podspec/fit.ts';
 import type { JsonObject } from '../../kube/meta/json.ts';
 import { at, type KubeObject } from '../../kube/meta/object.ts';
 import { formatTime, timeToMillis } from '../../kube/meta/time.ts';
-import { wakesNobody } from '../../kube/reconcile/concerns.ts';
 import type { Controller, Note, Plan, View, Write } from '../../kube/reconcile/controller.ts';
 import type { Where } from '../../kube/store/interest.ts';
 import { parseKey } from '../../kube/store/key.ts';
@@ -68,9 +67,9 @@ export const nodelifecycle: Controller = {
   project: { pods: projectPod },
   watches: [
     // A heartbeat alone is no reason to look, but counts when it does.
-    { kind: nodes, where: { wakes: 'never' }, map: wakesNobody },
+    { kind: nodes, where: { wakes: 'never' }, map: () => [] },
     // Read when a node makes it look; what happens to its pods is none of its business.
-    { kind: needKind(kindByStorage, 'pods'), where: { fields: BOUND, wakes: 'never' }, map: wakesNobody },
+    { kind: needKind(kindByStorage, 'pods'), where: { fields: BOUND, wakes: 'never' }, map: () => [] },
   ],
   reconcile(key, node, view): Plan {
     if (node === undefined) return { writes: [] };
