@@ -74,6 +74,8 @@ export interface View {
   list(resource: string, namespace?: string): Iterable<Row>;
   /** Rows of a resource whose controller owner is that uid. Indexed. */
   owned(resource: string, ownerUid: string): Row[];
+  /** Rows of a resource in a namespace without a controller owner. Indexed. */
+  orphans(resource: string, namespace: string): Row[];
   /** Keys of a resource's rows that came, changed or went since this controller asked last; undefined: all of them may have. */
   moved(resource: string): ReadonlySet<Key> | undefined;
   /** What the controller makes of the rows once and keeps up with moved(). May be empty each time: nothing may be kept here that isn't found again. */
@@ -97,8 +99,15 @@ export interface Plan {
 export type Write =
   | { do: 'create'; object: KubeObject; note?: WrittenNote }
   /** Replaces; a conflict makes the key come again. */
-  | { do: 'update'; object: KubeObject; subresource?: string }
-  | { do: 'patch'; key: Key; patch: JsonObject; type?: 'merge' | 'strategic' | 'json' | 'apply'; subresource?: string }
+  | { do: 'update'; object: KubeObject; subresource?: string; note?: WrittenNote }
+  | {
+      do: 'patch';
+      key: Key;
+      patch: JsonObject;
+      type?: 'merge' | 'strategic' | 'json' | 'apply';
+      subresource?: string;
+      note?: WrittenNote;
+    }
   | {
       do: 'delete';
       key: Key;
@@ -115,8 +124,12 @@ export type Write =
 export interface WrittenNote {
   on: Key;
   reason: string;
-  message: string;
-  failed: string;
+  /** Absent: nobody is told that it went through. */
+  message?: string;
+  /** Reason of the warning. Absent: nobody is told that it was refused. */
+  failed?: string;
+  /** What the warning says before the refusal's text. Absent: `Error creating: `, `Error deleting: `. */
+  refused?: string;
 }
 
 /** What needs the world. `id` is stable across rounds, so that an effect already done isn't done twice. */

@@ -93,6 +93,13 @@ const rowCases: Case[] = [
       p.put(row('configmaps/a/x', { owner: 'set' }));
       assert.deepEqual(keysOf(p.owned('pods', 'set')), ['pods/a/x']);
       assert.deepEqual(keysOf(p.owned('pods', '')), [], 'no owner is nobody');
+      p.put(row('pods/b/z'));
+      assert.deepEqual(keysOf(p.orphans('pods', 'a')), ['pods/a/z']);
+      p.put(row('pods/a/z', { owner: 'set' }));
+      assert.deepEqual(keysOf(p.orphans('pods', 'a')), []);
+      p.put(row('pods/a/z'));
+      p.remove('pods/b/z');
+      assert.deepEqual(keysOf(p.orphans('pods', 'b')), []);
       assert.equal(p.byUid('uid-configmaps/a/x')?.key, 'configmaps/a/x');
       assert.equal(p.byUid('uid-of-nothing'), undefined);
       p.put(row('pods/a/x', { owner: 'other' }));

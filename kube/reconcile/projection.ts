@@ -29,6 +29,8 @@ export interface Projection {
   namespaces(resource: string): string[];
   /** Rows of a resource with that owner; '' owns nothing. */
   owned(resource: string, ownerUid: string): Row[];
+  /** Rows of a resource in a namespace that have no owner, in key order. */
+  orphans(resource: string, namespace: string): Row[];
   /** The row with that uid, of any resource. */
   byUid(uid: string): Row | undefined;
   put(row: Row): void;
@@ -85,6 +87,9 @@ export class MemoryProjection implements Projection {
   }
   owned(resource: string, ownerUid: string): Row[] {
     return ownerUid === '' ? [] : [...this.list(resource)].filter((r) => r.owner === ownerUid);
+  }
+  orphans(resource: string, namespace: string): Row[] {
+    return [...this.list(resource, namespace)].filter((r) => r.owner === '');
   }
   byUid(uid: string): Row | undefined {
     for (const r of this.#rows.values()) if (r.uid === uid) return r;

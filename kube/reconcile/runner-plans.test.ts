@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { failure, forbidden } from '../meta/status.ts';
-import type { Controller } from './controller.ts';
+import type { Controller, Write } from './controller.ts';
 import { object } from './testing/cluster.ts';
 import { create, NOTHING, named, pods, world } from './testing/runner.ts';
 
@@ -49,6 +49,60 @@ describe('a plan', () => {
     assert.deepEqual(waits.slice(0, 4), [5, 10, 20, 40]);
     assert.equal(waits.at(-1), 1_000_000);
     assert.deepEqual([...new Set(w.cluster.told)], ['create pods/default/x']);
+  });
+
+  describe('tells of its writes', () => {
+    const on = named('a');
+    const full = { on, reason: 'Good', message: 'it is done', failed: 'Bad', refused: 'could not: ' };
+    const table: { what: string; write: Write; refused?: true; told: string[] }[] = [
+      {
+        what: 'an update',
+        write: { do: 'update', object: object('Pod', 'x'), note: full },
+        told: ['Normal Good: it is done'],
+      },
+      {
+        what: 'a refusal in its own words',
+        write: { do: 'update', object: object('Pod', 'x'), note: full },
+        refused: true,
+        told: ['Warning Bad: could not: no'],
+      },
+      {
+        what: 'a refusal of a deletion in upstream’s words',
+        write: {
+          do: 'delete',
+          key: 'pods/default/x',
+          note: { on, reason: 'Good', message: 'it is done', failed: 'Bad' },
+        },
+        refused: true,
+        told: ['Warning Bad: Error deleting: no'],
+      },
+      {
+        what: 'no refusal where no reason for one is given',
+        write: { do: 'update', object: object('Pod', 'x'), note: { on, reason: 'Good', message: 'it is done' } },
+        refused: true,
+        told: [],
+      },
+      {
+        what: 'no success where there is no message',
+        write: { do: 'update', object: object('Pod', 'x'), note: { on, reason: 'Good', failed: 'Bad' } },
+        told: [],
+      },
+    ];
+    for (const t of table)
+      it(t.what, async () => {
+        const w = world((_, __, view) =>
+          view.results.size > 0 || w.cluster.told.length > 0 ? NOTHING : { writes: [t.write] },
+        );
+        await w.cluster.put(object('ConfigMap', 'a'));
+        await w.cluster.put(object('Pod', 'x'));
+        if (t.refused) w.cluster.refuse = () => failure('Forbidden', 'no');
+        await w.round();
+        const told = w.cluster.told.filter((x) => x.startsWith('note'));
+        assert.deepEqual(
+          told.map((x) => x.slice('note '.length).replace(` ${on}`, '')),
+          t.told,
+        );
+      });
   });
 
   it('starts to count failures anew once it went through', async () => {

@@ -4,7 +4,7 @@ import { type Interest, Interests } from '../store/interest.ts';
 import { parseKey, resourceOfKey } from '../store/key.ts';
 import type { Entry, Key, Revision } from '../store/store.ts';
 import { asks, concernsOf, isRootNow } from './concerns.ts';
-import type { Controller, Effect, EffectResult, Note, Plan, Row, View, Write } from './controller.ts';
+import type { Controller, Effect, EffectResult, Note, Plan, Row, View, Write, WrittenNote } from './controller.ts';
 import { type Beside, besideOf, interestsOf, resourceOf } from './interests.ts';
 import type { Projection, QueueItem } from './projection.ts';
 import { objectOf, projectionsOf, rowOf, sameRow } from './row.ts';
@@ -276,17 +276,10 @@ export function createRunner(
 
   /** The Events that a write asked for. */
   async function tell(controller: string, write: Write, result: WriteResult): Promise<void> {
-    const n = write.do === 'create' || write.do === 'delete' ? write.note : undefined;
+    const n = write.do === 'post' ? undefined : write.note;
     if (!n || (result.ok && result.gone)) return;
-    const note: Note = result.ok
-      ? { on: n.on, type: 'Normal', reason: n.reason, message: n.message }
-      : {
-          on: n.on,
-          type: 'Warning',
-          reason: n.failed,
-          message: `Error ${write.do === 'create' ? 'creating' : 'deleting'}: ${result.status.message ?? ''}`,
-        };
-    await later(controller, note);
+    const note = result.ok ? doneNote(n) : refusedNote(n, write, result.status);
+    if (note) await later(controller, note);
   }
 
   /** Events are best effort: nothing waits for one, but for many. */
@@ -382,6 +375,15 @@ const NOTHING: Plan = { writes: [] };
 const NAMESPACE_TERMINATING = 'NamespaceTerminating';
 const hasCause = (s: Status, reason: string) => s.details?.causes?.some((c) => c.reason === reason) ?? false;
 const backoff = (failures: number) => Math.min(BACKOFF_MS * 2 ** failures, BACKOFF_MS_MAX);
+
+const doneNote = ({ on, reason, message }: WrittenNote): Note | undefined =>
+  message === undefined ? undefined : { on, type: 'Normal', reason, message };
+const refusedNote = (n: WrittenNote, write: Write, status: Status): Note | undefined => {
+  const before = n.refused ?? `Error ${write.do === 'delete' ? 'deleting' : 'creating'}: `;
+  return n.failed === undefined
+    ? undefined
+    : { on: n.on, type: 'Warning', reason: n.failed, message: before + (status.message ?? '') };
+};
 
 function attempt<T>(f: () => T): T | Error {
   try {

@@ -25,6 +25,7 @@ export function viewOf(
     get: (k) => projection.get(k),
     list: (resource, namespace) => projection.list(resource, namespace),
     owned: (resource, uid) => projection.owned(resource, uid),
+    orphans: (resource, namespace) => projection.orphans(resource, namespace),
     moved: (resource) => projection.moved(controller, resource),
     memory,
     results,

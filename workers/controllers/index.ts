@@ -1,5 +1,7 @@
 import type { Controller } from '../../kube/reconcile/controller.ts';
 import { cronjob } from './cronjob.ts';
+import { daemonset } from './daemonset.ts';
+import { deployment } from './deployment.ts';
 import { endpoints } from './endpoints.ts';
 import { endpointslice } from './endpointslice.ts';
 import { endpointslicemirroring } from './endpointslicemirroring.ts';
@@ -9,9 +11,10 @@ import { kubernetesservice } from './kubernetesservice.ts';
 import { namespace } from './namespace.ts';
 import { nodelifecycle } from './nodelifecycle.ts';
 import { podgc } from './podgc.ts';
-import { replicaset } from './replicaset.ts';
+import { replicaset, replicationcontroller } from './replicaset.ts';
 import { rootca } from './rootca.ts';
 import { serviceaccount } from './serviceaccount.ts';
+import { statefulset } from './statefulset.ts';
 import { tainteviction } from './tainteviction.ts';
 import { ttlafterfinished } from './ttlafterfinished.ts';
 
@@ -23,6 +26,10 @@ export const controllers: readonly Controller[] = [
   kubernetesservice,
   nodelifecycle,
   replicaset,
+  replicationcontroller,
+  deployment,
+  daemonset,
+  statefulset,
   endpointslice,
   endpoints,
   endpointslicemirroring,

@@ -7,8 +7,8 @@ import type { Controller, Note, Plan, View, Write } from '../../kube/reconcile/c
 import type { Where } from '../../kube/store/interest.ts';
 import { parseKey } from '../../kube/store/key.ts';
 import { needKind } from './kind.ts';
+import { type PodRow, projectPod } from './podrow.ts';
 import { BOUND } from './pods.ts';
-import { type PodRow, projectPod } from './replicaset.ts';
 
 /** Condition and status -> key of the taint that it makes: nodelifecycle's nodeConditionToTaintKeyStatusMap. */
 const TAINTS: Readonly<Record<string, Readonly<Record<string, string>>>> = {

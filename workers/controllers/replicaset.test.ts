@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { JsonObject } from '../../kube/meta/json.ts';
 import type { Plan } from '../../kube/reconcile/controller.ts';
-import { replicaset } from './replicaset.ts';
+import { replicaset, replicationcontroller } from './replicaset.ts';
 import { ago, type Given, keyFor, NOW, planFor, printed, viewOf } from './testing/view.ts';
 
 const labels = { name: 'foo' };
@@ -431,4 +431,19 @@ it('an orphan wakes the sets that would take it; a pod with an owner none of the
   assert.deepEqual(woken(pod('a', { owner: null })), ['replicasets.apps/default/web']);
   assert.deepEqual(woken(pod('a', { owner: null, labels: { name: 'baz' } })), []);
   assert.deepEqual(woken(pod('a')), []);
+});
+
+it('a ReplicationController does the same by labels alone, and does not tell of pods that end', () => {
+  const rc = {
+    ...set(2, { spec: { selector: labels } }),
+    apiVersion: 'v1',
+    kind: 'ReplicationController',
+    status: { replicas: 9 },
+  } as Given;
+  const plan = planFor(replicationcontroller, [rc, pod('a'), pod('b', { deleting: true }), pod('c', { labels: {} })]);
+  assert.deepEqual(verbs(plan), ['patch', 'create']);
+  assert.deepEqual(status(plan), { replicas: 1, fullyLabeledReplicas: 1, observedGeneration: 3 });
+  const w = plan.writes.find((x) => x.do === 'create');
+  const [owner] = (w?.do === 'create' && w.object.metadata.ownerReferences) || [];
+  assert.deepEqual([owner?.apiVersion, owner?.kind], ['v1', 'ReplicationController']);
 });

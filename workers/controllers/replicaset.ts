@@ -1,88 +1,51 @@
 import { kindByStorage } from '../../kube/kinds/index.ts';
 import type { Kind } from '../../kube/kinds/kind.ts';
 import { equalJson, type Json, type JsonObject } from '../../kube/meta/json.ts';
-import { apiVersionOf, type KubeObject, type OwnerReference } from '../../kube/meta/object.ts';
+import type { KubeObject } from '../../kube/meta/object.ts';
 import { matchesLabels, selectorRequirements } from '../../kube/meta/selectors.ts';
 import { formatTime, timeToMillis } from '../../kube/meta/time.ts';
 import type { Controller, Plan, Row, View, Write } from '../../kube/reconcile/controller.ts';
 import { keyOf, parseKey } from '../../kube/store/key.ts';
 import type { Key } from '../../kube/store/store.ts';
 import { needKind } from './kind.ts';
+import { adopt, controllerRef, creation, deletion, EVENTS, generatedName, podOf, release } from './owning.ts';
+import { active, available, nextAvailability, type Pod, type PodRow, pod, projectPod } from './podrow.ts';
 import { ACTIVE } from './pods.ts';
 
 /** Upstream's burstReplicas: creations and deletions of one sync. */
 const BURST = 500;
-/** A name's base is cut so that the suffix fits (apiserver pkg/storage/names). */
-const NAME_BASE_MAX = 58;
-
-/** What the controller needs of a pod; everything else stays in the store. */
-export interface PodRow extends JsonObject {
-  phase: string;
-  node: string;
-  deleting: boolean;
-  created: string;
-  ready: boolean;
-  readySince: string;
-  restarts: number;
-  /** Restarts of init containers that run on. */
-  sidecarRestarts: number;
-  /** annotation controller.kubernetes.io/pod-deletion-cost; 0 without one. */
-  cost: number;
-}
-/** The projection of pods that workload controllers share. */
-export function projectPod(o: KubeObject): PodRow {
-  const status = (o.status ?? {}) as {
-    phase?: string;
-    conditions?: { type: string; status: string; lastTransitionTime?: string }[];
-    containerStatuses?: { restartCount?: number }[];
-    initContainerStatuses?: { name: string; restartCount?: number }[];
-  };
-  const spec = (o.spec ?? {}) as { nodeName?: string; initContainers?: { name: string; restartPolicy?: string }[] };
-  const sidecars = (spec.initContainers ?? []).filter((c) => c.restartPolicy === 'Always').map((c) => c.name);
-  const most = (statuses: { restartCount?: number }[] = []) => Math.max(0, ...statuses.map((c) => c.restartCount ?? 0));
-  const ready = status.conditions?.find((c) => c.type === 'Ready');
-  return {
-    phase: status.phase ?? 'Pending',
-    node: spec.nodeName ?? '',
-    deleting: o.metadata.deletionTimestamp !== undefined,
-    created: o.metadata.creationTimestamp ?? '',
-    ready: ready?.status === 'True',
-    readySince: ready?.lastTransitionTime ?? '',
-    restarts: most(status.containerStatuses),
-    sidecarRestarts: most(status.initContainerStatuses?.filter((c) => sidecars.includes(c.name))),
-    cost: Number(o.metadata.annotations?.['controller.kubernetes.io/pod-deletion-cost'] ?? 0) || 0,
-  };
-}
-type Pod = { row: Row; data: PodRow };
-
 interface ReplicaSet extends KubeObject {
   spec: JsonObject & { replicas?: number; minReadySeconds?: number; selector: JsonObject; template?: JsonObject };
 }
 
-/** ReplicaSet and ReplicationController differ in kind and selector alone: upstream runs one code for both. */
+/** ReplicaSet and ReplicationController differ in kind and selector, and in that one tells how many pods end: upstream runs one code for both. */
 export function replicaController(o: {
   name: string;
   kind: Kind;
+  tellsTerminating: boolean;
   requirements(set: ReplicaSet): ReturnType<typeof selectorRequirements>;
 }): Controller {
   const pods = needKind(kindByStorage, 'pods');
   const served = o.kind.served[0];
-  const apiVersion = served ? apiVersionOf(served) : 'v1';
   const resource = keyOf(served?.group ?? '', o.kind.plural, '', '').slice(0, -1);
 
-  /** getIndirectlyRelatedPods, counted by node: active pods that sets of the same controller select. */
+  /** getIndirectlyRelatedPods, counted by node: active pods that sets of the same controller have or would take. */
   function relatedPods(set: ReplicaSet, view: View): Map<string, number> {
     const perNode = new Map<string, number>();
     const owner = set.metadata.ownerReferences?.find((r) => r.controller === true)?.uid;
     if (owner === undefined) return perNode;
     const namespace = set.metadata.namespace ?? '';
-    const selectors = view.owned(resource, owner).flatMap((row) => {
+    const sets = view.owned(resource, owner).filter((row) => parseKey(row.key).namespace === namespace);
+    const loose = view.orphans('pods', namespace);
+    const related = new Set<Row>();
+    for (const row of sets) {
       const r = o.requirements(row.data as unknown as ReplicaSet);
-      return r?.ok && parseKey(row.key).namespace === namespace ? [r.requirements] : [];
-    });
-    for (const row of view.list('pods', namespace)) {
-      if (!active(pod(row)) || !selectors.some((r) => matchesLabels(r, row.labels))) continue;
-      const { node } = row.data as PodRow;
+      if (!r?.ok) continue;
+      for (const p of [...view.owned('pods', row.uid), ...loose])
+        if (active(pod(p)) && matchesLabels(r.requirements, p.labels)) related.add(p);
+    }
+    for (const { data } of related) {
+      const { node } = data as PodRow;
       perNode.set(node, (perNode.get(node) ?? 0) + 1);
     }
     return perNode;
@@ -93,35 +56,32 @@ export function replicaController(o: {
     const set = object as ReplicaSet;
     const requirements = o.requirements(set);
     if (!requirements?.ok) return { writes: [] };
-    const { namespace, name } = parseKey(key);
+    const { namespace } = parseKey(key);
     const uid = set.metadata.uid ?? '';
     const matches = (row: Row) => matchesLabels(requirements.requirements, row.labels);
     const mine = view.owned('pods', uid).filter((row) => parseKey(row.key).namespace === namespace);
     const orphans = set.metadata.deletionTimestamp
       ? []
-      : [...view.list('pods', namespace)]
-          .filter((row) => row.owner === '' && matches(row))
-          .map(pod)
-          .filter(active);
+      : view.orphans('pods', namespace).filter(matches).map(pod).filter(active);
     const active_ = mine.map(pod).filter(active);
     const claimed = active_.filter((p) => matches(p.row));
     // A set that goes away leaves its pods to the garbage collector.
     const released = set.metadata.deletionTimestamp ? [] : active_.filter((p) => !matches(p.row));
     const writes: Write[] = [
       ...released.map((p) => release(p.row, uid)),
-      ...orphans.map((p) => adopt(p.row, ownerOf(apiVersion, o.kind.kind, name, uid))),
+      ...orphans.map((p) => adopt(p.row, controllerRef(o.kind, set))),
     ];
     const all = [...claimed, ...orphans];
     const diff = all.length - (set.spec.replicas ?? 1);
     if (set.metadata.deletionTimestamp === undefined) {
-      if (diff < 0) writes.push(...creations(set, key, Math.min(-diff, BURST), apiVersion, o.kind.kind, view));
+      if (diff < 0) writes.push(...creations(set, key, Math.min(-diff, BURST), o.kind, view));
       if (diff > 0)
         writes.push(
           ...doomed(all, relatedPods(set, view), Math.min(diff, BURST), view.now).map((p): Write => deletion(p, key)),
         );
     }
     const terminating = mine.map(pod).filter((p) => p.data.deleting && matches(p.row)).length;
-    const status = statusOf(set, all, terminating, diff, view);
+    const status = statusOf(set, all, o.tellsTerminating ? terminating : undefined, diff, view);
     // The status goes first: it must tell of a failure that keeps the rest from being written.
     if (!equalJson(status, (set.status ?? {}) as Json))
       writes.unshift({ do: 'update', object: { ...set, status }, subresource: 'status' });
@@ -139,7 +99,7 @@ export function replicaController(o: {
         verbs: ['update'],
       },
       { apiGroups: [''], resources: ['pods'], verbs: ['create', 'delete', 'list', 'patch', 'watch'] },
-      { apiGroups: ['', 'events.k8s.io'], resources: ['events'], verbs: ['create', 'patch', 'update'] },
+      EVENTS,
     ],
     for: o.kind,
     owns: [pods],
@@ -165,56 +125,11 @@ export function replicaController(o: {
   };
 }
 
-const pod = (row: Row): Pod => ({ row, data: row.data as PodRow });
-const active = (p: Pod) => p.data.phase !== 'Succeeded' && p.data.phase !== 'Failed' && !p.data.deleting;
-
-function ownerOf(apiVersion: string, kind: string, name: string, uid: string): OwnerReference {
-  return { apiVersion, kind, name, uid, controller: true, blockOwnerDeletion: true };
-}
-function adopt(row: Row, owner: OwnerReference): Write {
-  return {
-    do: 'patch',
-    key: row.key,
-    type: 'strategic',
-    patch: { metadata: { ownerReferences: [owner], uid: row.uid } },
-  };
-}
-function release(row: Row, uid: string): Write {
-  const ownerReferences = [{ $patch: 'delete', uid }];
-  return { do: 'patch', key: row.key, type: 'strategic', patch: { metadata: { ownerReferences, uid: row.uid } } };
-}
-
-function creations(set: ReplicaSet, key: Key, count: number, apiVersion: string, kind: string, view: View): Write[] {
-  const { namespace, name } = parseKey(key);
-  const template = (set.spec.template ?? {}) as { metadata?: JsonObject; spec?: JsonObject };
-  const owner = ownerOf(apiVersion, kind, name, set.metadata.uid ?? '');
-  return Array.from({ length: count }, (): Write => {
-    const podName = `${`${name}-`.slice(0, NAME_BASE_MAX)}${view.suffix(5)}`;
-    const { labels, annotations, finalizers } = template.metadata ?? {};
-    const metadata = {
-      name: podName,
-      generateName: `${name}-`,
-      namespace,
-      ...(labels ? { labels } : {}),
-      ...(annotations ? { annotations } : {}),
-      ...(finalizers ? { finalizers } : {}),
-      ownerReferences: [owner],
-    };
-    return {
-      do: 'create',
-      object: { apiVersion: 'v1', kind: 'Pod', metadata, spec: template.spec ?? {} } as KubeObject,
-      note: { on: key, reason: 'SuccessfulCreate', message: `Created pod: ${podName}`, failed: 'FailedCreate' },
-    };
-  });
-}
-function deletion(p: Pod, set: Key): Write {
-  const name = parseKey(p.row.key).name;
-  return {
-    do: 'delete',
-    key: p.row.key,
-    uid: p.row.uid,
-    note: { on: set, reason: 'SuccessfulDelete', message: `Deleted pod: ${name}`, failed: 'FailedDelete' },
-  };
+function creations(set: ReplicaSet, key: Key, count: number, kind: Kind, view: View): Write[] {
+  const template = set.spec.template as { metadata?: JsonObject; spec?: JsonObject } | undefined;
+  const reference = controllerRef(kind, set);
+  const { name } = parseKey(key);
+  return Array.from({ length: count }, () => creation(podOf(template, set, reference, generatedName(name, view)), key));
 }
 
 /** Which pods go first: controller.ActivePodsWithRanks. `perNode`: related pods on each node. */
@@ -251,12 +166,17 @@ function logAge(since: string, now: number): number {
   return age > 0 ? Math.floor(Math.log2(age)) : -1;
 }
 
-function statusOf(set: ReplicaSet, pods: readonly Pod[], terminating: number, diff: number, view: View): JsonObject {
+function statusOf(
+  set: ReplicaSet,
+  pods: readonly Pod[],
+  terminating: number | undefined,
+  diff: number,
+  view: View,
+): JsonObject {
   const labels = ((set.spec.template as { metadata?: { labels?: Record<string, string> } } | undefined)?.metadata
     ?.labels ?? {}) as Record<string, string>;
-  const min = (set.spec.minReadySeconds ?? 0) * 1000;
   const ready = pods.filter((p) => p.data.ready);
-  const available = ready.filter((p) => min === 0 || timeToMillis(p.data.readySince) + min <= view.now);
+  const usable = ready.filter((p) => available(p, set.spec.minReadySeconds ?? 0, view.now));
   const labelled = pods.filter((p) => Object.entries(labels).every(([k, x]) => p.row.labels[k] === x));
   const old = ((set.status as JsonObject | undefined)?.conditions ?? []) as { type: string }[];
   const others = old.filter((c) => c.type !== 'ReplicaFailure');
@@ -278,26 +198,25 @@ function statusOf(set: ReplicaSet, pods: readonly Pod[], terminating: number, di
     replicas: pods.length,
     ...(labelled.length > 0 ? { fullyLabeledReplicas: labelled.length } : {}),
     ...(ready.length > 0 ? { readyReplicas: ready.length } : {}),
-    ...(available.length > 0 ? { availableReplicas: available.length } : {}),
-    terminatingReplicas: terminating,
+    ...(usable.length > 0 ? { availableReplicas: usable.length } : {}),
+    ...(terminating === undefined ? {} : { terminatingReplicas: terminating }),
     ...(set.metadata.generation ? { observedGeneration: set.metadata.generation } : {}),
     ...(conditions.length > 0 ? { conditions: conditions as unknown as Json[] } : {}),
   };
-}
-
-/** Milliseconds until the next ready pod becomes available; undefined when none waits. */
-function nextAvailability(pods: readonly Pod[], minReadySeconds: number, now: number): number | undefined {
-  if (minReadySeconds === 0) return undefined;
-  const waits = pods
-    .filter((p) => p.data.ready)
-    .map((p) => timeToMillis(p.data.readySince) + minReadySeconds * 1000 - now)
-    .filter((ms) => ms > 0);
-  return waits.length === 0 ? undefined : Math.min(...waits);
 }
 
 /** apps/v1 ReplicaSet: keeps `spec.replicas` active pods that match its selector. */
 export const replicaset = replicaController({
   name: 'replicaset-controller',
   kind: needKind(kindByStorage, 'replicasets.apps'),
+  tellsTerminating: true,
   requirements: (set) => selectorRequirements(set.spec.selector as Json),
+});
+
+/** core/v1 ReplicationController: the same by an older kind, whose selector is labels alone. */
+export const replicationcontroller = replicaController({
+  name: 'replication-controller',
+  kind: needKind(kindByStorage, 'replicationcontrollers'),
+  tellsTerminating: false,
+  requirements: (set) => selectorRequirements({ matchLabels: set.spec.selector } as Json),
 });

@@ -24,6 +24,11 @@ const PATCH_TYPES = {
   json: 'application/json-patch+json',
   apply: 'application/apply-patch+yaml',
 } as const;
+/** Who Events are from, where that isn't the identity: the scheduler's profile, and a name that upstream spells in two ways. */
+const COMPONENTS: Readonly<Record<string, string>> = {
+  'kube-scheduler': 'default-scheduler',
+  'daemon-set-controller': 'daemonset-controller',
+};
 /** Upstream's limit of an Event's note. */
 const NOTE_BYTES_MAX = 1024;
 
@@ -60,8 +65,7 @@ export function createClient(
       ...(row ? { uid: row.uid, resourceVersion: String(row.revision) } : {}),
     };
     const time = formatTime(now);
-    // The scheduler's events come from its profile.
-    const component = controller === 'kube-scheduler' ? 'default-scheduler' : controller;
+    const component = COMPONENTS[controller] ?? controller;
     const event = {
       apiVersion: 'v1',
       kind: 'Event',

@@ -93,6 +93,9 @@ export class SqlProjection implements Projection {
   owned(resource: string, ownerUid: string): Row[] {
     return this.#allRows().owned(resource, ownerUid);
   }
+  orphans(resource: string, namespace: string): Row[] {
+    return this.#allRows().orphans(resource, namespace);
+  }
   put(row: Row): void {
     const rows = this.#allRows();
     this.#before(row.key);

@@ -65,6 +65,11 @@ export class RowMemory {
     return [...(table.owners.get(owner) ?? [])].sort().flatMap((key) => parsed(table, key) ?? []);
   }
 
+  /** Rows of a namespace without an owner. */
+  orphans(resource: string, namespace: string): Row[] {
+    return this.owned(resource, nobodyOf(namespace));
+  }
+
   put(row: Held): void {
     const { key } = row;
     const resource = resourceOfKey(key);
@@ -76,10 +81,10 @@ export class RowMemory {
     else table.keys.splice(lowerBound(table.keys, key), 0, key);
     table.rows.set(key, row);
     if (row.uid !== '') this.#uids.set(row.uid, key);
-    if (row.owner === '') return;
-    const owned = table.owners.get(row.owner);
+    const owner = ownerOf(row);
+    const owned = table.owners.get(owner);
     if (owned) owned.add(key);
-    else table.owners.set(row.owner, new Set([key]));
+    else table.owners.set(owner, new Set([key]));
   }
   remove(key: Key): void {
     const table = this.#table(key);
@@ -93,13 +98,19 @@ export class RowMemory {
   #table(key: Key): Table | undefined {
     return this.#tables.get(resourceOfKey(key));
   }
-  #forget(table: Table, { key, uid, owner }: Held): void {
+  #forget(table: Table, held: Held): void {
+    const { key, uid } = held;
     if (this.#uids.get(uid) === key) this.#uids.delete(uid);
+    const owner = ownerOf(held);
     const owned = table.owners.get(owner);
     owned?.delete(key);
     if (owned?.size === 0) table.owners.delete(owner);
   }
 }
+
+/** Who has no owner is indexed as its namespace's; no uid begins so. */
+const nobodyOf = (namespace: string): string => `\0${namespace}`;
+const ownerOf = ({ owner, key }: Held): string => owner || nobodyOf(parseKey(key).namespace);
 
 const isStored = (row: Held): row is StoredRow => typeof row.data === 'string';
 

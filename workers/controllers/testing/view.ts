@@ -19,6 +19,10 @@ export interface Given extends KubeObject {
 /** Resource of a kind in its few words: enough for the kinds that controllers look at. */
 const pluralOf = (kind: string) => (kind.endsWith('s') ? kind.toLowerCase() : `${kind.toLowerCase()}s`);
 
+const APPS = new Set(['Deployment', 'ReplicaSet', 'DaemonSet', 'StatefulSet', 'ControllerRevision']);
+/** `pods`, `deployments.apps`. */
+export const resourceFor = (kind: string): string => groupResource(APPS.has(kind) ? 'apps' : '', pluralOf(kind));
+
 /** Key of an object. */
 export function keyFor(o: Given): Key {
   const group = o.apiVersion.includes('/') ? (o.apiVersion.split('/')[0] ?? '') : '';
@@ -40,13 +44,14 @@ export function viewOf(
     const project = controller.project?.[resourceOfKey(key)];
     rows.put({
       key,
-      revision: i + 1,
+      revision: Number(o.metadata.resourceVersion ?? i + 1),
       uid: o.metadata.uid ?? '',
       labels: o.metadata.labels ?? {},
       owner: o.metadata.ownerReferences?.find((r) => r.controller)?.uid ?? '',
       data: project ? project(o) : (body as unknown as JsonObject),
     });
   });
+
   let calls = 0;
   return {
     revision: objects.length,
@@ -54,6 +59,7 @@ export function viewOf(
     get: (key) => rows.get(key),
     list: (resource, namespace) => rows.list(resource, namespace),
     owned: (resource, uid) => rows.owned(resource, uid),
+    orphans: (resource, namespace) => rows.orphans(resource, namespace),
     moved: () => undefined,
     memory: new Map(),
     results: new Map(Object.entries(more.results ?? {})),
