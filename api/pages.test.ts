@@ -103,6 +103,31 @@ test('the parts of a list are longer while no other cluster is there', async () 
   assert.deepEqual([await longest(false), await longest(true)], [128 * 1024, 512 * 1024]);
 });
 
+test('others have their turn between the pages of a list in protobuf, and while a collection is deleted', async () => {
+  const b = await bench();
+  const many = 60;
+  for (let i = 0; i < many; i++) {
+    await b.ask('POST', MAPS, { metadata: { name: `c${i}` }, data: { text: 'x'.repeat(50_000) } });
+  }
+  let turns = 0;
+  const turn = async () => {
+    turns++;
+  };
+  const send = (method: string, accept: string) =>
+    b.api.handle(
+      new Request(`https://test.example${MAPS}`, { method, headers: { accept } }),
+      { ...b.cluster, turn },
+      { user: ADMIN },
+    );
+  // Until the head is there nothing of the body has been asked for: these are turns between pages of 1 MiB.
+  const list = await send('GET', PROTOBUF);
+  assert.ok(turns >= 2, `${turns} turns before the first byte`);
+  await list.arrayBuffer();
+  turns = 0;
+  assert.equal((await send('DELETE', 'application/json')).status, 200);
+  assert.ok(turns >= many / 8 - 1, `${turns} turns`);
+});
+
 test('a long list gives the thread up before each of its parts, none of which is long', async () => {
   const b = await bench();
   for (let i = 0; i < 30; i++) {

@@ -56,6 +56,8 @@ function pagesOf(call: Call, resource: Resource, cursor: Cursor, form: ListForm,
   return {
     async next() {
       if (ended) return undefined;
+      // Forms that want all pages before their first byte send nothing that would let others in.
+      if (!read) await call.cluster.turn?.();
       last = read ?? (await nextPage(call, resource, cursor, form));
       read = undefined;
       ended = isDone(cursor, last);

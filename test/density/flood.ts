@@ -13,13 +13,18 @@ export interface FloodInput {
 }
 
 const input = JSON.parse(readFileSync(process.argv[2] ?? '', 'utf8')) as FloodInput;
-const maps = `${input.base}/api/v1/namespaces/default/configmaps`;
+const mapsOf = (namespace: string) => `${input.base}/api/v1/namespaces/${namespace}/configmaps`;
 const codes: Record<string, number> = {};
 let n = 0;
 
 function once(agent: Agent | false): Promise<void> {
   const create = input.what === 'create';
-  const path = create || input.what === 'list' ? maps : `${input.base}/api/v1/namespaces/default`;
+  // Not where others list: what they get stays as long as it was.
+  const path = create
+    ? mapsOf('kube-public')
+    : input.what === 'list'
+      ? mapsOf('default')
+      : `${input.base}/api/v1/namespaces/default`;
   const body = create
     ? JSON.stringify({ metadata: { name: `flood-${n++}` }, data: { a: 'x'.repeat(1000) } })
     : undefined;
