@@ -190,10 +190,10 @@ function stepWrites(s: Sync, step: Step): Write[] {
   const reference = controllerRef(daemonsets, ds);
   const base = ds.metadata.name ?? '';
   return [
-    ...step.deletes.slice(0, BURST).map((p) => deletion(p, key)),
+    ...step.deletes.slice(0, BURST).map((p) => deletion(p.row, key)),
     ...step.nodes.slice(0, BURST).map((node) => {
       const template = templateFor(ds.spec.template, node, labels);
-      return creation(podOf(template, ds, reference, generatedName(base, view)), key);
+      return creation(podOf(template, ds, reference, generatedName(`${base}-`, view)), key);
     }),
   ];
 }

@@ -7,7 +7,6 @@ import { resourceOf } from '../../kube/reconcile/interests.ts';
 import type { Where } from '../../kube/store/interest.ts';
 import { parseKey } from '../../kube/store/key.ts';
 import type { Key } from '../../kube/store/store.ts';
-import type { Pod } from './podrow.ts';
 
 // How workload controllers own what they made: by one reference, taken and given back as upstream's ControllerRefManager does.
 
@@ -97,11 +96,11 @@ export function orphans(kind: Kind, root: Kind, where: Where = {}): Watch {
   };
 }
 
-/** A name's base is cut so that the suffix fits (apiserver pkg/storage/names). */
-const NAME_BASE_MAX = 58;
-/** A name for one of many: the base, and five characters. */
-export const generatedName = (base: string, view: View): string =>
-  `${`${base}-`.slice(0, NAME_BASE_MAX)}${view.suffix(5)}`;
+/** A generateName is cut so that the suffix fits (apiserver pkg/storage/names). */
+export const NAME_BASE_MAX = 58;
+/** A name for one of many: its generateName, and five characters. */
+export const generatedName = (generateName: string, view: View): string =>
+  `${generateName.slice(0, NAME_BASE_MAX)}${view.suffix(5)}`;
 
 /** The pod of a template (controller.GetPodFromTemplate), under a name of the caller's. */
 export function podOf(
@@ -139,12 +138,12 @@ export const creation = (o: KubeObject, owner: Key): Write => ({
   },
 });
 /** Deletes a pod, and tells of it. */
-export function deletion(p: Pod, owner: Key): Write {
-  const name = parseKey(p.row.key).name;
+export function deletion(row: Row, owner: Key): Write {
+  const name = parseKey(row.key).name;
   return {
     do: 'delete',
-    key: p.row.key,
-    uid: p.row.uid,
+    key: row.key,
+    uid: row.uid,
     note: { on: owner, reason: 'SuccessfulDelete', message: `Deleted pod: ${name}`, failed: 'FailedDelete' },
   };
 }
@@ -157,5 +156,5 @@ export function scaled(value: unknown, total: number, round: 'up' | 'down', abse
   return Number.isNaN(part) ? absent : round === 'up' ? Math.ceil(part) : Math.floor(part);
 }
 
-/** What every workload controller may do with Events. */
+/** What a controller that tells of its work may do with Events. */
 export const EVENTS = { apiGroups: ['', 'events.k8s.io'], resources: ['events'], verbs: ['create', 'patch', 'update'] };

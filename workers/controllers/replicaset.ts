@@ -77,7 +77,9 @@ export function replicaController(o: {
       if (diff < 0) writes.push(...creations(set, key, Math.min(-diff, BURST), o.kind, view));
       if (diff > 0)
         writes.push(
-          ...doomed(all, relatedPods(set, view), Math.min(diff, BURST), view.now).map((p): Write => deletion(p, key)),
+          ...doomed(all, relatedPods(set, view), Math.min(diff, BURST), view.now).map(
+            (p): Write => deletion(p.row, key),
+          ),
         );
     }
     const terminating = mine.map(pod).filter((p) => p.data.deleting && matches(p.row)).length;
@@ -129,7 +131,9 @@ function creations(set: ReplicaSet, key: Key, count: number, kind: Kind, view: V
   const template = set.spec.template as { metadata?: JsonObject; spec?: JsonObject } | undefined;
   const reference = controllerRef(kind, set);
   const { name } = parseKey(key);
-  return Array.from({ length: count }, () => creation(podOf(template, set, reference, generatedName(name, view)), key));
+  return Array.from({ length: count }, () =>
+    creation(podOf(template, set, reference, generatedName(`${name}-`, view)), key),
+  );
 }
 
 /** Which pods go first: controller.ActivePodsWithRanks. `perNode`: related pods on each node. */
