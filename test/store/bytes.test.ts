@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { VirtualClock } from '../../kube/store/suite-clock.ts';
-import { only, podKey, pods, putPod, won } from '../../kube/store/suite-kit.ts';
+import { only, podKey, pods, putPod, SCHEMA, won } from '../../kube/store/suite-kit.ts';
 import { forget, forgettable, sweep } from '../../workers/tenant/history.ts';
 import { SqliteStore } from '../../workers/tenant/sqlite.ts';
 import { createCluster } from '../../workers/tenant/state.ts';
@@ -10,9 +10,8 @@ import { nodeSql } from './node-sqlite.ts';
 const MIB = 1024 * 1024;
 const large = (name: string, units: number) => putPod(name, { mark: 'x'.repeat(units) });
 
-function open() {
+function open(sql = nodeSql()) {
   const clock = new VirtualClock();
-  const sql = nodeSql();
   createCluster(sql, { base: '', uidPrefix: '', createdMs: clock.nowMs });
   let alarmMs: number | null = null;
   const store: SqliteStore = new SqliteStore({
@@ -42,6 +41,34 @@ it('a step of replaying ends by bytes, and the next one goes on where it ended',
     seen,
     Array.from({ length: 12 }, (_, i) => i + 1),
   );
+});
+
+it('how many bodies fill a page is found by looking at a bounded number of them', async () => {
+  let looks = 0;
+  const octets = (x: string) => {
+    looks++;
+    return x.length;
+  };
+  const { store } = open(nodeSql(':memory:', { octet_length: octets }));
+  const name = (i: number) => `p${String(i).padStart(4, '0')}`;
+  for (let i = 0; i < 3_000; i += 100)
+    await won(
+      store,
+      Array.from({ length: 100 }, (_, n) => large(name(i + n), 8 * 1024)),
+    );
+  looks = 0;
+  let rows = 0;
+  let calls = 0;
+  for (let from = pods().from, next: string | undefined = from; next !== undefined; calls++) {
+    const page = await store.read({ from, to: pods().to }, { join: SCHEMA });
+    assert.ok(page.ok && page.items, 'pages are joined');
+    rows += page.count;
+    next = page.next;
+    from = `${next}\0`;
+  }
+  assert.equal(rows, 3_000);
+  assert.ok(calls < 30, `${calls} pages`);
+  assert.ok(looks <= calls * 600, `${looks} bodies were looked at for ${calls} pages`);
 });
 
 it('a queue that holds too many bytes refuses, and takes more once they are written', async () => {

@@ -1,9 +1,13 @@
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { type Cell, type Sql, sqlError, told } from '../../workers/tenant/sql.ts';
 
-/** The store's SQLite over node:sqlite, in memory or in a file. */
-export function nodeSql(path = ':memory:'): Sql & { close(): void } {
+/** The store's SQLite over node:sqlite, in memory or in a file; `functions` take the place of SQLite's own. */
+export function nodeSql(
+  path = ':memory:',
+  functions: Record<string, (x: string) => number> = {},
+): Sql & { close(): void } {
   const db = new DatabaseSync(path);
+  for (const [name, f] of Object.entries(functions)) db.function(name, { deterministic: true }, f as never);
   const statements = new Map<string, StatementSync>();
   const prepare = (query: string): StatementSync => {
     let s = statements.get(query);

@@ -52,6 +52,9 @@ export function sameJoined(
 const ROWS_MAX = 50_000;
 /** A page of at least so many rows is worth no look at how many more would fit. */
 const CERTAIN_ROWS = 256;
+/** How many rows are looked at for how many fill a page, at least and beside what surely fits: SQLite sums them all before it tells, 2 us each. */
+const LOOKED_ROWS = 512;
+const FITTING_TIMES = 4;
 
 /**
  * A page of what stands (and stood at `revision`), joined as bytes, without facts being read or bodies parsed. Null where that doesn't do: rows of
@@ -68,11 +71,12 @@ export function joinedPage(s: State, range: Range, revision: Revision, join: Pag
   }
   const most = limit > 0 ? Math.min(limit, ROWS_MAX) : ROWS_MAX;
   const certain = Math.floor(PAGE_BYTES / Math.max(1, s.longest));
+  const looked = Math.min(most, Math.max(LOOKED_ROWS, FITTING_TIMES * certain));
   // One body may be larger than a page.
   const fitting =
     certain >= Math.min(most, CERTAIN_ROWS)
       ? Math.min(most, certain)
-      : Math.max(1, Number(cell(s.sql, FITTING, from, range.to, most, PAGE_BYTES)));
+      : Math.max(1, Number(cell(s.sql, FITTING, from, range.to, looked, PAGE_BYTES)));
   const found = Number(cell(s.sql, COUNT, from, range.to, fitting + 1));
   // The first row that doesn't belong to the page, if any.
   const beyond = found > fitting ? String(cell(s.sql, NTH, from, range.to, fitting)) : undefined;
