@@ -13,7 +13,7 @@ import { Kubelet } from './kubelet/kubelet.ts';
 import { keepLease, reportNode, STATUS_MS } from './kubelet/node.ts';
 import { connectCri } from './runtime/cri.ts';
 import type { Runtime } from './runtime/runtime.ts';
-import { readSettings, type Settings } from './settings.ts';
+import { podsCgroup, readSettings, type Settings } from './settings.ts';
 import { keepControl, type Link } from './tunnel/control.ts';
 import { serveExec } from './tunnel/exec.ts';
 import { serveLog } from './tunnel/log.ts';
@@ -55,13 +55,13 @@ async function every(
 }
 
 function nodeFacts(s: Settings): NodeFacts {
-  const lines = readFileSync('/etc/resolv.conf', 'utf8')
+  const lines = readFileSync(s.resolvConf, 'utf8')
     .split('\n')
     .map((l) => l.trim().split(/\s+/));
   const all = (word: string) => lines.filter((l) => l[0] === word).flatMap((l) => l.slice(1));
   return {
     logRoot: s.logDir,
-    cgroupParent: '/kubepods',
+    cgroupParent: podsCgroup(s),
     dns: s.dns,
     hostDns: { servers: all('nameserver'), searches: all('search'), options: all('options') },
   };
@@ -87,11 +87,10 @@ function dialer(api: Api, kubelet: Kubelet, runtime: Runtime, facts: NodeFacts) 
   };
 }
 
-async function main(settingsPath: string): Promise<void> {
-  const s = readSettings(settingsPath);
-  const api = createApi({ url: s.url, tokenFile: s.tokenFile, ...(s.caFile ? { caFile: s.caFile } : {}) });
-  await mkdir(s.logDir, { recursive: true });
-  const machine = await prepare({
+/** The machine's container runtime: the one that is there, else a containerd of our own, which ends with us. */
+async function runtimeOf(s: Settings): Promise<{ socket: string; stop(): Promise<void> }> {
+  if (s.criSocket !== undefined) return { socket: s.criSocket, stop: async () => undefined };
+  const { containerd } = await prepare({
     rootDir: join(s.stateDir, 'containerd'),
     stateDir: s.runDir,
     network: { name: s.bridge, bridge: s.bridge, podCidrs: s.podCIDRs, dataDir: join(s.stateDir, 'cni') },
@@ -99,8 +98,16 @@ async function main(settingsPath: string): Promise<void> {
     mirrors: s.mirrors,
     progress: (line) => env.log('info', 'prepare', { line }),
   });
-  await importPause(machine.containerd.socket, s.runDir);
-  const { runtime, images } = connectCri(machine.containerd.socket);
+  await importPause(containerd.socket, s.runDir);
+  return containerd;
+}
+
+async function main(settingsPath: string): Promise<void> {
+  const s = readSettings(settingsPath);
+  const api = createApi({ url: s.url, tokenFile: s.tokenFile, ...(s.caFile ? { caFile: s.caFile } : {}) });
+  await mkdir(s.logDir, { recursive: true });
+  const machine = await runtimeOf(s);
+  const { runtime, images } = connectCri(machine.socket);
   const facts = nodeFacts(s);
   const kubelet = new Kubelet({
     api,
@@ -143,7 +150,7 @@ async function main(settingsPath: string): Promise<void> {
   const ended = kubelet.stop().then(() => Promise.all([control, report, lease, pods]));
   await Promise.race([ended, sleep(env, STOP_MS_MAX)]);
   runtime.close();
-  await machine.containerd.stop();
+  await machine.stop();
 }
 
 const path = process.argv[2];

@@ -15,8 +15,8 @@ if (path === undefined || path === '--help') {
 const s = readSettings(path);
 const dirs = { rootDir: join(s.stateDir, 'containerd'), stateDir: s.runDir };
 const program = findProgram('containerd');
-// Without its configuration no agent has prepared this machine: nothing of it runs.
-if (program !== null && existsSync(configPathOf(dirs))) {
+// A runtime that was there before us keeps what it runs; without its configuration no agent has prepared this machine: nothing of it runs.
+if (s.criSocket === undefined && program !== null && existsSync(configPathOf(dirs))) {
   const network = { name: s.bridge, bridge: s.bridge, podCidrs: s.podCIDRs, dataDir: join(s.stateDir, 'cni') };
   await removeContainerd(await startContainerd(program, dirs), dirs, network);
 }

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import * as v from 'valibot';
 
 /** The agent's configuration file: written by `coracle up` and by the install script, read once at start. */
@@ -22,6 +23,18 @@ export const Settings = v.object({
   addresses: v.pipe(v.array(v.string()), v.minLength(1)),
   podCIDRs: v.pipe(v.array(v.string()), v.minLength(1)),
   bridge: v.optional(v.string(), 'coracle0'),
+  /** A CRI runtime that is there already (path or unix:// URL): packages, containerd and pod network are somebody else's then. */
+  criSocket: v.optional(
+    v.pipe(
+      v.string(),
+      v.transform((s) => s.replace(/^unix:\/\//, '')),
+      v.startsWith('/', 'criSocket: a path or a unix:// URL is needed'),
+    ),
+  ),
+  /** The cgroup under which the pods' own (`kubepods`) is made: the kubelet's --cgroup-root. */
+  cgroupRoot: v.optional(v.pipe(v.string(), v.startsWith('/', 'cgroupRoot: an absolute path is needed')), '/'),
+  /** Name servers of pods with dnsPolicy Default, and what cluster DNS asks. */
+  resolvConf: v.optional(v.string(), '/etc/resolv.conf'),
   labels: v.optional(v.record(v.string(), v.string()), {}),
   dns: v.optional(v.object({ servers: v.array(v.string()), domain: v.string() }), {
     servers: [],
@@ -31,6 +44,9 @@ export const Settings = v.object({
   mirrors: v.optional(v.record(v.string(), v.array(v.string())), {}),
 });
 export type Settings = v.InferOutput<typeof Settings>;
+
+/** The cgroup of all pods, as the runtime is told it. */
+export const podsCgroup = (s: Settings): string => join(s.cgroupRoot, 'kubepods');
 
 /** Reads the file; the error names what is wrong in it. */
 export function readSettings(path: string): Settings {

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { arch, cpus, hostname, release, totalmem } from 'node:os';
+import { arch, cpus, release, totalmem } from 'node:os';
 import type { Env } from '../../kube/meta/env.ts';
 import type { JsonObject } from '../../kube/meta/json.ts';
 import { formatMicroTime, formatTime } from '../../kube/meta/time.ts';
@@ -143,7 +143,7 @@ export async function reportNode(api: Api, runtime: Runtime, s: NodeSettings, en
     conditions: await conditions(runtime, old, env.now()),
     addresses: [
       ...s.addresses.map((address) => ({ type: 'InternalIP', address })),
-      { type: 'Hostname', address: hostname() },
+      { type: 'Hostname', address: s.name },
     ],
     daemonEndpoints: { kubeletEndpoint: { Port: 10250 } },
     nodeInfo: systemInfo(`${version.runtimeName}://${version.runtimeVersion}`),
