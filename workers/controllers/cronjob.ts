@@ -6,11 +6,12 @@ import type { Controller, Note, Plan, Row, View, Write } from '../../kube/reconc
 import { keyOf, parseKey } from '../../kube/store/key.ts';
 import type { Key } from '../../kube/store/store.ts';
 import { mostRecent, nextAfter } from './crontimes.ts';
-import { finishedOf, type Job } from './jobstatus.ts';
+import { finishedOf, type Job, jobs } from './jobstatus.ts';
 import { needKind } from './kind.ts';
+import { controllerRef, EVENTS } from './owning.ts';
 import { clockOf, formatInZone, parseSchedule, type Schedule } from './schedule.ts';
 
-const jobs = needKind(kindByStorage, 'jobs.batch');
+const cronjobs = needKind(kindByStorage, 'cronjobs.batch');
 const SCHEDULED = 'batch.kubernetes.io/cronjob-scheduled-timestamp';
 const MINUTE_MS = 60_000;
 
@@ -57,9 +58,9 @@ export const cronjob: Controller = {
     },
     { apiGroups: ['batch'], resources: ['cronjobs/status', 'cronjobs/finalizers'], verbs: ['update'] },
     { apiGroups: [''], resources: ['pods'], verbs: ['list', 'watch', 'delete'] },
-    { apiGroups: ['', 'events.k8s.io'], resources: ['events'], verbs: ['create', 'patch', 'update'] },
+    EVENTS,
   ],
-  for: needKind(kindByStorage, 'cronjobs.batch'),
+  for: cronjobs,
   owns: [jobs],
   reconcile(key, object, view): Plan {
     if (object === undefined) return { writes: [] };
@@ -250,16 +251,7 @@ class Sync {
       namespace: of.namespace ?? '',
       ...(labels ? { labels } : {}),
       annotations: { ...annotations, [SCHEDULED]: formatInZone(due, spec.timeZone ?? 'UTC') },
-      ownerReferences: [
-        {
-          apiVersion: 'batch/v1',
-          kind: 'CronJob',
-          name: of.name ?? '',
-          uid: of.uid ?? '',
-          controller: true,
-          blockOwnerDeletion: true,
-        },
-      ],
+      ownerReferences: [controllerRef(cronjobs, this.#cron)],
     };
     this.writes.push({
       do: 'create',

@@ -6,6 +6,7 @@ import { objectOf } from '../../kube/reconcile/row.ts';
 import { keyOf, parseKey } from '../../kube/store/key.ts';
 import type { Key } from '../../kube/store/store.ts';
 import { needKind } from './kind.ts';
+import { EVENTS } from './owning.ts';
 import {
   addressesOf,
   besideOf,
@@ -37,7 +38,7 @@ export const endpoints: Controller = {
     { apiGroups: [''], resources: ['services', 'pods'], verbs: ['get', 'list', 'watch'] },
     { apiGroups: [''], resources: ['endpoints'], verbs: ['get', 'list', 'watch', 'create', 'update', 'delete'] },
     { apiGroups: [''], resources: ['endpoints/restricted'], verbs: ['create'] },
-    { apiGroups: ['', 'events.k8s.io'], resources: ['events'], verbs: ['create', 'patch', 'update'] },
+    EVENTS,
   ],
   for: services,
   besideOf,

@@ -1,11 +1,11 @@
 import { kindByStorage } from '../../kube/kinds/index.ts';
 import { equalJson, type JsonObject } from '../../kube/meta/json.ts';
-import type { OwnerReference } from '../../kube/meta/object.ts';
 import type { Controller, Plan, Row, View, Write } from '../../kube/reconcile/controller.ts';
 import { objectOf } from '../../kube/reconcile/row.ts';
 import { keyOf, parseKey } from '../../kube/store/key.ts';
 import type { Key } from '../../kube/store/store.ts';
 import { needKind } from './kind.ts';
+import { controllerRef, EVENTS } from './owning.ts';
 import {
   addressesOf,
   besideOf,
@@ -23,17 +23,14 @@ import {
   TRIGGER_TIME,
   targetOf,
 } from './servicepods.ts';
-import { removal, SERVICE_NAME, SLICES, sliceRoot, slices } from './serviceslices.ts';
+import { creation, MANAGED_BY, over, removal, SERVICE_NAME, SLICES, sliceRoot, slices } from './serviceslices.ts';
 import { type Endpoint, endpointKey, type Packed, pack, portsKey, type Slice } from './slicepacking.ts';
 import { capacityOf, DISABLED, hasHints, type TopologyEvent, topologyHints } from './topologyhints.ts';
 import { hinted, wantsHints, wantsTopology } from './traffichints.ts';
 
 const MANAGER = 'endpointslice-controller.k8s.io';
-const MANAGED_BY = 'endpointslice.kubernetes.io/managed-by';
 const RESERVED: ReadonlySet<string> = new Set([SERVICE_NAME, MANAGED_BY, HEADLESS]);
 const ZONE = 'topology.kubernetes.io/zone';
-/** A name's base is cut so that the suffix fits (apiserver pkg/storage/names). */
-const NAME_BASE_MAX = 58;
 /** When a Service is looked at again one of whose pods is on a node that isn't there. */
 const NODE_AGAIN_MS = 10_000;
 
@@ -50,7 +47,7 @@ export const endpointslice: Controller = {
       resources: ['endpointslices'],
       verbs: ['get', 'list', 'watch', 'create', 'update', 'delete'],
     },
-    { apiGroups: ['', 'events.k8s.io'], resources: ['events'], verbs: ['create', 'patch', 'update'] },
+    EVENTS,
   ],
   for: services,
   besideOf,
@@ -236,19 +233,11 @@ const free = (labels: Record<string, string> = {}): Record<string, string> =>
   Object.fromEntries(Object.entries(labels).filter(([k]) => !RESERVED.has(k)));
 
 function newSlice(service: Service, family: Family, ports: JsonObject[], labels: Record<string, string>): Slice {
-  const { name = '', namespace = '', uid = '' } = service.metadata;
-  const owner: OwnerReference = {
-    apiVersion: 'v1',
-    kind: 'Service',
-    name,
-    uid,
-    controller: true,
-    blockOwnerDeletion: true,
-  };
+  const { name = '', namespace = '' } = service.metadata;
   return {
     apiVersion: 'discovery.k8s.io/v1',
     kind: 'EndpointSlice',
-    metadata: { generateName: `${name}-`, namespace, labels, ownerReferences: [owner] },
+    metadata: { generateName: `${name}-`, namespace, labels, ownerReferences: [controllerRef(services, service)] },
     addressType: family,
     endpoints: [],
     ports,
@@ -291,17 +280,12 @@ function finalize(service: Service, all: Packed, since: string | undefined, view
     const slice = all.create.at(-1);
     if (slice && old.addressType === slice.addressType && ownedBy(old, service)) {
       all.create.pop();
-      const { name = '', resourceVersion = '' } = old.metadata;
-      all.update.push({ ...slice, metadata: { ...slice.metadata, name, resourceVersion } });
+      all.update.push(over(old, slice));
     } else gone.push(old);
   }
-  const base = `${service.metadata.name}-`.slice(0, NAME_BASE_MAX);
   const fresh = service.metadata.deletionTimestamp ? [] : all.create;
   return [
-    ...fresh.map((s): Write => {
-      const slice = timed(s, since);
-      return { do: 'create', object: { ...slice, metadata: { ...slice.metadata, name: `${base}${view.suffix(5)}` } } };
-    }),
+    ...fresh.map((s) => creation(timed(s, since), view)),
     ...all.update.map((s): Write => ({ do: 'update', object: timed(s, since) })),
     ...gone.map(removal),
   ];

@@ -1,27 +1,25 @@
 import { kindByStorage } from '../../kube/kinds/index.ts';
 import { parseAddress, printAddress } from '../../kube/kinds/podspec/ip.ts';
 import { equalJson, type JsonObject } from '../../kube/meta/json.ts';
-import type { KubeObject, OwnerReference } from '../../kube/meta/object.ts';
+import type { KubeObject } from '../../kube/meta/object.ts';
 import type { Controller, Note, Plan, Row, View, Write } from '../../kube/reconcile/controller.ts';
 import { objectOf } from '../../kube/reconcile/row.ts';
 import { keyOf, parseKey } from '../../kube/store/key.ts';
 import type { Key } from '../../kube/store/store.ts';
 import { needKind } from './kind.ts';
+import { controllerRef, EVENTS } from './owning.ts';
 import { type Service, services, TRIGGER_TIME } from './servicepods.ts';
-import { removal, SERVICE_NAME, SLICES, sliceRoot, slices } from './serviceslices.ts';
+import { creation, MANAGED_BY, over, removal, SERVICE_NAME, SLICES, sliceRoot, slices } from './serviceslices.ts';
 import { type Endpoint, endpointKey, portsKey, type Slice, sameBeyondKey } from './slicepacking.ts';
 import { type Address, repack, type Subset } from './subsets.ts';
 
 const endpoints = needKind(kindByStorage, 'endpoints');
 const MANAGER = 'endpointslicemirroring-controller.k8s.io';
-const MANAGED_BY = 'endpointslice.kubernetes.io/managed-by';
 const SKIP = 'endpointslice.kubernetes.io/skip-mirror';
 const LEADER = 'control-plane.alpha.kubernetes.io/leader';
 const LAST_APPLIED = 'kubectl.kubernetes.io/last-applied-configuration';
 /** Upstream's --mirroring-max-endpoints-per-subset: a slice for each subset. */
 const ADDRESSES_MAX = 1000;
-/** A name's base is cut so that the suffix fits (apiserver pkg/storage/names). */
-const NAME_BASE_MAX = 58;
 /** kube-apiserver sees to its own. */
 const KUBERNETES: Key = keyOf('', 'services', 'default', 'kubernetes');
 
@@ -36,7 +34,7 @@ export const endpointslicemirroring: Controller = {
       resources: ['endpointslices'],
       verbs: ['get', 'list', 'watch', 'create', 'update', 'delete'],
     },
-    { apiGroups: ['', 'events.k8s.io'], resources: ['events'], verbs: ['create', 'patch', 'update'] },
+    EVENTS,
   ],
   for: services,
   besideOf: (row) => row.key !== KUBERNETES && (row.data as unknown as Service).spec?.selector === undefined,
@@ -175,21 +173,13 @@ function isRight(slice: Slice, source: KubeObject, { endpoints: wanted }: Wanted
 }
 
 function newSlice(source: KubeObject, group: Wanted): Slice {
-  const { name = '', namespace = '', uid = '' } = source.metadata;
-  const owner: OwnerReference = {
-    apiVersion: 'v1',
-    kind: 'Endpoints',
-    name,
-    uid,
-    controller: true,
-    blockOwnerDeletion: true,
-  };
+  const { name = '', namespace = '' } = source.metadata;
   const metadata = {
     generateName: `${name}-`,
     namespace,
     labels: labelsOf(source),
     annotations: annotationsOf(source),
-    ownerReferences: [owner],
+    ownerReferences: [controllerRef(endpoints, source)],
   };
   return {
     apiVersion: 'discovery.k8s.io/v1',
@@ -200,10 +190,6 @@ function newSlice(source: KubeObject, group: Wanted): Slice {
     ports: group.ports,
   };
 }
-const over = (old: Slice, slice: Slice): Slice => {
-  const { name = '', resourceVersion = '' } = old.metadata;
-  return { ...slice, metadata: { ...slice.metadata, name, resourceVersion } };
-};
 
 /** What is to be deleted becomes what is to be made, of the same family; Endpoints that go get nothing new. */
 function finalize(source: KubeObject, create: Slice[], update: Slice[], gone: Slice[], view: View): Write[] {
@@ -214,14 +200,8 @@ function finalize(source: KubeObject, create: Slice[], update: Slice[], gone: Sl
     if (old) update.push(over(old, slice));
     else made.push(slice);
   }
-  const base = `${source.metadata.name}-`.slice(0, NAME_BASE_MAX);
   return [
-    ...(source.metadata.deletionTimestamp ? [] : made).map(
-      (s): Write => ({
-        do: 'create',
-        object: { ...s, metadata: { ...s.metadata, name: `${base}${view.suffix(5)}` } },
-      }),
-    ),
+    ...(source.metadata.deletionTimestamp ? [] : made).map((s) => creation(s, view)),
     ...update.map((object): Write => ({ do: 'update', object })),
     ...gone.map(removal),
   ];

@@ -2,6 +2,7 @@ import type { Kind } from '../../kube/kinds/kind.ts';
 import type { JsonObject } from '../../kube/meta/json.ts';
 import type { Controller, Effect, EffectResult, Plan } from '../../kube/reconcile/controller.ts';
 import { GARBAGE, type Garbage } from '../../kube/store/garbage.ts';
+import { EVENTS } from './owning.ts';
 
 /** Rows that the store's writers leave for the collector (kube/store/garbage.ts): no kind of the API. */
 const rows = {
@@ -43,10 +44,7 @@ export interface Collected extends JsonObject {
  */
 export const garbagecollector: Controller = {
   name: 'generic-garbage-collector',
-  rules: [
-    { apiGroups: ['*'], resources: ['*'], verbs: ['get', 'list', 'watch', 'patch', 'update', 'delete'] },
-    { apiGroups: ['', 'events.k8s.io'], resources: ['events'], verbs: ['create', 'patch', 'update'] },
-  ],
+  rules: [{ apiGroups: ['*'], resources: ['*'], verbs: ['get', 'list', 'watch', 'patch', 'update', 'delete'] }, EVENTS],
   for: rows,
   reconcile(key, _, view): Plan {
     const row = view.get(key);

@@ -1,6 +1,6 @@
 import { kindByStorage } from '../../kube/kinds/index.ts';
 import { equalJson, type Json } from '../../kube/meta/json.ts';
-import type { KubeObject, OwnerReference } from '../../kube/meta/object.ts';
+import type { KubeObject } from '../../kube/meta/object.ts';
 import { matchesLabels, selectorRequirements } from '../../kube/meta/selectors.ts';
 import { formatTime } from '../../kube/meta/time.ts';
 import type { Controller, Note, Plan, Row, View, Write } from '../../kube/reconcile/controller.ts';
@@ -9,10 +9,19 @@ import type { Key } from '../../kube/store/store.ts';
 import { decide } from './jobend.ts';
 import { manage } from './jobmanage.ts';
 import { projectJobPod, TRACKING } from './jobpods.ts';
-import { condition, finishedOf, type Job, type JobCondition, type JobStatus, withCondition } from './jobstatus.ts';
+import {
+  condition,
+  finishedOf,
+  type Job,
+  type JobCondition,
+  type JobStatus,
+  jobs,
+  withCondition,
+} from './jobstatus.ts';
 import { type Claimed, isSuspended, syncOf } from './jobsync.ts';
 import { track } from './jobtrack.ts';
 import { needKind } from './kind.ts';
+import { controllerRef, EVENTS } from './owning.ts';
 import { ACTIVE } from './pods.ts';
 
 const pods = needKind(kindByStorage, 'pods');
@@ -26,9 +35,9 @@ export const job: Controller = {
     { apiGroups: ['batch'], resources: ['jobs'], verbs: ['get', 'list', 'patch', 'update', 'watch'] },
     { apiGroups: ['batch'], resources: ['jobs/status', 'jobs/finalizers'], verbs: ['update'] },
     { apiGroups: [''], resources: ['pods'], verbs: ['create', 'delete', 'list', 'patch', 'watch'] },
-    { apiGroups: ['', 'events.k8s.io'], resources: ['events'], verbs: ['create', 'patch', 'update'] },
+    EVENTS,
   ],
-  for: needKind(kindByStorage, RESOURCE),
+  for: jobs,
   owns: [pods],
   project: { pods: projectJobPod },
   watches: [
@@ -122,21 +131,14 @@ function tidy(s: JobStatus): JobStatus {
 
 /** The Job's pods; those that it should have, and those that it shouldn't, are patched. */
 function claim(job: Job, view: View): Claimed {
-  const { name = '', namespace = '', uid = '', deletionTimestamp } = job.metadata;
+  const { namespace = '', uid = '', deletionTimestamp } = job.metadata;
   const parsed = selectorRequirements(job.spec.selector as Json);
   const requirements = parsed?.ok ? parsed.requirements : undefined;
   const matches = (row: Row) => requirements !== undefined && matchesLabels(requirements, row.labels);
   const owned = view.owned('pods', uid).filter((row) => parseKey(row.key).namespace === namespace);
   const released = deletionTimestamp ? [] : owned.filter((row) => !matches(row));
   const free = deletionTimestamp || requirements === undefined ? [] : orphans(namespace, matches, view);
-  const owner: OwnerReference = {
-    apiVersion: 'batch/v1',
-    kind: 'Job',
-    name,
-    uid,
-    controller: true,
-    blockOwnerDeletion: true,
-  };
+  const owner = controllerRef(jobs, job);
   return {
     owned: deletionTimestamp ? owned : owned.filter(matches),
     adopted: free,

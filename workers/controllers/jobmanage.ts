@@ -1,20 +1,18 @@
 import type { Json, JsonObject } from '../../kube/meta/json.ts';
 import type { KubeObject } from '../../kube/meta/object.ts';
 import type { View, Write } from '../../kube/reconcile/controller.ts';
-import { parseKey } from '../../kube/store/key.ts';
 import type { Key } from '../../kube/store/store.ts';
 import { freeIndexes, mergeIndexes, withIndexes } from './jobindexes.ts';
 import { byProgress, FAILURES, IGNORED, INDEX, isTerminating, type Mine, NO_INDEX, TRACKING } from './jobpods.ts';
-import type { Job, JobCondition } from './jobstatus.ts';
+import { type Job, type JobCondition, jobs } from './jobstatus.ts';
 import { failuresOf, isSuspended, replacesFailedOnly, type Sync } from './jobsync.ts';
+import { controllerRef, creation, deletion, generatedName, NAME_BASE_MAX, podOf } from './owning.ts';
 
 /** Pods that one plan makes or deletes. */
 const BURST = 500;
 /** Between failures of pods: doubling, to that. */
 const BACKOFF_MS = 10_000;
 const BACKOFF_MS_MAX = 600_000;
-/** A name's base is cut so that the suffix fits (apiserver pkg/storage/names). */
-const NAME_BASE_MAX = 58;
 const INDEX_ENV = 'JOB_COMPLETION_INDEX';
 
 export interface Work {
@@ -76,12 +74,9 @@ function forRemoval(s: Sync, atLeast: number): Mine[] {
 /** Deletes these; with `release` their finalizer goes first, so that they aren't counted. */
 function without(w: Work, gone: readonly Mine[], key: Key, release: boolean): Work {
   const writes = gone.flatMap(({ row, pod }): Write[] => {
-    const message = `Deleted pod: ${parseKey(row.key).name}`;
-    const note = { on: key, reason: 'SuccessfulDelete', message, failed: 'FailedDelete' };
-    const deletion: Write = { do: 'delete', key: row.key, uid: row.uid, note };
-    if (!release || !pod.tracked) return [deletion];
+    if (!release || !pod.tracked) return [deletion(row, key)];
     const metadata = { uid: row.uid, '$deleteFromPrimitiveList/finalizers': [TRACKING] };
-    return [{ do: 'patch', key: row.key, type: 'strategic', patch: { metadata } }, deletion];
+    return [{ do: 'patch', key: row.key, type: 'strategic', patch: { metadata } }, deletion(row, key)];
   });
   return {
     writes,
@@ -115,7 +110,7 @@ function more(s: Sync, w: Work, count: number, view: View, key: Key): Work {
   const made = view.failure === undefined ? which.length : 0;
   return {
     ...w,
-    writes: which.map((index) => creation(s, index, view, key)),
+    writes: which.map((index) => creation(podFor(s, index, view), key)),
     active: w.active + made,
     ...(again === undefined ? {} : { again }),
   };
@@ -150,39 +145,23 @@ function remaining(failures: number, last: number, now: number): number {
 interface Container extends JsonObject {
   env?: (JsonObject & { name: string })[];
 }
-function creation(s: Sync, index: number, view: View, key: Key): Write {
+function podFor(s: Sync, index: number, view: View): KubeObject {
   const { job } = s;
-  const template = job.spec.template as { metadata?: KubeObject['metadata']; spec?: JsonObject };
   const isIndexed = index !== NO_INDEX;
   const base = isIndexed ? indexedBase(job.metadata.name ?? '', index) : `${job.metadata.name}-`;
-  const name = `${base.slice(0, NAME_BASE_MAX)}${view.suffix(5)}`;
-  const { labels, annotations, finalizers = [] } = template.metadata ?? {};
+  const pod = podOf(job.spec.template, job, controllerRef(jobs, job), generatedName(base, view));
+  const { labels, annotations, finalizers = [], ...rest } = pod.metadata;
   const marks = isIndexed ? { [INDEX]: String(index) } : undefined;
   const counts = isIndexed ? failureMarks(s, index) : {};
   const metadata: KubeObject['metadata'] = {
-    name,
+    ...rest,
     generateName: base,
-    namespace: job.metadata.namespace ?? '',
     ...(labels || marks ? { labels: { ...labels, ...marks } } : {}),
     ...(annotations || marks ? { annotations: { ...annotations, ...marks, ...counts } } : {}),
     finalizers: finalizers.includes(TRACKING) ? finalizers : [...finalizers, TRACKING],
-    ownerReferences: [ownerOf(job)],
   };
-  const spec = isIndexed ? indexedSpec(template.spec ?? {}, job, index) : (template.spec ?? {});
-  return {
-    do: 'create',
-    object: { apiVersion: 'v1', kind: 'Pod', metadata, spec },
-    note: { on: key, reason: 'SuccessfulCreate', message: `Created pod: ${name}`, failed: 'FailedCreate' },
-  };
+  return { ...pod, metadata, ...(isIndexed ? { spec: indexedSpec(pod.spec as JsonObject, job, index) } : {}) };
 }
-const ownerOf = (job: Job) => ({
-  apiVersion: 'batch/v1',
-  kind: 'Job',
-  name: job.metadata.name ?? '',
-  uid: job.metadata.uid ?? '',
-  controller: true,
-  blockOwnerDeletion: true,
-});
 function indexedBase(name: string, index: number): string {
   const end = `-${index}-`;
   return name.length + end.length > NAME_BASE_MAX ? name.slice(0, NAME_BASE_MAX - end.length) + end : name + end;

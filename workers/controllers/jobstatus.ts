@@ -1,7 +1,11 @@
+import { kindByStorage } from '../../kube/kinds/index.ts';
 import type { JsonObject } from '../../kube/meta/json.ts';
 import type { KubeObject } from '../../kube/meta/object.ts';
 import { formatTime } from '../../kube/meta/time.ts';
 import type { FailurePolicy, SuccessPolicy } from './jobpolicy.ts';
+import { needKind } from './kind.ts';
+
+export const jobs = needKind(kindByStorage, 'jobs.batch');
 
 export interface JobCondition extends JsonObject {
   type: string;

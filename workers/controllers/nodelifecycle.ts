@@ -7,6 +7,7 @@ import type { Controller, Note, Plan, View, Write } from '../../kube/reconcile/c
 import type { Where } from '../../kube/store/interest.ts';
 import { parseKey } from '../../kube/store/key.ts';
 import { needKind } from './kind.ts';
+import { EVENTS } from './owning.ts';
 import { type PodRow, projectPod } from './podrow.ts';
 import { BOUND } from './pods.ts';
 
@@ -60,7 +61,7 @@ export const nodelifecycle: Controller = {
     { apiGroups: [''], resources: ['pods'], verbs: ['get', 'list', 'delete'] },
     { apiGroups: [''], resources: ['pods/status'], verbs: ['patch', 'update'] },
     { apiGroups: ['coordination.k8s.io'], resources: ['leases'], verbs: ['get', 'list', 'watch'] },
-    { apiGroups: ['', 'events.k8s.io'], resources: ['events'], verbs: ['create', 'patch', 'update'] },
+    EVENTS,
   ],
   for: nodes,
   roots: NODE_MOVES,

@@ -7,6 +7,7 @@ import type { Controller, Effect, Note, Plan, Row, View, Write } from '../../kub
 import { keyOf, parseKey } from '../../kube/store/key.ts';
 import { needKind } from './kind.ts';
 import { NODE_MOVES } from './nodelifecycle.ts';
+import { EVENTS } from './owning.ts';
 import { BOUND } from './pods.ts';
 
 const NO_EXECUTE = 'NoExecute';
@@ -56,7 +57,7 @@ export const tainteviction: Controller = {
     { apiGroups: [''], resources: ['pods'], verbs: ['get', 'list', 'watch', 'delete'] },
     { apiGroups: [''], resources: ['nodes'], verbs: ['get', 'list', 'watch'] },
     { apiGroups: [''], resources: ['pods/status'], verbs: ['patch'] },
-    { apiGroups: ['', 'events.k8s.io'], resources: ['events'], verbs: ['create', 'patch', 'update'] },
+    EVENTS,
   ],
   for: needKind(kindByStorage, 'nodes'),
   roots: NODE_MOVES,

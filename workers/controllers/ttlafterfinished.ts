@@ -3,14 +3,12 @@ import { timeToMillis } from '../../kube/meta/time.ts';
 import type { Controller, Plan } from '../../kube/reconcile/controller.ts';
 import { finishedOf, type Job } from './jobstatus.ts';
 import { needKind } from './kind.ts';
+import { EVENTS } from './owning.ts';
 
 /** Deletes Jobs some time after they ended: kubernetes pkg/controller/ttlafterfinished. */
 export const ttlafterfinished: Controller = {
   name: 'ttl-after-finished-controller',
-  rules: [
-    { apiGroups: ['batch'], resources: ['jobs'], verbs: ['delete', 'get', 'list', 'watch'] },
-    { apiGroups: ['', 'events.k8s.io'], resources: ['events'], verbs: ['create', 'patch', 'update'] },
-  ],
+  rules: [{ apiGroups: ['batch'], resources: ['jobs'], verbs: ['delete', 'get', 'list', 'watch'] }, EVENTS],
   for: needKind(kindByStorage, 'jobs.batch'),
   reconcile(key, object, view): Plan {
     const job = object as Job | undefined;
