@@ -1,7 +1,7 @@
 import { kindByStorage } from '../../kube/kinds/index.ts';
 import { equalJson, type Json } from '../../kube/meta/json.ts';
 import type { KubeObject } from '../../kube/meta/object.ts';
-import { matchesLabels, selectorRequirements } from '../../kube/meta/selectors.ts';
+import { matchesLabels } from '../../kube/meta/selectors.ts';
 import { formatTime } from '../../kube/meta/time.ts';
 import type { Controller, Note, Plan, Row, View, Write } from '../../kube/reconcile/controller.ts';
 import { keyOf, parseKey } from '../../kube/store/key.ts';
@@ -21,11 +21,10 @@ import {
 import { type Claimed, isSuspended, syncOf } from './jobsync.ts';
 import { track } from './jobtrack.ts';
 import { needKind } from './kind.ts';
-import { controllerRef, EVENTS } from './owning.ts';
+import { controllerRef, EVENTS, orphans, requirementsOf } from './owning.ts';
 import { ACTIVE } from './pods.ts';
 
 const pods = needKind(kindByStorage, 'pods');
-const RESOURCE = 'jobs.batch';
 const MANAGER = 'kubernetes.io/job-controller';
 
 /** Runs pods to their end: kubernetes pkg/controller/job. What upstream does in one sync may take two here, each by what the store says. */
@@ -43,7 +42,7 @@ export const job: Controller = {
   watches: [
     // Pods that wait to be counted by a Job that has gone.
     { kind: pods, where: { owned: true }, map: (row, view) => (isLeft(row, view) ? [row.key] : []) },
-    { kind: pods, beside: true, where: { owned: false, fields: ACTIVE }, map: adopters },
+    orphans(pods, jobs, { fields: ACTIVE }),
   ],
   reconcile(key, object, view): Plan {
     if (key.startsWith('pods/')) {
@@ -132,12 +131,13 @@ function tidy(s: JobStatus): JobStatus {
 /** The Job's pods; those that it should have, and those that it shouldn't, are patched. */
 function claim(job: Job, view: View): Claimed {
   const { namespace = '', uid = '', deletionTimestamp } = job.metadata;
-  const parsed = selectorRequirements(job.spec.selector as Json);
-  const requirements = parsed?.ok ? parsed.requirements : undefined;
+  const requirements = requirementsOf(job);
   const matches = (row: Row) => requirements !== undefined && matchesLabels(requirements, row.labels);
   const owned = view.owned('pods', uid).filter((row) => parseKey(row.key).namespace === namespace);
   const released = deletionTimestamp ? [] : owned.filter((row) => !matches(row));
-  const free = deletionTimestamp || requirements === undefined ? [] : orphans(namespace, matches, view);
+  const free = deletionTimestamp
+    ? []
+    : view.orphans('pods', namespace).filter((row) => matches(row) && jobPod(row)?.deleting === false);
   const owner = controllerRef(jobs, job);
   return {
     owned: deletionTimestamp ? owned : owned.filter(matches),
@@ -150,12 +150,6 @@ function claim(job: Job, view: View): Claimed {
       ),
     ],
   };
-}
-function orphans(namespace: string, matches: (row: Row) => boolean, view: View): Row[] {
-  const found: Row[] = [];
-  for (const row of view.list('pods', namespace))
-    if (row.owner === '' && matches(row) && jobPod(row)?.deleting === false) found.push(row);
-  return found;
 }
 const UNTRACK = '$deleteFromPrimitiveList/finalizers';
 const patch = (row: Row, metadata: KubeObject['metadata'] | Record<string, Json>): Write => ({
@@ -181,16 +175,4 @@ function isLeft(row: Row, view: View): boolean {
 function leftBehind(key: Key, view: View): Write[] {
   const { namespace, name } = parseKey(key);
   return [...view.list('pods', namespace)].flatMap((row) => (jobPod(row)?.of === name ? untrack(row) : []));
-}
-
-/** The Jobs of its namespace that select a pod without an owner. */
-function adopters(row: Row, view: View): Key[] {
-  if (row.owner !== '') return [];
-  const found: Key[] = [];
-  for (const s of view.list(RESOURCE, parseKey(row.key).namespace)) {
-    const { spec } = s.data as unknown as Job;
-    const r = selectorRequirements(spec?.selector as Json);
-    if (r?.ok && matchesLabels(r.requirements, row.labels)) found.push(s.key);
-  }
-  return found;
 }

@@ -37,8 +37,8 @@ export function release(row: Row, uid: string): Write {
 }
 
 /** What a selector asks for; undefined where it selects nothing or can't be read. */
-export function requirementsOf(o: { spec?: { selector?: JsonObject } }): LabelRequirement[] | undefined {
-  const parsed = selectorRequirements(o.spec?.selector);
+export function requirementsOf(o: KubeObject): LabelRequirement[] | undefined {
+  const parsed = selectorRequirements((o.spec as { selector?: JsonObject } | undefined)?.selector);
   return parsed?.ok ? parsed.requirements : undefined;
 }
 
@@ -78,7 +78,12 @@ const isDeleting = (row: Row) =>
   row.data.deleting === true || (row.data.metadata as JsonObject | undefined)?.deletionTimestamp !== undefined;
 
 /** Watches objects without an owner beside the roots: each may be any root's of its namespace whose selector takes it. */
-export function orphans(kind: Kind, root: Kind, where: Where = {}): Watch {
+export function orphans(
+  kind: Kind,
+  root: Kind,
+  where: Where = {},
+  requirements: (root: KubeObject) => readonly LabelRequirement[] | undefined = requirementsOf,
+): Watch {
   const roots = resourceOf(root);
   return {
     kind,
@@ -88,8 +93,8 @@ export function orphans(kind: Kind, root: Kind, where: Where = {}): Watch {
       if (row.owner !== '') return [];
       const found: Key[] = [];
       for (const s of view.list(roots, parseKey(row.key).namespace)) {
-        const requirements = requirementsOf(s.data as { spec?: { selector?: JsonObject } });
-        if (requirements && matchesLabels(requirements, row.labels)) found.push(s.key);
+        const asked = requirements(s.data as unknown as KubeObject);
+        if (asked && matchesLabels(asked, row.labels)) found.push(s.key);
       }
       return found;
     },

@@ -2,13 +2,24 @@ import { kindByStorage } from '../../kube/kinds/index.ts';
 import type { Kind } from '../../kube/kinds/kind.ts';
 import { equalJson, type Json, type JsonObject } from '../../kube/meta/json.ts';
 import type { KubeObject } from '../../kube/meta/object.ts';
-import { matchesLabels, selectorRequirements } from '../../kube/meta/selectors.ts';
+import { type LabelRequirement, matchesLabels, selectorRequirements } from '../../kube/meta/selectors.ts';
 import { formatTime, timeToMillis } from '../../kube/meta/time.ts';
 import type { Controller, Plan, Row, View, Write } from '../../kube/reconcile/controller.ts';
 import { keyOf, parseKey } from '../../kube/store/key.ts';
 import type { Key } from '../../kube/store/store.ts';
 import { needKind } from './kind.ts';
-import { adopt, controllerRef, creation, deletion, EVENTS, generatedName, podOf, release } from './owning.ts';
+import {
+  adopt,
+  controllerRef,
+  creation,
+  deletion,
+  EVENTS,
+  generatedName,
+  orphans,
+  podOf,
+  release,
+  requirementsOf,
+} from './owning.ts';
 import { active, available, nextAvailability, type Pod, type PodRow, pod, projectPod } from './podrow.ts';
 import { ACTIVE } from './pods.ts';
 
@@ -23,7 +34,7 @@ export function replicaController(o: {
   name: string;
   kind: Kind;
   tellsTerminating: boolean;
-  requirements(set: ReplicaSet): ReturnType<typeof selectorRequirements>;
+  requirements(set: KubeObject): readonly LabelRequirement[] | undefined;
 }): Controller {
   const pods = needKind(kindByStorage, 'pods');
   const served = o.kind.served[0];
@@ -39,10 +50,10 @@ export function replicaController(o: {
     const loose = view.orphans('pods', namespace);
     const related = new Set<Row>();
     for (const row of sets) {
-      const r = o.requirements(row.data as unknown as ReplicaSet);
-      if (!r?.ok) continue;
+      const requirements = o.requirements(row.data as unknown as KubeObject);
+      if (requirements === undefined) continue;
       for (const p of [...view.owned('pods', row.uid), ...loose])
-        if (active(pod(p)) && matchesLabels(r.requirements, p.labels)) related.add(p);
+        if (active(pod(p)) && matchesLabels(requirements, p.labels)) related.add(p);
     }
     for (const { data } of related) {
       const { node } = data as PodRow;
@@ -55,12 +66,12 @@ export function replicaController(o: {
     if (object === undefined) return { writes: [] };
     const set = object as ReplicaSet;
     const requirements = o.requirements(set);
-    if (!requirements?.ok) return { writes: [] };
+    if (requirements === undefined) return { writes: [] };
     const { namespace } = parseKey(key);
     const uid = set.metadata.uid ?? '';
-    const matches = (row: Row) => matchesLabels(requirements.requirements, row.labels);
+    const matches = (row: Row) => matchesLabels(requirements, row.labels);
     const mine = view.owned('pods', uid).filter((row) => parseKey(row.key).namespace === namespace);
-    const orphans = set.metadata.deletionTimestamp
+    const adopted = set.metadata.deletionTimestamp
       ? []
       : view.orphans('pods', namespace).filter(matches).map(pod).filter(active);
     const active_ = mine.map(pod).filter(active);
@@ -69,9 +80,9 @@ export function replicaController(o: {
     const released = set.metadata.deletionTimestamp ? [] : active_.filter((p) => !matches(p.row));
     const writes: Write[] = [
       ...released.map((p) => release(p.row, uid)),
-      ...orphans.map((p) => adopt(p.row, controllerRef(o.kind, set))),
+      ...adopted.map((p) => adopt(p.row, controllerRef(o.kind, set))),
     ];
-    const all = [...claimed, ...orphans];
+    const all = [...claimed, ...adopted];
     const diff = all.length - (set.spec.replicas ?? 1);
     if (set.metadata.deletionTimestamp === undefined) {
       if (diff < 0) writes.push(...creations(set, key, Math.min(-diff, BURST), o.kind, view));
@@ -107,22 +118,7 @@ export function replicaController(o: {
     owns: [pods],
     project: { pods: projectPod },
     // An orphan may belong to any set of its namespace whose selector takes it; one that has ended is nobody's any more.
-    watches: [
-      {
-        kind: pods,
-        beside: true,
-        where: { owned: false, fields: ACTIVE },
-        map(row, view) {
-          if (row.owner !== '') return [];
-          const found: Key[] = [];
-          for (const s of view.list(resource, parseKey(row.key).namespace)) {
-            const r = o.requirements(s.data as unknown as ReplicaSet);
-            if (r?.ok && matchesLabels(r.requirements, row.labels)) found.push(s.key);
-          }
-          return found;
-        },
-      },
-    ],
+    watches: [orphans(pods, o.kind, { fields: ACTIVE }, o.requirements)],
     reconcile,
   };
 }
@@ -214,7 +210,7 @@ export const replicaset = replicaController({
   name: 'replicaset-controller',
   kind: needKind(kindByStorage, 'replicasets.apps'),
   tellsTerminating: true,
-  requirements: (set) => selectorRequirements(set.spec.selector as Json),
+  requirements: requirementsOf,
 });
 
 /** core/v1 ReplicationController: the same by an older kind, whose selector is labels alone. */
@@ -222,5 +218,8 @@ export const replicationcontroller = replicaController({
   name: 'replication-controller',
   kind: needKind(kindByStorage, 'replicationcontrollers'),
   tellsTerminating: false,
-  requirements: (set) => selectorRequirements({ matchLabels: set.spec.selector } as Json),
+  requirements(set) {
+    const parsed = selectorRequirements({ matchLabels: (set as ReplicaSet).spec.selector } as Json);
+    return parsed?.ok ? parsed.requirements : undefined;
+  },
 });
