@@ -8,7 +8,7 @@ import { keyOf, parseKey } from '../../kube/store/key.ts';
 import type { Key } from '../../kube/store/store.ts';
 import { decide } from './jobend.ts';
 import { manage } from './jobmanage.ts';
-import { projectJobPod, TRACKING } from './jobpods.ts';
+import { mineOf, projectJobPod, TRACKING } from './jobpods.ts';
 import {
   condition,
   finishedOf,
@@ -137,7 +137,7 @@ function claim(job: Job, view: View): Claimed {
   const released = deletionTimestamp ? [] : owned.filter((row) => !matches(row));
   const free = deletionTimestamp
     ? []
-    : view.orphans('pods', namespace).filter((row) => matches(row) && jobPod(row)?.deleting === false);
+    : view.orphans('pods', namespace).filter((row) => matches(row) && mineOf(row)?.pod.deleting === false);
   const owner = controllerRef(jobs, job);
   return {
     owned: deletionTimestamp ? owned : owned.filter(matches),
@@ -161,18 +161,17 @@ const patch = (row: Row, metadata: KubeObject['metadata'] | Record<string, Json>
 
 /** Takes the finalizer off, so that the pod may go. */
 function untrack(row: Row): Write[] {
-  return jobPod(row)?.tracked ? [patch(row, { uid: row.uid, [UNTRACK]: [TRACKING] })] : [];
+  return mineOf(row)?.pod.tracked ? [patch(row, { uid: row.uid, [UNTRACK]: [TRACKING] })] : [];
 }
-const jobPod = (row: Row) => row.data.job as { of: string; tracked: boolean; deleting: boolean } | undefined;
-const jobKey = (row: Row): Key => keyOf('batch', 'jobs', parseKey(row.key).namespace, jobPod(row)?.of ?? '');
+const jobKey = (row: Row): Key => keyOf('batch', 'jobs', parseKey(row.key).namespace, mineOf(row)?.pod.job ?? '');
 
 /** It waits to be counted, but nobody will: its Job isn't there. */
 function isLeft(row: Row, view: View): boolean {
-  const pod = jobPod(row);
-  return pod?.tracked === true && pod.of !== '' && view.get(jobKey(row))?.uid !== row.owner;
+  const pod = mineOf(row)?.pod;
+  return pod?.tracked === true && pod.job !== '' && view.get(jobKey(row))?.uid !== row.owner;
 }
 /** Pods of a Job that has gone. */
 function leftBehind(key: Key, view: View): Write[] {
   const { namespace, name } = parseKey(key);
-  return [...view.list('pods', namespace)].flatMap((row) => (jobPod(row)?.of === name ? untrack(row) : []));
+  return [...view.list('pods', namespace)].flatMap((row) => (mineOf(row)?.pod.job === name ? untrack(row) : []));
 }

@@ -1,7 +1,7 @@
-import type { JsonObject } from '../../kube/meta/json.ts';
 import type { KubeObject } from '../../kube/meta/object.ts';
 import { timeToMillis } from '../../kube/meta/time.ts';
 import type { Row } from '../../kube/reconcile/controller.ts';
+import { type PodRow, projectPod } from './podrow.ts';
 
 // What a Job knows of its pods.
 
@@ -13,24 +13,16 @@ export const IGNORED = 'batch.kubernetes.io/job-index-ignored-failure-count';
 export const NO_INDEX = -1;
 const INT32_MAX = 2 ** 31 - 1;
 
-export interface JobPod extends JsonObject {
-  /** Of the Job that owns it; '' without an owner. */
-  of: string;
+export interface JobPod extends PodRow {
+  /** Name of the Job that owns it; '' without an owner. */
+  job: string;
   /** It has the Job's finalizer: it isn't counted yet. */
   tracked: boolean;
   index: number;
   /** Failures of its index before it, and those that didn't count. */
   failures: number;
   ignored: number;
-  phase: string;
-  deleting: boolean;
-  node: string;
-  created: string;
-  ready: boolean;
-  readySince: string;
-  /** Most restarts of a container, of one that runs before and on, and of all together. */
-  restarts: number;
-  sidecarRestarts: number;
+  /** Restarts of all containers together. */
   allRestarts: number;
   /** When it ended, in milliseconds since the epoch; of one that has. */
   finished: number;
@@ -51,38 +43,28 @@ interface PodStatus {
 }
 
 /** Of pods that a Job owns, or nobody: everything else has no row data for Jobs. */
-export function projectJobPod(o: KubeObject): JsonObject {
+export function projectJobPod(o: KubeObject): JobPod | Record<string, never> {
   const owner = o.metadata.ownerReferences?.find((r) => r.controller === true);
   if (owner && (owner.kind !== 'Job' || owner.apiVersion !== 'batch/v1')) return {};
   const status = (o.status ?? {}) as PodStatus;
-  const spec = (o.spec ?? {}) as { nodeName?: string; initContainers?: { name: string; restartPolicy?: string }[] };
+  const spec = (o.spec ?? {}) as { initContainers?: { name: string; restartPolicy?: string }[] };
   const sidecars = (spec.initContainers ?? []).filter((c) => c.restartPolicy === 'Always').map((c) => c.name);
   const { containerStatuses = [], initContainerStatuses = [] } = status;
   const all = [...containerStatuses, ...initContainerStatuses];
-  const ready = status.conditions?.find((c) => c.type === 'Ready');
-  const deleting = o.metadata.deletionTimestamp !== undefined;
-  const over = deleting || status.phase === 'Failed' || status.phase === 'Succeeded';
-  const most = (of: Status[]) => Math.max(0, ...of.map((c) => c.restartCount ?? 0));
-  const job: JobPod = {
-    of: owner?.name ?? '',
+  const row = projectPod(o);
+  const over = row.deleting || row.phase === 'Failed' || row.phase === 'Succeeded';
+  return {
+    ...row,
+    job: owner?.name ?? '',
     tracked: o.metadata.finalizers?.includes(TRACKING) === true,
     index: indexOf(o.metadata.annotations),
     failures: count(o.metadata.annotations?.[FAILURES]),
     ignored: count(o.metadata.annotations?.[IGNORED]),
-    phase: status.phase ?? 'Pending',
-    deleting,
-    node: spec.nodeName ?? '',
-    created: o.metadata.creationTimestamp ?? '',
-    ready: ready?.status === 'True',
-    readySince: ready?.lastTransitionTime ?? '',
-    restarts: most(containerStatuses),
-    sidecarRestarts: most(initContainerStatuses.filter((c) => sidecars.includes(c.name))),
     allRestarts: all.reduce((n, c) => n + (c.restartCount ?? 0), 0),
     finished: over ? finishedAt(o, status, sidecars) : 0,
     codes: over ? all.flatMap(exitCode) : [],
     conditions: over ? (status.conditions ?? []).map((c) => ({ type: c.type, status: c.status })) : [],
   };
-  return { job };
 }
 const exitCode = (c: Status) => {
   const code = c.state?.terminated?.exitCode ?? 0;
@@ -124,10 +106,8 @@ export interface Mine {
   row: Row;
   pod: JobPod;
 }
-export const mineOf = (row: Row): Mine | undefined => {
-  const pod = row.data.job as JobPod | undefined;
-  return pod && { row, pod };
-};
+export const mineOf = (row: Row): Mine | undefined =>
+  row.data.job === undefined ? undefined : { row, pod: row.data as JobPod };
 export const isActive = ({ pod }: Mine): boolean =>
   pod.phase !== 'Succeeded' && pod.phase !== 'Failed' && !pod.deleting;
 export const isTerminating = ({ pod }: Mine): boolean =>

@@ -5,13 +5,16 @@ import type { Row } from '../../kube/reconcile/controller.ts';
 
 // What workload controllers know of a pod; everything else stays in the store.
 
-export interface PodRow extends JsonObject {
+/** How far a pod is. */
+export interface PodState extends JsonObject {
   phase: string;
   node: string;
   deleting: boolean;
-  created: string;
   ready: boolean;
   readySince: string;
+}
+export interface PodRow extends PodState {
+  created: string;
   restarts: number;
   /** Restarts of init containers that run on. */
   sidecarRestarts: number;
@@ -33,27 +36,35 @@ interface Term {
   matchFields?: { key: string; operator: string; values?: string[] }[];
 }
 
-/** The projection of pods that workload controllers share. */
-export function projectPod(o: KubeObject): PodRow {
+export function podState(o: KubeObject): PodState {
   const status = (o.status ?? {}) as {
     phase?: string;
     conditions?: { type: string; status: string; lastTransitionTime?: string }[];
+  };
+  const ready = status.conditions?.find((c) => c.type === 'Ready');
+  return {
+    phase: status.phase ?? 'Pending',
+    node: (o.spec as PodSpec | undefined)?.nodeName ?? '',
+    deleting: o.metadata.deletionTimestamp !== undefined,
+    ready: ready?.status === 'True',
+    readySince: ready?.lastTransitionTime ?? '',
+  };
+}
+
+/** The projection of pods that workload controllers share. */
+export function projectPod(o: KubeObject): PodRow {
+  const status = (o.status ?? {}) as {
     containerStatuses?: { restartCount?: number }[];
     initContainerStatuses?: { name: string; restartCount?: number }[];
   };
   const spec = (o.spec ?? {}) as PodSpec;
   const sidecars = (spec.initContainers ?? []).filter((c) => c.restartPolicy === 'Always').map((c) => c.name);
   const most = (statuses: { restartCount?: number }[] = []) => Math.max(0, ...statuses.map((c) => c.restartCount ?? 0));
-  const ready = status.conditions?.find((c) => c.type === 'Ready');
   const target = spec.nodeName ? undefined : targetOf(spec);
   const claims = claimsOf(spec);
   return {
-    phase: status.phase ?? 'Pending',
-    node: spec.nodeName ?? '',
-    deleting: o.metadata.deletionTimestamp !== undefined,
+    ...podState(o),
     created: o.metadata.creationTimestamp ?? '',
-    ready: ready?.status === 'True',
-    readySince: ready?.lastTransitionTime ?? '',
     restarts: most(status.containerStatuses),
     sidecarRestarts: most(status.initContainerStatuses?.filter((c) => sidecars.includes(c.name))),
     cost: Number(o.metadata.annotations?.['controller.kubernetes.io/pod-deletion-cost'] ?? 0) || 0,

@@ -6,6 +6,7 @@ import type { Row, View, Watch } from '../../kube/reconcile/controller.ts';
 import { parseKey } from '../../kube/store/key.ts';
 import type { Key } from '../../kube/store/store.ts';
 import { needKind } from './kind.ts';
+import { type PodState, podState } from './podrow.ts';
 import { ACTIVE } from './pods.ts';
 
 // Services and the pods behind them, for EndpointSlices and Endpoints.
@@ -19,13 +20,8 @@ interface NamedPort extends JsonObject {
   port: number;
   protocol: string;
 }
-/** What endpoints need of a pod. Members that other controllers keep too (PodRow) mean the same. */
-export interface EndpointPod extends JsonObject {
-  phase: string;
-  node: string;
-  deleting: boolean;
-  ready: boolean;
-  readySince: string;
+/** What endpoints need of a pod. */
+export interface EndpointPod extends PodState {
   /** Of both families, in the order of status.podIPs. */
   ips: string[];
   hostname: string;
@@ -34,19 +30,10 @@ export interface EndpointPod extends JsonObject {
   ports: NamedPort[];
 }
 export function projectEndpointPod(o: KubeObject): EndpointPod {
-  const spec = (o.spec ?? {}) as { nodeName?: string; hostname?: string; subdomain?: string };
-  const status = (o.status ?? {}) as {
-    phase?: string;
-    podIPs?: { ip: string }[];
-    conditions?: { type: string; status: string; lastTransitionTime?: string }[];
-  };
-  const ready = status.conditions?.find((c) => c.type === 'Ready');
+  const spec = (o.spec ?? {}) as { hostname?: string; subdomain?: string };
+  const status = (o.status ?? {}) as { podIPs?: { ip: string }[] };
   return {
-    phase: status.phase ?? 'Pending',
-    node: spec.nodeName ?? '',
-    deleting: o.metadata.deletionTimestamp !== undefined,
-    ready: ready?.status === 'True',
-    readySince: ready?.lastTransitionTime ?? '',
+    ...podState(o),
     ips: (status.podIPs ?? []).map(({ ip }) => ip),
     hostname: spec.hostname ?? '',
     subdomain: spec.subdomain ?? '',
