@@ -43,27 +43,24 @@ export function eventEncoder(call: Call, resource: Resource): EventEncoder {
   return out.type === PROTOBUF_TYPE ? protoEvents(call, resource, transform) : jsonEvents(resource, transform);
 }
 
-/** Frames kept for the other watches that get the same batch. */
-const SHARED_BYTES = 8 * 1024 * 1024;
-const shared = new Map<string, Uint8Array>();
-let sharedBytes = 0;
+/** By batch its frames, by form: watches that get the same batch share the object (workers/tenant/sharedframes.ts). */
+const shared = new WeakMap<Batch, Map<string, Uint8Array>>();
 
 /** A batch's frame; made once in an isolate for all watches of one form. Tables tell ages and name their columns once: each is its own. */
 export function batchFrame(call: Call, resource: Resource, encode: EventEncoder, batch: Batch): Uint8Array {
   if (batch.joined) return batch.joined;
   const { as } = call.out;
   if (batch.id === undefined || as?.kind === 'Table') return encode.events(batch.events);
-  const key = `${batch.id} ${resource.apiVersion} ${encode.type} ${as ? `${as.kind} ${as.version}` : ''}`;
-  const known = shared.get(key);
+  let frames = shared.get(batch);
+  if (frames === undefined) {
+    frames = new Map();
+    shared.set(batch, frames);
+  }
+  const key = `${resource.apiVersion} ${encode.type} ${as ? `${as.kind} ${as.version}` : ''}`;
+  const known = frames.get(key);
   if (known) return known;
   const frame = encode.events(batch.events);
-  shared.set(key, frame);
-  sharedBytes += frame.length;
-  for (const [oldest, bytes] of shared) {
-    if (sharedBytes <= SHARED_BYTES) break;
-    shared.delete(oldest);
-    sharedBytes -= bytes.length;
-  }
+  frames.set(key, frame);
   return frame;
 }
 
