@@ -3,7 +3,7 @@ import type { JsonObject } from '../../kube/meta/json.ts';
 import { groupResource, type KubeObject, type ObjectMeta } from '../../kube/meta/object.ts';
 import { conflict, failure, notFound, type StatusError } from '../../kube/meta/status.ts';
 import { formatTime, timeToMillis } from '../../kube/meta/time.ts';
-import { buried, garbage } from '../../kube/store/garbage.ts';
+import { buried, FOREGROUND, garbage, ORPHAN } from '../../kube/store/garbage.ts';
 import { keyOf, rangeOf } from '../../kube/store/key.ts';
 import { placement } from '../../kube/store/placement.ts';
 import type { Entry, Op } from '../../kube/store/store.ts';
@@ -19,8 +19,6 @@ import { contextOf, isDryRun } from '../write.ts';
 
 // apiserver pkg/registry/generic/registry/store.go Delete and pkg/registry/rest/delete.go BeforeDelete.
 
-const ORPHAN = 'orphan';
-const FOREGROUND = 'foregroundDeletion';
 /** How often a deletion is decided anew after a lost race. */
 const RACES_MAX = 64;
 

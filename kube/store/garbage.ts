@@ -3,6 +3,9 @@ import type { Condition, Entry, Key, PutOp } from './store.ts';
 
 // What the garbage collector has to see to is a row of its own, written with the change that caused it: nothing else wakes it, and nothing gets lost.
 
+/** Finalizers of what waits until its dependents are nobody's, or have gone. */
+export const ORPHAN = 'orphan';
+export const FOREGROUND = 'foregroundDeletion';
 /** The resource of these rows; no kind of the API has it. */
 export const GARBAGE = 'garbage';
 const VERSION = 'v1';

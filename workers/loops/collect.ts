@@ -1,8 +1,10 @@
 import { parseJson } from '../../kube/codec/json.ts';
 import { kindByGVK } from '../../kube/kinds/index.ts';
+import { atOnce } from '../../kube/meta/atonce.ts';
 import type { Env } from '../../kube/meta/env.ts';
 import { equalJson, type Json, type JsonObject } from '../../kube/meta/json.ts';
 import { type KubeObject, type OwnerReference, parseApiVersion } from '../../kube/meta/object.ts';
+import { FOREGROUND, ORPHAN } from '../../kube/store/garbage.ts';
 import { parseKey } from '../../kube/store/key.ts';
 import type { Entry, Key, Revision } from '../../kube/store/store.ts';
 import type { Collected } from '../controllers/garbagecollector.ts';
@@ -10,8 +12,6 @@ import { type EffectFunction, json } from './client.ts';
 
 // The world of the garbage collector: what upstream's garbagecollector.go does with objects, its graph being the store's index of owners.
 
-const FOREGROUND = 'foregroundDeletion';
-const ORPHAN = 'orphan';
 /** Dependents of one effect: the loop has other work, and its lease is renewed between effects. */
 const PAGE = 50;
 /** Of these so many at the same time, so that their commits share transactions. */
@@ -79,10 +79,13 @@ async function look(job: Job, after: Key | undefined, before: boolean): Promise<
   }
   const page = await job.store.dependents(job.uid, job.of, { limit: PAGE, ...(after === undefined ? {} : { after }) });
   let blocked = before;
-  await each(page, async (dependent) => {
+  const errors: unknown[] = [];
+  // All of them, whatever becomes of one.
+  await atOnce(AT_ONCE, page, async (dependent) => {
     blocked ||= refsOf(dependent).some((r) => r.uid === job.uid && r.blockOwnerDeletion === true);
-    await (orphans ? orphan(job, dependent) : attempt(job, dependent));
+    await (orphans ? orphan : attempt)(job, dependent).catch((error: unknown) => errors.push(error));
   });
+  if (errors.length > 0) throw errors[0];
   const last = page.at(-1);
   if (last && page.length === PAGE) return { after: last.key, blocked };
   if (orphans && there) await removeFinalizer(job, there, ORPHAN);
@@ -90,17 +93,6 @@ async function look(job: Job, after: Key | undefined, before: boolean): Promise<
   if (blocked) return { waits: true };
   await removeFinalizer(job, there, FOREGROUND);
   return {};
-}
-
-/** All of them, whatever becomes of one; then the first error. */
-async function each(items: readonly Entry[], f: (item: Entry) => Promise<void>): Promise<void> {
-  const left = items.values();
-  const errors: unknown[] = [];
-  const work = async () => {
-    for (const item of left) await f(item).catch((error: unknown) => void errors.push(error));
-  };
-  await Promise.all(Array.from({ length: AT_ONCE }, work));
-  if (errors.length > 0) throw errors[0];
 }
 
 const objectOf = (e: Entry): KubeObject => parseJson(e.value) as KubeObject;
