@@ -65,7 +65,8 @@ export async function createObject(
     options: o.options,
     dryRun: o.dryRun,
   });
-  await stage(call);
+  const decoded = stage(call);
+  if (decoded) await decoded;
   await mutate(call, a, context);
   let object = a.object ?? draft;
   dedupOwners(call, object.metadata, true);
@@ -82,7 +83,8 @@ export async function createObject(
     resource.kind.default?.(object, null, c);
     a.object = object;
     a.name = object.metadata.name ?? '';
-    await stage(call);
+    const filled = stage(call);
+    if (filled) await filled;
     await admit(call, a, context);
     const done = o.dryRun ? await dryCreate(call, resource, object) : await store(call, resource, object);
     if (!('taken' in done)) return done;

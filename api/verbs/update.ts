@@ -182,18 +182,21 @@ async function reviseRow(call: Call, resource: Resource, row: Entry, u: Update):
     options: u.options,
     dryRun: u.dryRun,
   });
-  await stage(call);
+  const decoded = stage(call);
+  if (decoded) await decoded;
   await mutate(call, a, context);
   const next = a.object ?? draft;
   checkAfterAdmission(call, next, managed);
   dedupOwners(call, next.metadata, true);
   checkVersion(resource, next, prev);
   beforeUpdate(call, resource, next, prev, contextOf(call, resource, 'update', u.dryRun));
-  await stage(call);
+  const mutated = stage(call);
+  if (mutated) await mutated;
   settleTimes(prev, next);
   a.object = next;
   await admit(call, a, context);
-  await stage(call);
+  const admitted = stage(call);
+  if (admitted) await admitted;
   if (deletesNow(resource, next, prev)) return remove(call, resource, row, next, u.dryRun);
   if (isSame(resource, row, next, prev)) return { row };
   return u.dryRun ? { object: pretendClaims(call, resource, next, prev) } : put(call, resource, next, prev, row);
