@@ -6,6 +6,7 @@ import { sleep } from '../kube/meta/env.ts';
 import type { Dial } from '../kube/wire/messages.ts';
 import { type Api, createApi } from './api.ts';
 import { machineEnv } from './env.ts';
+import { followNetwork } from './feed/network.ts';
 import { importPause, OWN_SANDBOX_IMAGE } from './install/pause.ts';
 import { prepare } from './install/prepare.ts';
 import type { NodeFacts } from './kubelet/container.ts';
@@ -109,6 +110,9 @@ async function main(settingsPath: string): Promise<void> {
   const machine = await runtimeOf(s);
   const { runtime, images } = connectCri(machine.socket);
   const facts = nodeFacts(s);
+  const stop = new AbortController();
+  /** Services, slices and nodes, followed once: `network.feeds` is for whoever needs them. */
+  const network = followNetwork(api, env, stop.signal);
   const kubelet = new Kubelet({
     api,
     runtime,
@@ -119,7 +123,6 @@ async function main(settingsPath: string): Promise<void> {
     hostIPs: s.addresses,
     env,
   });
-  const stop = new AbortController();
   const node = { name: s.node, addresses: s.addresses, labels: s.labels, taints: [], podCIDRs: s.podCIDRs };
   const link: Link = { heardMs: 0 };
   const control = keepControl(
@@ -147,7 +150,7 @@ async function main(settingsPath: string): Promise<void> {
   env.log('info', 'agent.stopping');
   stop.abort();
   // Nothing here has to be finished: the next agent goes on from what the runtime and the disk say.
-  const ended = kubelet.stop().then(() => Promise.all([control, report, lease, pods]));
+  const ended = kubelet.stop().then(() => Promise.all([control, report, lease, pods, network.done]));
   await Promise.race([ended, sleep(env, STOP_MS_MAX)]);
   runtime.close();
   await machine.stop();

@@ -44,7 +44,19 @@ export function nodeAuthorizer(rules: RuleSet): Authorizer {
     },
   };
 }
-/** nodeAuthorizer's rules from the ClusterRole system:node of the base layer. */
+
+/**
+ * What a node may besides, for its agent is its kube-proxy too: `rules` are those of the ClusterRole system:node-proxier, which
+ * upstream's installers bind to an account of its own. It follows the Services, slices and nodes of the cluster; single nodes
+ * but its own it has no need to read.
+ */
+export function proxierAuthorizer(rules: RuleSet): Authorizer {
+  return {
+    name: 'Node',
+    authorize: (user, a) => (nodeOf(user) && a.verb !== 'get' && rulesAllow(rules, a) ? YES : 'no-opinion'),
+  };
+}
+/** The rules of either from a ClusterRole of the base layer. */
 export const nodeRules = (rules: unknown): RuleSet => compileRules(readRules(rules as Parameters<typeof readRules>[0]));
 
 function readNamespaced(node: string, a: RequestInfo, store: Store): Decision | Promise<Decision> {
