@@ -59,7 +59,7 @@ test('an eviction takes from the budget and is refused when nothing is left', as
     [
       429,
       "Cannot evict pod as it would violate the pod's disruption budget.",
-      [{ reason: 'DisruptionBudget', message: 'The disruption budget b needs 1 healthy pods and has 2 currently' }],
+      [{ reason: 'DisruptionBudget', message: 'The disruption budget b does not allow evicting pods currently' }],
     ],
   );
   const budget = await b.ask('GET', `${PDBS}/b`);

@@ -1,3 +1,5 @@
+import { allowedConditions, DISRUPTION_ALLOWED, SYNC_FAILED } from '../../kube/kinds/disruption.ts';
+import { conditionOf } from '../../kube/meta/condition.ts';
 import { isObject, type Json, type JsonObject } from '../../kube/meta/json.ts';
 import { at, type KubeObject } from '../../kube/meta/object.ts';
 import { selects } from '../../kube/meta/selectors.ts';
@@ -43,8 +45,12 @@ export const evictPod: Action = {
     const free = isFree(pod);
     const hasVersion = options.preconditions?.resourceVersion !== undefined;
     let pinned = free && !isOver(pod) && !hasVersion;
-    if (!free) pinned = (await checkBudget(call, pod, isDry(options))) && !hasVersion;
-    await remove(call, pods, pod, pinned ? withVersion(options, pod) : options, pinned && !free);
+    let budget: string | undefined;
+    if (!free) {
+      budget = await checkBudget(call, pod, isDry(options));
+      pinned = budget !== undefined && !hasVersion;
+    }
+    await remove(call, pods, pod, pinned ? withVersion(options, pod) : options, pinned ? budget : undefined);
     return { object: SUCCESS };
   },
 };
@@ -77,11 +83,11 @@ const withVersion = (o: DeleteOptions, pod: KubeObject): DeleteOptions => ({
   preconditions: { ...o.preconditions, resourceVersion: pod.metadata.resourceVersion },
 });
 
-/** Takes one disruption from the pod's budget; true when none was needed because the pod isn't healthy anyway. */
-async function checkBudget(call: Call, pod: KubeObject, dryRun: boolean): Promise<boolean> {
+/** Takes one disruption from the pod's budget; the budget's name when none was needed because the pod isn't healthy anyway. */
+async function checkBudget(call: Call, pod: KubeObject, dryRun: boolean): Promise<string | undefined> {
   const budgets = call.resources.find(call.cluster.view, 'policy', 'v1', 'poddisruptionbudgets');
   const namespace = pod.metadata.namespace ?? '';
-  if (!budgets) return false;
+  if (!budgets) return undefined;
   const store = storeOf(call, budgets, namespace);
   const rows = (await read(call, store, rangeOf('policy', 'poddisruptionbudgets', namespace), {})).entries;
   const own = rows.filter((r) => selects(at(objectOf(budgets, r), 'spec.selector'), pod.metadata.labels));
@@ -94,17 +100,17 @@ async function checkBudget(call: Call, pod: KubeObject, dryRun: boolean): Promis
     );
   }
   let row: Entry | undefined = own[0];
-  if (!row) return false;
+  if (!row) return undefined;
   const first = objectOf(budgets, row);
   const name = first.metadata.name ?? '';
-  if (!isReady(pod) && sparesUnready(first)) return true;
+  if (!isReady(pod) && sparesUnready(first)) return name;
   for (let i = 0; i < RACES_MAX; i++) {
     if (!row) throw notFound(budgets.name, name);
     const prev = objectOf(budgets, row);
     const next = decremented(prev, pod.metadata.name ?? '', formatTime(call.cluster.env.now()));
-    if (dryRun) return false;
+    if (dryRun) return undefined;
     const done = await put(call, budgets, next, prev, row);
-    if ('row' in done) return false;
+    if ('row' in done) return undefined;
     row = done.found;
   }
   throw timeout(`couldn't update PodDisruptionBudget ${JSON.stringify(name)} due to conflicts`, RETRY_SECONDS);
@@ -123,18 +129,33 @@ function decremented(budget: KubeObject, pod: string, now: string): KubeObject {
   const status: JsonObject = isObject(budget.status) ? { ...budget.status } : {};
   if (count(status.observedGeneration) < (budget.metadata.generation ?? 0)) throw beingProcessed(name);
   const allowed = count(status.disruptionsAllowed);
-  if (allowed < 0) throw refused(name, 'pdb disruptions allowed is negative');
+  const negative = 'pdb disruptions allowed is negative';
+  if (allowed < 0) throw refused(name, negative, negative);
   const disrupted = isObject(status.disruptedPods) ? status.disruptedPods : {};
   if (Object.keys(disrupted).length > DISRUPTED_MAX) {
-    throw refused(name, 'DisruptedPods map too big - too many evictions not confirmed by PDB controller');
+    throw refused(
+      name,
+      'DisruptedPods map too big - too many evictions not confirmed by PDB controller',
+      'too many pending evictions not confirmed by PDB controller',
+    );
   }
-  if (allowed === 0) {
-    const needs = `The disruption budget ${name} needs ${count(status.desiredHealthy)} healthy pods and has ${count(status.currentHealthy)} currently`;
-    throw tooManyDisruptions(needs, 0);
-  }
+  if (allowed === 0) throw tooManyDisruptions(whyNone(name, status), 0);
   status.disruptionsAllowed = allowed - 1;
+  if (allowed === 1) status.conditions = allowedConditions(status, now);
   status.disruptedPods = { ...disrupted, [pod]: now };
   return { ...budget, status };
+}
+/** Why no disruption is allowed now. */
+function whyNone(name: string, status: JsonObject): string {
+  const none = `The disruption budget ${name} does not allow evicting pods currently`;
+  const c = conditionOf(status.conditions, DISRUPTION_ALLOWED);
+  const why = c?.status === 'False' && c.message !== '' ? c : undefined;
+  // What it says of healthy pods isn't to be trusted where nobody could count them.
+  if (why?.reason === SYNC_FAILED) return `${none} because it failed sync: ${why.message}`;
+  const [healthy, desired] = [count(status.currentHealthy), count(status.desiredHealthy)];
+  if (healthy <= desired)
+    return `The disruption budget ${name} needs ${desired} healthy pods and has ${healthy} currently`;
+  return why ? `${none} (${why.reason}): ${why.message}` : none;
 }
 const CAUSE = 'DisruptionBudget';
 const beingProcessed = (name: string) =>
@@ -145,20 +166,20 @@ function tooManyDisruptions(message: string, retryAfterSeconds: number): StatusE
     ...(retryAfterSeconds > 0 ? { retryAfterSeconds } : {}),
   });
 }
-function refused(name: string, why: string): StatusError {
+function refused(name: string, why: string, cause: string): StatusError {
   const error = forbidden({ group: 'policy', resource: 'poddisruptionbudget' }, name, why);
-  const message = `The disruption budget ${name} does not allow evicting pods currently: ${why}`;
+  const message = `The disruption budget ${name} does not allow evicting pods currently: ${cause}`;
   if (error.status.details) error.status.details.causes = [{ reason: CAUSE, message }];
   return error;
 }
 
-/** Marks the pod as evicted, then deletes it. A pod that changed since it was judged unhealthy is tried again by the client. */
+/** Marks the pod as evicted, then deletes it. A pod that changed since its `budget` spared it as unhealthy is tried again by the client. */
 async function remove(
   call: Call,
   pods: Resource,
   pod: KubeObject,
   options: DeleteOptions,
-  judged: boolean,
+  budget: string | undefined,
 ): Promise<void> {
   const { name = '', namespace = '' } = pod.metadata;
   try {
@@ -168,7 +189,7 @@ async function remove(
     }
     await removeObject(call, pods, namespace, name, options, row);
   } catch (e) {
-    if (judged && e instanceof Failure && e.reason === 'Conflict') throw beingProcessed('');
+    if (budget !== undefined && e instanceof Failure && e.reason === 'Conflict') throw beingProcessed(budget);
     throw e;
   }
 }

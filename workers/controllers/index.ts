@@ -2,6 +2,7 @@ import type { Controller } from '../../kube/reconcile/controller.ts';
 import { cronjob } from './cronjob.ts';
 import { daemonset } from './daemonset.ts';
 import { deployment } from './deployment.ts';
+import { disruption } from './disruption.ts';
 import { endpoints } from './endpoints.ts';
 import { endpointslice } from './endpointslice.ts';
 import { endpointslicemirroring } from './endpointslicemirroring.ts';
@@ -38,5 +39,6 @@ export const controllers: readonly Controller[] = [
   ttlafterfinished,
   cronjob,
   podgc,
+  disruption,
   tainteviction,
 ];

@@ -98,3 +98,34 @@ describe('a sweep of a namespace', () => {
     assert.ok(s.asked.includes('secrets'));
   });
 });
+
+describe('the scale of an object of any kind', () => {
+  const served = { resources: [{ name: 'fleets', kind: 'Fleet' }] as JsonObject[] };
+  const scale = { metadata: { uid: 'u' }, spec: { replicas: 4 } };
+  const input = { apiVersion: 'e.io/v1', kind: 'Fleet', namespace: 'a', name: 'f' };
+  const scaled = { resources: [...served.resources, { name: 'fleets/scale', kind: 'Scale' }] };
+  const table: [what: string, answers: Record<string, JsonObject>, is: JsonObject | string][] = [
+    [
+      'is its replicas',
+      { '/apis/e.io/v1': scaled, '/apis/e.io/v1/namespaces/a/fleets/f/scale': scale },
+      { uid: 'u', replicas: 4 },
+    ],
+    ['is nothing where it is not there', { '/apis/e.io/v1': scaled }, {}],
+    [
+      'is an error where its kind has none',
+      { '/apis/e.io/v1': served },
+      'fleets.e.io does not implement the scale subresource',
+    ],
+    ['is an error where nobody knows the kind', {}, 'no matches for kind "Fleet" in version "e.io/v1"'],
+  ];
+  for (const [what, answers, is] of table)
+    it(what, async () => {
+      const ask = async (request: Request): Promise<Response> => {
+        const found = answers[new URL(request.url).pathname];
+        return Response.json(found ?? { message: 'not there' }, { status: found ? 200 : 404 });
+      };
+      const { scale: effect } = loopEffects(() => 'PEM', env);
+      if (typeof is === 'string') await assert.rejects(async () => effect?.(input, ask), { message: is });
+      else assert.deepEqual(await effect?.(input, ask), is);
+    });
+});

@@ -3,6 +3,7 @@ import { kinds } from '../../kube/kinds/index.ts';
 import type { Kind } from '../../kube/kinds/kind.ts';
 import type { Env } from '../../kube/meta/env.ts';
 import type { JsonObject } from '../../kube/meta/json.ts';
+import { groupResource, parseApiVersion } from '../../kube/meta/object.ts';
 import { resourceOf } from '../../kube/reconcile/interests.ts';
 import type { Sweep } from '../controllers/namespace.ts';
 import { type EffectFunction, json, pathOf } from './client.ts';
@@ -23,6 +24,8 @@ export function loopEffects(ca: () => string, env: Env): Readonly<Record<string,
     async clock() {
       return { at: env.now() };
     },
+    /** How many pods an object of any kind wants, by its scale, and its uid; nothing where it isn't there. */
+    scale: (input, ask) => scaleOf(input as unknown as Parameters<typeof scaleOf>[0], ask),
     /** Asks for everything of a namespace to be deleted, pods first, and tells what is still there. */
     async sweepNamespace(input, ask): Promise<Sweep> {
       const namespace = String(input.namespace);
@@ -42,6 +45,32 @@ export function loopEffects(ca: () => string, env: Env): Readonly<Record<string,
       return sweep;
     },
   };
+}
+
+async function scaleOf(
+  of: { apiVersion: string; kind: string; namespace: string; name: string },
+  ask: Ask,
+): Promise<JsonObject> {
+  const gv = parseApiVersion(of.apiVersion);
+  const base = `/${gv?.group ? 'apis' : 'api'}/${of.apiVersion}`;
+  const get = async (path: string) => {
+    const headers = { accept: 'application/json' };
+    const response = await ask(new Request(`https://loop.invalid${path}`, { headers }));
+    const body = parseJson(await response.text()) as JsonObject;
+    if (response.status >= 400 && response.status !== 404) throw new Error(String(body.message));
+    return response.status === 404 ? undefined : body;
+  };
+  const served = ((await get(base))?.resources ?? []) as JsonObject[];
+  const resource = served.find((r) => r.kind === of.kind && !String(r.name).includes('/'));
+  if (resource === undefined)
+    throw new Error(`no matches for kind ${JSON.stringify(of.kind)} in version ${JSON.stringify(of.apiVersion)}`);
+  if (!served.some((r) => r.name === `${resource.name}/scale`))
+    throw new Error(
+      `${groupResource(gv?.group ?? '', String(resource.name))} does not implement the scale subresource`,
+    );
+  const scale = await get(`${base}/namespaces/${of.namespace}/${resource.name}/${of.name}/scale`);
+  const { uid } = (scale?.metadata ?? {}) as { uid?: string };
+  return uid === undefined ? {} : { uid, replicas: Number((scale?.spec as JsonObject | undefined)?.replicas ?? 0) };
 }
 
 const isPod = (k: Kind) => resourceOf(k) === 'pods';
