@@ -100,6 +100,13 @@ function readParts(
   return new Promise((resolve, reject) => {
     const headers = { authorization: `Bearer ${c.token}`, accept };
     const r = request({ host: '127.0.0.1', port: s.port, path, ca: s.ca, headers, agent: false }, (answer) => {
+      if (answer.statusCode === 429) {
+        // A busy machine: the list is asked for again, as clients do.
+        answer.resume();
+        const waitMs = Number(answer.headers['retry-after'] ?? 1) * 1000;
+        setTimeout(() => readParts(s, c, path, accept, pauseMs, take).then(resolve, reject), waitMs);
+        return;
+      }
       if (answer.statusCode !== 200) reject(new Error(`${accept}: ${answer.statusCode}`));
       let since = 0;
       answer.on('data', (part: Buffer) => {
