@@ -204,6 +204,12 @@ export function graceOf(pod: Pod, c?: Container, why?: Failed): number {
   );
 }
 
+/** How a pod ends that was active for longer than it may be. */
+export const DEADLINE = {
+  reason: 'DeadlineExceeded',
+  message: 'Pod was active on the node longer than the specified deadline',
+} as const;
+
 /** When the pod's activeDeadlineSeconds are over, in milliseconds since the epoch; undefined when there is none or it hasn't started. */
 export function deadlineOf(pod: Pod): number | undefined {
   if (pod.spec.activeDeadlineSeconds === undefined || pod.status?.startTime === undefined) return undefined;

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { ApiError } from '../api.ts';
 import type { References } from './env.ts';
 import { type Pod, uidOf } from './pod.ts';
-import type { TokenSource } from './volumes.ts';
+import type { TokenSource } from './volumes/kind.ts';
 
 /**
  * What a machine needs to go on with its pods while the control plane can't be reached: each pod as last seen, and what it
@@ -67,8 +67,11 @@ export function rememberedReferences(refs: References, root: string, uid: string
   return { configMap: (ns, n) => read('configMap', ns, n), secret: (ns, n) => read('secret', ns, n) };
 }
 
+/** A token from disk stands in for a new one until the API is asked again after this. */
+const ASK_AGAIN_MS = 60_000;
+
 /** `token` that gives the last one again while no new one can be had. */
-export function rememberedTokens(token: TokenSource, root: string): TokenSource {
+export function rememberedTokens(token: TokenSource, root: string, now: () => number): TokenSource {
   return async (pod, audience, seconds) => {
     const name = createHash('sha256')
       .update(`${audience ?? ''}/${seconds}`)
@@ -76,13 +79,13 @@ export function rememberedTokens(token: TokenSource, root: string): TokenSource 
       .slice(0, 16);
     const path = join(directory(root, uidOf(pod)), 'tokens', name);
     try {
-      const text = await token(pod, audience, seconds);
-      if ((await readFile(path, 'utf8').catch(() => '')) !== text) await writeWhole(path, text);
-      return text;
+      const fresh = await token(pod, audience, seconds);
+      if ((await readFile(path, 'utf8').catch(() => '')) !== fresh.text) await writeWhole(path, fresh.text);
+      return fresh;
     } catch (error) {
       const text = unreachable(error) ? await readFile(path, 'utf8').catch(() => null) : null;
       if (text === null) throw error;
-      return text;
+      return { text, renewMs: now() + ASK_AGAIN_MS };
     }
   };
 }

@@ -225,7 +225,7 @@ describe('volumes', () => {
     assert.equal((await stat(join(dir, 'one'))).mode & 0o777, 0o400);
     const before = await readlink(join(dir, '..data'));
     put('configmaps', 'c', { one: 'new' });
-    await m.pass(65);
+    await m.pass(1);
     assert.equal(await readFile(join(dir, 'one'), 'utf8'), 'new');
     assert.notEqual(await readlink(join(dir, '..data')), before);
     assert.deepEqual(
@@ -270,10 +270,10 @@ describe('volumes', () => {
       expirationSeconds: 600,
       boundObjectRef: { apiVersion: 'v1', kind: 'Pod', name: 'a', uid: 'uid-a' },
     });
-    assert.equal((await stat(join(dir, 'token'))).mode & 0o777, 0o600);
+    assert.equal((await stat(join(dir, 'token'))).mode & 0o777, 0o644);
     await m.pass(400);
     assert.equal(await read('token'), 'token-1');
-    await m.pass(160);
+    await m.pass(90);
     assert.equal(await read('token'), 'token-2');
   });
 
@@ -282,7 +282,7 @@ describe('volumes', () => {
     await m.create('a', mounted({ name: 'v', downwardAPI: { items } }), { labels: { app: 'old' } });
     const pod = m.api.pods.get('default/a');
     if (pod) m.api.put({ ...pod, metadata: { ...pod.metadata, labels: { app: 'new' } } });
-    await m.pass(65);
+    await m.pass(1);
     assert.equal(await readFile(join(path('downward-api'), 'app'), 'utf8'), 'new');
   });
 
@@ -304,7 +304,7 @@ describe('volumes', () => {
     await writeFile(join(dir, 'kept'), 'x');
     await m.create('b', mounted({ name: 'v', hostPath: { path: join(m.root, 'none'), type: 'Directory' } }));
     assert.equal(m.status('b').phase, 'Pending');
-    assert.match(m.events('FailedMount').join(), /hostPath type check failed: .* is not a directory/);
+    assert.match(m.events('FailedMount').join(), /hostPath type check failed, .* is not a directory/);
     await m.delete('a');
     await m.pass(3);
     assert.equal(await readFile(join(dir, 'kept'), 'utf8'), 'x');
@@ -317,9 +317,65 @@ describe('volumes', () => {
     });
     await m.create('a', with_('in/side'));
     const mounts = (await m.runtime.containerStatus(m.id('a'))).mounts;
-    assert.equal(mounts.find((x) => x.containerPath === '/v')?.hostPath, join(path('empty-dir'), 'in/side'));
+    // Bound to a place of its own: what containers change in the volume later can't move the mount.
+    const bound = join(m.root, 'pods/uid-a/volume-subpaths/v/main/0');
+    assert.equal(mounts.find((x) => x.containerPath === '/v')?.hostPath, bound);
+    assert.deepEqual(
+      m.mounter.mounts.map((x) => x.path),
+      [bound],
+    );
+    assert.ok((await stat(join(path('empty-dir'), 'in/side'))).isDirectory());
+    await m.delete('a', 1);
+    await m.pass(5);
+    assert.deepEqual(m.mounter.mounts, []);
     await m.create('b', with_('../../etc'));
-    assert.equal(m.container('b').state.waiting?.reason, 'CreateContainerConfigError');
+    assert.deepEqual(m.container('b').state.waiting, {
+      reason: 'CreateContainerConfigError',
+      message: "unable to provision SubPath `../../etc`: must not contain '..'",
+    });
+  });
+
+  test('nothing is asked while nothing changes, and nothing is followed that no pod uses', async () => {
+    put('configmaps', 'c', { one: '1' });
+    await m.create('a', mounted({ name: 'v', configMap: { name: 'c' } }));
+    await m.create('b', mounted({ name: 'v', configMap: { name: 'c' } }));
+    assert.deepEqual(m.api.watched, ['/api/v1/namespaces/default/configmaps/c']);
+    const asked = m.api.asked.length;
+    await m.pass(90);
+    assert.equal(m.api.asked.length, asked);
+    for (const name of ['a', 'b']) await m.delete(name, 1);
+    await m.pass(5);
+    assert.deepEqual(m.api.watched, []);
+  });
+
+  test('an immutable Secret is read once and not followed', async () => {
+    const object = { data: { k: 'eA==' }, immutable: true };
+    m.api.objects.set('/api/v1/namespaces/default/secrets/s', object);
+    await m.create('a', mounted({ name: 'v', secret: { secretName: 's' } }));
+    assert.equal(m.status('a').phase, 'Running');
+    assert.deepEqual(m.api.watched, []);
+  });
+
+  test('what cannot be mounted is told in upstream words, and no sandbox is made for it', async () => {
+    const cases: [Volume, RegExp][] = [
+      [
+        { name: 'v', configMap: { name: 'no' } },
+        /^MountVolume.SetUp failed for volume "v" : configmap "no" not found$/,
+      ],
+      [
+        { name: 'v', persistentVolumeClaim: { claimName: 'no' } },
+        /^Unable to attach or mount volumes: unmounted volumes=\[v\], unattached volumes=\[\], failed to process volumes=\[v\]: error processing PVC default\/no: failed to fetch PVC from API server: /,
+      ],
+      [
+        { name: 'v', nfs: { server: 's', path: '/' } } as Volume,
+        /volumes of type nfs are not carried out by this node$/,
+      ],
+    ];
+    for (const [i, [volume, text]] of cases.entries()) {
+      await m.create(`p${i}`, mounted(volume));
+      assert.match(m.api.events.filter((e) => e.pod === `p${i}`)[0]?.message ?? '', text);
+    }
+    assert.deepEqual(await m.runtime.listPodSandbox(), []);
   });
 });
 

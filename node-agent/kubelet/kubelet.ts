@@ -1,5 +1,4 @@
 import { type Env, sleep } from '../../kube/meta/env.ts';
-import type { JsonObject } from '../../kube/meta/json.ts';
 import { type Api, ApiError } from '../api.ts';
 import type { ImageStore, Runtime } from '../runtime/runtime.ts';
 import { hasEnded } from './actions.ts';
@@ -8,15 +7,18 @@ import { type NodeView, type Refusal, refusal } from './admit.ts';
 import { loadPods } from './checkpoint.ts';
 import { OWN_CONDITIONS } from './conditions.ts';
 import type { NodeFacts } from './container.ts';
-import { dataOf, type References } from './env.ts';
 import { PodEvents } from './events.ts';
 import { createPuller } from './images.ts';
 import { capacity, nodeView } from './node.ts';
 import type { WorkerParts } from './parts.ts';
 import { type Pod, type PodStatus, uidOf } from './pod.ts';
+import { FollowedReferences, readReferences } from './references.ts';
 import { StatusReporter } from './reporter.ts';
 import { followPods, type PodHandler } from './source.ts';
-import { type TokenSource, tearDownVolumes } from './volumes.ts';
+import { podTokens } from './tokens.ts';
+import type { Claims, ClaimView, PersistentVolume } from './volumes/kind.ts';
+import { type Mounter, machineMounter } from './volumes/mounter.ts';
+import { removePodDirectory } from './volumes/teardown.ts';
 import { PodWorker } from './worker.ts';
 
 /** kubelet's generic PLEG: how often the runtime is asked what changed. */
@@ -26,8 +28,6 @@ const OFFLINE_MS = 5_000;
 /** How long a stream waits for an agent that has just begun to know its pods: less than the relay waits for the agent. */
 const OBSERVED_MS_MAX = 8_000;
 const OBSERVE_MS = 50;
-/** A ConfigMap or Secret that was read is believed for this long. */
-const REFERENCE_MS = 5_000;
 
 export interface KubeletParts {
   api: Api;
@@ -39,6 +39,8 @@ export interface KubeletParts {
   hostIPs: readonly string[];
   /** What the node offers; absent: this machine's own. */
   allocatable?: Readonly<Record<string, string>>;
+  /** Absent: the machine's own mounts. */
+  mounter?: Mounter;
   env: Env;
 }
 
@@ -48,6 +50,8 @@ export class Kubelet implements PodHandler {
   readonly #p: KubeletParts;
   readonly #parts: WorkerParts;
   readonly #reporter: StatusReporter;
+  readonly #followed: FollowedReferences;
+  readonly #mounter: Mounter;
   #node: NodeView | undefined;
   #current: Promise<unknown> | undefined;
   #next: Promise<Relist> | undefined;
@@ -59,12 +63,19 @@ export class Kubelet implements PodHandler {
   constructor(p: KubeletParts) {
     this.#p = p;
     this.#reporter = new StatusReporter(p.api, p.env);
+    this.#followed = new FollowedReferences(p.api, p.env);
+    this.#mounter = p.mounter ?? machineMounter;
     const events = new PodEvents(p.api, p.env, p.name);
     this.#parts = {
       runtime: p.runtime,
       images: createPuller(p.images, () => p.env.now()),
-      refs: references(p.api, p.env),
-      token: tokens(p.api, p.env),
+      refs: readReferences(p.api, p.env),
+      token: podTokens(p.api, p.env),
+      followed: this.#followed,
+      claims: claims(p.api),
+      mounter: this.#mounter,
+      labels: () => this.#labels(),
+      recursiveReadOnly: (handler) => recursiveReadOnly(p.runtime, handler),
       node: p.node,
       root: p.root,
       hostIPs: p.hostIPs,
@@ -90,6 +101,7 @@ export class Kubelet implements PodHandler {
   async stop(): Promise<void> {
     this.#stop.abort();
     this.#reporter.stop();
+    this.#followed.stop();
     await Promise.all([...this.workers.values()].map((w) => w.leave()));
   }
 
@@ -193,7 +205,7 @@ export class Kubelet implements PodHandler {
         await this.#p.runtime.stopPodSandbox(s.id);
         await this.#p.runtime.removePodSandbox(s.id);
       }
-      await tearDownVolumes(this.#p.root, uid);
+      await removePodDirectory(this.#p.root, uid, this.#mounter);
     } catch (error) {
       this.#p.env.log('warn', 'pod.orphan.failed', { uid, error: String(error) }); // the next relist tries again
     }
@@ -228,6 +240,10 @@ export class Kubelet implements PodHandler {
     return refusal(pod, this.#node, others);
   }
 
+  async #labels(): Promise<Readonly<Record<string, string>>> {
+    return nodeView(await this.#p.api.get(`/api/v1/nodes/${this.#p.name}`)).labels;
+  }
+
   async #removeObject(pod: Pod): Promise<void> {
     await this.#reporter.sent(pod);
     const m = pod.metadata;
@@ -255,44 +271,16 @@ function merged(own: PodStatus, api: PodStatus | undefined): PodStatus {
   };
 }
 
-function references(api: Api, env: Env): References {
-  const cache = new Map<string, { at: number; data: Promise<Record<string, Uint8Array> | null> }>();
-  const read = (what: string, namespace: string, name: string) => {
-    const path = `/api/v1/namespaces/${namespace}/${what}/${name}`;
-    const known = cache.get(path);
-    if (known && env.now() - known.at < REFERENCE_MS) return known.data;
-    const kind = what === 'secrets' ? 'Secret' : 'ConfigMap';
-    const data = api.get(path).then(
-      (o) => dataOf({ ...o, kind }),
-      (e: unknown) => {
-        cache.delete(path);
-        if (e instanceof ApiError && e.code === 404) return null;
-        throw e;
-      },
-    );
-    cache.set(path, { at: env.now(), data });
-    return data;
+function claims(api: Api): Claims {
+  return {
+    claim: async (namespace, name) =>
+      (await api.get(`/api/v1/namespaces/${namespace}/persistentvolumeclaims/${name}`)) as unknown as ClaimView,
+    volume: async (name) => (await api.get(`/api/v1/persistentvolumes/${name}`)) as unknown as PersistentVolume,
   };
-  return { configMap: (ns, n) => read('configmaps', ns, n), secret: (ns, n) => read('secrets', ns, n) };
 }
 
-/** Tokens bound to their pod, asked anew when 80 % of their life is over: kubelet's token manager. */
-function tokens(api: Api, env: Env): TokenSource {
-  const cache = new Map<string, { token: string; renewMs: number }>();
-  return async (pod, audience, expirationSeconds) => {
-    const m = pod.metadata;
-    const key = `${m.uid}/${audience ?? ''}/${expirationSeconds}`;
-    const known = cache.get(key);
-    if (known && known.renewMs > env.now()) return known.token;
-    const spec = {
-      ...(audience ? { audiences: [audience] } : {}),
-      expirationSeconds,
-      boundObjectRef: { apiVersion: 'v1', kind: 'Pod', name: m.name ?? '', uid: m.uid ?? '' },
-    };
-    const path = `/api/v1/namespaces/${m.namespace}/serviceaccounts/${pod.spec.serviceAccountName ?? 'default'}/token`;
-    const answer = await api.send('POST', path, { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest', spec });
-    const token = String((answer.status as JsonObject).token);
-    cache.set(key, { token, renewMs: env.now() + expirationSeconds * 800 });
-    return token;
-  };
+/** Absent handlers (containerd before 2.0) can't. */
+async function recursiveReadOnly(runtime: Runtime, handler: string): Promise<boolean> {
+  const { runtimeHandlers } = await runtime.status();
+  return runtimeHandlers.find((h) => h.name === handler)?.features?.recursiveReadOnlyMounts ?? false;
 }

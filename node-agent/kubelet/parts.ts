@@ -6,7 +6,9 @@ import type { NodeFacts } from './container.ts';
 import type { References } from './env.ts';
 import type { ImagePuller } from './images.ts';
 import type { Pod, PodStatus } from './pod.ts';
-import type { TokenSource } from './volumes.ts';
+import type { FollowedReferences } from './references.ts';
+import type { Claims, TokenSource } from './volumes/kind.ts';
+import type { Mounter } from './volumes/mounter.ts';
 
 /** What every worker shares. */
 export interface WorkerParts {
@@ -14,6 +16,14 @@ export interface WorkerParts {
   images: ImagePuller;
   refs: References;
   token: TokenSource;
+  /** ConfigMaps and Secrets of volumes. */
+  followed: FollowedReferences;
+  claims: Claims;
+  mounter: Mounter;
+  /** Labels of this node as the API has them. */
+  labels(): Promise<Readonly<Record<string, string>>>;
+  /** Whether a runtime handler makes what lies below read-only mounts read-only. */
+  recursiveReadOnly(handler: string): Promise<boolean>;
   node: NodeFacts;
   /** State of pods: volumes, hosts files, termination messages. */
   root: string;

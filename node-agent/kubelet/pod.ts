@@ -45,6 +45,7 @@ export interface PodSecurityContext {
   runAsGroup?: number;
   runAsNonRoot?: boolean;
   fsGroup?: number;
+  fsGroupChangePolicy?: 'Always' | 'OnRootMismatch';
   supplementalGroups?: number[];
   sysctls?: { name: string; value: string }[];
   seccompProfile?: { type: 'RuntimeDefault' | 'Unconfined' | 'Localhost'; localhostProfile?: string };
@@ -83,8 +84,10 @@ export interface Container {
     subPath?: string;
     subPathExpr?: string;
     readOnly?: boolean;
+    recursiveReadOnly?: 'Disabled' | 'IfPossible' | 'Enabled';
     mountPropagation?: string;
   }[];
+  volumeDevices?: { name: string; devicePath: string }[];
   livenessProbe?: Probe;
   readinessProbe?: Probe;
   startupProbe?: Probe;
@@ -159,6 +162,9 @@ export interface Volume {
   secret?: { secretName: string; optional?: boolean; items?: KeyToPath[]; defaultMode?: number };
   downwardAPI?: { items?: DownwardItem[]; defaultMode?: number };
   projected?: { sources?: Projection[]; defaultMode?: number };
+  persistentVolumeClaim?: { claimName: string; readOnly?: boolean };
+  ephemeral?: { volumeClaimTemplate?: unknown };
+  image?: { reference?: string; pullPolicy?: 'Always' | 'IfNotPresent' | 'Never' };
 }
 export interface Condition {
   type: string;

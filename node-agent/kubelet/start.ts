@@ -5,7 +5,7 @@ import type { Image } from '../runtime/messages.ts';
 import { containerConfig, logDirectory, sandboxConfig } from './container.ts';
 import { pullCredentials } from './credentials.ts';
 import { ConfigError, type Downward, environment } from './env.ts';
-import { containerMounts } from './mounts.ts';
+import { containerMounts, type MountInputs } from './mounts.ts';
 import type { WorkerParts } from './parts.ts';
 import { type Container, type Pod, uidOf } from './pod.ts';
 import { runHandler } from './probe.ts';
@@ -13,14 +13,15 @@ import { runHandler } from './probe.ts';
 type Tell = (type: 'Normal' | 'Warning', reason: string, message: string) => void;
 
 /** What starting a container of one pod needs. */
-export interface Starting extends Pick<WorkerParts, 'runtime' | 'images' | 'refs' | 'token' | 'node' | 'root'> {
+export interface Starting
+  extends Pick<WorkerParts, 'runtime' | 'images' | 'refs' | 'node' | 'root' | 'mounter' | 'recursiveReadOnly'> {
   env: Env;
   services: readonly { key: string; value: string }[];
   down: Downward;
   podIPs: readonly string[];
   sandbox: { id: string; attempt: number };
-  /** Volumes that are ready, by name; filled as they are made. */
-  volumes: Map<string, string>;
+  /** Volumes that are ready. */
+  volumes: MountInputs['volumes'];
   event: Tell;
 }
 
@@ -43,10 +44,9 @@ export async function startContainer(pod: Pod, c: Container, attempt: number, s:
       return await f();
     } catch (error) {
       const e = error instanceof ConfigError ? error : new ConfigError(words(error), reason);
-      const mount = e.reason === 'FailedMount';
       // An image that can't be had is an event of its own (images.ts); here upstream adds only the reason.
       const text = /Image|ErrImage/.test(e.reason) ? `Error: ${e.reason}` : `Error: ${e.message}`;
-      s.event('Warning', mount ? 'FailedMount' : 'Failed', mount ? e.message : text);
+      s.event('Warning', 'Failed', text);
       throw e;
     }
   };
@@ -76,8 +76,20 @@ async function inputs(pod: Pod, c: Container, attempt: number, image: Image, s: 
   refuseRoot(pod, c, image);
   await mkdir(logDirectory(s.node.logRoot, pod), { recursive: true, mode: 0o755 });
   const envs = await environment(pod, c, s.refs, s.down, s.services);
-  const { down, podIPs, root, refs, token, volumes } = s;
-  const mounts = await containerMounts(pod, c, { attempt, down, envs, podIPs, root, refs, token, volumes });
+  const { podIPs, root, volumes, mounter } = s;
+  const wanted = (c.volumeMounts ?? []).some((m) => m.recursiveReadOnly);
+  const recursiveReadOnly = wanted && (await s.recursiveReadOnly(pod.spec.runtimeClassName ?? ''));
+  const log = s.env.log;
+  const mounts = await containerMounts(pod, c, {
+    attempt,
+    envs,
+    podIPs,
+    root,
+    volumes,
+    mounter,
+    recursiveReadOnly,
+    log,
+  });
   const imageUser = { name: image.username, ...(image.uid === undefined ? {} : { uid: image.uid }) };
   return { imageRef: image.id, imageUser, envs, mounts };
 }

@@ -218,3 +218,9 @@ export function rejectedStatus(pod: Pod, why: { reason: string; message: string 
     ...(pod.metadata.generation ? { observedGeneration: pod.metadata.generation } : {}),
   };
 }
+
+/** Why a container of a pod hasn't started, as its status says. */
+export function waitingReason(pod: Pod, container: string): string {
+  const all = [...(pod.status?.initContainerStatuses ?? []), ...(pod.status?.containerStatuses ?? [])];
+  return all.find((s) => s.name === container)?.state.waiting?.reason ?? 'ContainerCreating';
+}

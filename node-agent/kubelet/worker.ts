@@ -1,33 +1,28 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { sleep } from '../../kube/meta/env.ts';
-import { type Action, deadlineOf, graceOf, hasEnded, isDeleted, podActions } from './actions.ts';
+import { type Action, DEADLINE, deadlineOf, graceOf, hasEnded, isDeleted, podActions } from './actions.ts';
 import { actualOf, type PodActual } from './actual.ts';
-import { rememberedReferences, rememberedTokens, savePod } from './checkpoint.ts';
+import { rememberedReferences, savePod } from './checkpoint.ts';
 import { logDirectory, sandboxConfig } from './container.ts';
 import { ConfigError, type Downward, type References } from './env.ts';
 import type { WorkerParts } from './parts.ts';
 import { allContainers, type Container, type Pod, type PodStatus, uidOf } from './pod.ts';
 import { Prober } from './prober.ts';
 import { HookError, startContainer } from './start.ts';
-import { creatingReason, podStatus, rejectedStatus, sameStatus } from './status.ts';
+import { creatingReason, podStatus, rejectedStatus, sameStatus, waitingReason } from './status.ts';
 import { type Stopping, stopContainer, stopContainers } from './stop.ts';
 import { terminationMessage } from './terminationmessage.ts';
-import { refreshVolumes, tearDownVolumes } from './volumes.ts';
+import { type PodVolumes, volumesOf } from './volumes/podvolumes.ts';
+import { removePodDirectory } from './volumes/teardown.ts';
 
 /** After an error that isn't the container's own, look again after this. */
 const RETRY_MS = 2_000;
 /** A container that couldn't be started is tried again; half of kubelet's backOffPeriod, as syncs of other causes come between there. */
 const START_RETRY_MS = 5_000;
-/** kubelet's syncFrequency: volumes of ConfigMaps, Secrets and tokens are brought up to date this often. */
-const REFRESH_MS = 60_000;
 /** An agent that ends doesn't wait longer for what a worker is doing; it is done again by the next one. */
 const LEAVE_MS_MAX = 500;
 /** The sandbox among the names of containers. */
 const SANDBOX = '';
-const DEADLINE = {
-  reason: 'DeadlineExceeded',
-  message: 'Pod was active on the node longer than the specified deadline',
-} as const;
 
 /** One pod on this node: a serial loop of observe, plan, apply. Anything that changed calls `wake`. */
 export class PodWorker {
@@ -39,8 +34,7 @@ export class PodWorker {
   #waiting = new Map<string, { reason: string; message?: string }>();
   /** By container id: termination messages. */
   #messages = new Map<string, string>();
-  #volumes = new Map<string, string>();
-  #refreshMs = 0;
+  readonly #volumes: PodVolumes;
   #backedOff = new Set<string>();
   /** By container name: when a start that failed may be tried again. */
   #tryAfter = new Map<string, number>();
@@ -60,6 +54,7 @@ export class PodWorker {
     this.pod = pod;
     this.#parts = parts;
     this.#refs = rememberedReferences(parts.refs, parts.root, uidOf(pod));
+    this.#volumes = volumesOf(pod, parts, () => this.wake(), this.#event.bind(this));
     const unhealthy = (text: string) => this.#event('Warning', 'Unhealthy', text);
     this.#prober = new Prober(parts.runtime, parts.env, parts.startedMs, () => this.wake(), unhealthy);
   }
@@ -90,8 +85,7 @@ export class PodWorker {
   }
   /** Why a container hasn't started, as its status says. */
   waitingReason(name: string): string {
-    const all = [...(this.pod.status?.initContainerStatuses ?? []), ...(this.pod.status?.containerStatuses ?? [])];
-    return all.find((s) => s.name === name)?.state.waiting?.reason ?? 'ContainerCreating';
+    return waitingReason(this.pod, name);
   }
   get sandboxId(): string | undefined {
     return this.#last?.sandbox?.ready ? this.#last.sandbox.id : undefined;
@@ -170,13 +164,15 @@ export class PodWorker {
     const work = actions.filter((a) => a.do !== 'wait' && !this.#tooSoon(a));
     for (const a of actions) if (a.do === 'wait') this.#backOff(a, actual);
     if (work.length > 0) this.#report(actual);
+    const starts = work.some((a) => a.do === 'sandbox' || a.do === 'start');
+    const mounted = !starts || (await this.#mount(actual));
     for (const action of work) {
       if (this.#stopped) return;
-      await this.#apply(action, actual);
+      if (mounted || (action.do !== 'sandbox' && action.do !== 'start')) await this.#apply(action, actual);
     }
     if (work.length > 0) {
       actual = await this.#observe();
-      if (this.#tryAfter.size === 0) this.#again = true;
+      if (this.#tryAfter.size === 0 && mounted) this.#again = true;
     }
     await this.#collect(actual);
     await this.#refresh(actual);
@@ -278,8 +274,7 @@ export class PodWorker {
       const message = error instanceof Error ? error.message : String(error);
       this.#event('Warning', 'FailedCreatePodSandBox', `Failed to create pod sandbox: ${message}`);
       env.log('warn', 'sandbox.failed', { pod: this.pod.metadata.name, message });
-      // Shown as any container that isn't there yet; it is what makes the worker look again.
-      for (const c of allContainers(this.pod)) this.#waiting.set(c.name, { reason: creatingReason(this.pod) });
+      this.#showCreating(() => true);
       this.#tryAfter.set(SANDBOX, env.now() + RETRY_MS);
       this.#later(RETRY_MS);
     }
@@ -287,11 +282,11 @@ export class PodWorker {
 
   async #start(c: Container, attempt: number, actual: PodActual): Promise<void> {
     if (!actual.sandbox) return;
-    const { runtime, images, node, root, env } = this.#parts;
+    const { runtime, images, node, root, env, mounter, recursiveReadOnly } = this.#parts;
     try {
       await startContainer(this.pod, c, attempt, {
-        ...{ runtime, images, node, root, env, sandbox: actual.sandbox, podIPs: actual.podIPs, refs: this.#refs },
-        token: rememberedTokens(this.#parts.token, root),
+        ...{ runtime, images, node, root, env, mounter, recursiveReadOnly },
+        ...{ sandbox: actual.sandbox, podIPs: actual.podIPs, refs: this.#refs },
         services: this.#parts.services(this.pod.metadata.namespace ?? ''),
         down: this.#downward(actual),
         volumes: this.#volumes,
@@ -302,11 +297,9 @@ export class PodWorker {
     } catch (error) {
       const reason = error instanceof ConfigError ? error.reason : 'RunContainerError';
       const message = error instanceof Error ? error.message : String(error);
-      // A volume that isn't ready leaves the container in creation, as upstream shows it.
-      this.#waiting.set(c.name, reason === 'FailedMount' ? { reason: creatingReason(this.pod) } : { reason, message });
-      const retryMs = reason === 'FailedMount' ? RETRY_MS : START_RETRY_MS;
-      this.#tryAfter.set(c.name, env.now() + retryMs);
-      this.#later(retryMs);
+      this.#waiting.set(c.name, { reason, message });
+      this.#tryAfter.set(c.name, env.now() + START_RETRY_MS);
+      this.#later(START_RETRY_MS);
       if (error instanceof HookError) {
         const a = { id: error.id, name: c.name };
         await stopContainer(this.pod, a, graceOf(this.pod), this.#stopping(), { message: 'FailedPostStartHook' });
@@ -340,19 +333,26 @@ export class PodWorker {
     for (const id of this.#backedOff) if (!ids.has(id)) this.#backedOff.delete(id);
   }
 
+  /** Shown as any container that isn't there yet. */
+  #showCreating(which: (c: Container) => boolean): void {
+    for (const c of allContainers(this.pod).filter(which))
+      this.#waiting.set(c.name, { reason: creatingReason(this.pod) });
+  }
+
+  /** Makes the pod's volumes; false while one isn't there: nothing is started before, and its containers stay in creation. */
+  async #mount(actual: PodActual): Promise<boolean> {
+    const again = await this.#volumes.setUp(this.pod, this.#downward(actual));
+    if (again === null) return true;
+    this.#showCreating((c) => !actual.containers.has(c.name));
+    this.#later(again - this.#parts.env.now());
+    return false;
+  }
+
   /** Volumes of files follow what they are made of while anything runs. */
   async #refresh(actual: PodActual): Promise<void> {
-    const { env, root } = this.#parts;
     if (isDeleted(this.pod) || ![...actual.containers.values()].some((a) => a.state === 'running')) return;
-    if (this.#refreshMs === 0) this.#refreshMs = env.now() + REFRESH_MS;
-    if (env.now() >= this.#refreshMs) {
-      this.#refreshMs = env.now() + REFRESH_MS;
-      const parts = { root, refs: this.#refs, token: rememberedTokens(this.#parts.token, root) };
-      await refreshVolumes(this.pod, parts, this.#downward(actual)).catch((error: unknown) =>
-        env.log('info', 'volumes.refresh.failed', { pod: this.pod.metadata.name, error: String(error) }),
-      );
-    }
-    if (this.pod.spec.volumes?.length) this.#later(this.#refreshMs - env.now());
+    const renewMs = await this.#volumes.refresh(this.pod, this.#downward(actual));
+    if (renewMs !== null) this.#later(renewMs - this.#parts.env.now());
   }
 
   #report(actual: PodActual): void {
@@ -393,7 +393,8 @@ export class PodWorker {
     // The object goes first: who waits for it sees it gone only when nothing runs any more, and a crash here is made good by the next relist.
     if (!this.gone) await this.#parts.removeObject(this.pod);
     for (const id of actual.sandboxes) await this.#parts.runtime.removePodSandbox(id);
-    await tearDownVolumes(this.#parts.root, uidOf(this.pod));
+    this.#parts.followed.release(uidOf(this.pod));
+    await removePodDirectory(this.#parts.root, uidOf(this.pod), this.#parts.mounter);
     await rm(logDirectory(this.#parts.node.logRoot, this.pod), { recursive: true, force: true });
     this.#stopped = true;
   }

@@ -7,16 +7,22 @@ const notFound = (path: string) => new ApiError(404, { message: `${path} not fou
 /** What an agent needs of an API server, in memory: pods of one node with watch, whatever objects a test puts, events, tokens. */
 export class FakeApi implements Api {
   readonly connection = { url: 'https://api.test', tokenFile: '' };
-  readonly objects = new Map<string, JsonObject>();
+  /** By path. What is put or deleted here is told to those who watch that name. */
+  readonly objects: Map<string, JsonObject> = new WatchedMap((path, type, object) =>
+    this.#tellNamed(path, type, object),
+  );
   readonly pods = new Map<string, Pod>();
   readonly events: { type: string; reason: string; message: string; pod: string }[] = [];
   /** Bodies of status patches, in order. */
   readonly patches: { pod: string; status: PodStatus }[] = [];
   readonly tokensAsked: JsonObject[] = [];
+  /** Paths of all reads, in order. */
+  readonly asked: string[] = [];
   /** False: every request fails as it does without a network. */
   reachable = true;
   #revision = 0;
   #watchers = new Set<(event: JsonObject | Error) => void>();
+  #named = new Map<string, Set<(event: JsonObject | Error) => void>>();
 
   token(): string {
     return '';
@@ -28,7 +34,18 @@ export class FakeApi implements Api {
   /** Makes the API unreachable and cuts what is connected, or lets it be reached again. */
   setReachable(yes: boolean): void {
     this.reachable = yes;
-    if (!yes) for (const tell of [...this.#watchers]) tell(new Error('read ECONNRESET'));
+    if (yes) return;
+    for (const tell of [...this.#watchers, ...[...this.#named.values()].flatMap((w) => [...w])])
+      tell(new Error('read ECONNRESET'));
+  }
+
+  /** Paths of single objects that somebody watches now. */
+  get watched(): string[] {
+    return [...this.#named].filter(([, w]) => w.size > 0).map(([path]) => path);
+  }
+  #tellNamed(path: string, type: string, object: JsonObject): void {
+    const metadata = { ...(object.metadata as JsonObject), resourceVersion: String(++this.#revision) };
+    for (const tell of this.#named.get(path) ?? []) tell({ type, object: { ...object, metadata } });
   }
 
   /** Stores a pod as the API would have it and tells the watchers. */
@@ -51,12 +68,16 @@ export class FakeApi implements Api {
   }
 
   async get(path: string): Promise<JsonObject> {
+    this.asked.push(path);
     if (!this.reachable) throw new Error('connect ECONNREFUSED');
     if (path.startsWith('/api/v1/pods?')) {
       const items = structuredClone([...this.pods.values()]);
       return { items, metadata: { resourceVersion: String(this.#revision) } } as unknown as JsonObject;
     }
-    const found = this.objects.get(path);
+    const named = namedPath(path);
+    const found = this.objects.get(named ?? path);
+    if (named !== null)
+      return { items: found ? [structuredClone(found)] : [], metadata: { resourceVersion: String(this.#revision) } };
     if (!found) throw notFound(path);
     return structuredClone(found);
   }
@@ -90,15 +111,18 @@ export class FakeApi implements Api {
     return b;
   }
 
-  async *watch(_path: string, signal: AbortSignal): AsyncIterable<JsonObject> {
+  async *watch(path: string, signal: AbortSignal): AsyncIterable<JsonObject> {
     if (!this.reachable) throw new Error('connect ECONNREFUSED');
+    const named = namedPath(path);
+    const watchers = named === null ? this.#watchers : (this.#named.get(named) ?? new Set());
+    if (named !== null) this.#named.set(named, watchers);
     const queue: (JsonObject | Error)[] = [];
     let wake: () => void = () => undefined;
     const tell = (event: JsonObject | Error) => {
       queue.push(event);
       wake();
     };
-    this.#watchers.add(tell);
+    watchers.add(tell);
     signal.addEventListener('abort', () => wake());
     try {
       while (!signal.aborted) {
@@ -108,9 +132,36 @@ export class FakeApi implements Api {
         else await new Promise<void>((r) => (wake = r));
       }
     } finally {
-      this.#watchers.delete(tell);
+      watchers.delete(tell);
     }
   }
+}
+
+/** A map that tells of what changes in it. */
+class WatchedMap extends Map<string, JsonObject> {
+  readonly #tell: (path: string, type: string, object: JsonObject) => void;
+  constructor(tell: (path: string, type: string, object: JsonObject) => void) {
+    super();
+    this.#tell = tell;
+  }
+  override set(path: string, object: JsonObject): this {
+    const type = this.has(path) ? 'MODIFIED' : 'ADDED';
+    super.set(path, object);
+    this.#tell(path, type, object);
+    return this;
+  }
+  override delete(path: string): boolean {
+    const object = this.get(path);
+    if (object) this.#tell(path, 'DELETED', object);
+    return super.delete(path);
+  }
+}
+
+/** The path of the one object that a list or a watch with `metadata.name` asks for; null for any other. */
+function namedPath(path: string): string | null {
+  const [base = '', query = ''] = path.split('?');
+  const name = /^metadata\.name=(.+)$/.exec(new URLSearchParams(query).get('fieldSelector') ?? '')?.[1];
+  return name === undefined ? null : `${base}/${name}`;
 }
 
 /** Null takes a field away; only lastProbeTime is null in what is stored. */

@@ -9,6 +9,7 @@ import { type VirtualClock, virtualClock } from '../../runtime/testing/clock.ts'
 import { Kubelet } from '../kubelet.ts';
 import type { Container, ContainerStatus, Pod, PodSpec, PodStatus } from '../pod.ts';
 import { FakeApi } from './api.ts';
+import { FakeMounter } from './mounter.ts';
 
 /** A worker may wait for time itself: it gets this many looks, a millisecond apart, before time goes on without it. */
 const LOOKS_MAX = 25;
@@ -23,6 +24,7 @@ export class Machine {
   readonly clock: VirtualClock;
   readonly runtime: FakeRuntime;
   readonly api: FakeApi;
+  readonly mounter = new FakeMounter();
   readonly root: string;
   kubelet: Kubelet;
   #run: Promise<void>;
@@ -77,6 +79,7 @@ export class Machine {
       root: this.root,
       hostIPs: ['192.0.2.9'],
       allocatable: { cpu: '2', memory: '4Gi', pods: '5' },
+      mounter: this.mounter,
       env: this.clock,
     });
     return [kubelet, kubelet.run()];
