@@ -212,10 +212,7 @@ export class PodWorker {
     if (at === undefined || this.#ended || isDeleted(this.pod)) return;
     if (hasEnded(this.pod)) return;
     const left = at - this.#parts.env.now();
-    if (left > 0) {
-      this.#later(left);
-      return;
-    }
+    if (left > 0) return this.#later(left);
     this.#ended = DEADLINE;
     this.#event('Normal', DEADLINE.reason, DEADLINE.message);
   }
