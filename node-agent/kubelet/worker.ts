@@ -212,9 +212,10 @@ export class PodWorker {
     if (at === undefined || this.#ended || isDeleted(this.pod)) return;
     if (hasEnded(this.pod)) return;
     const left = at - this.#parts.env.now();
-    if (left > 0) return this.#later(left);
-    this.#ended = DEADLINE;
-    this.#event('Normal', DEADLINE.reason, DEADLINE.message);
+    if (left <= 0) {
+      this.#ended = DEADLINE;
+      this.#event('Normal', DEADLINE.reason, DEADLINE.message);
+    } else this.#later(left);
   }
 
   #backOff(a: Extract<Action, { do: 'wait' }>, actual: PodActual): void {
