@@ -12,15 +12,25 @@ import { kinds } from '../kube/kinds/index.ts';
 import { forbidden, notFound, StatusError, tooMany } from '../kube/meta/status.ts';
 import { schemas } from '../kube/schema/schemas.ts';
 import { StoreError } from '../kube/store/store.ts';
+import { NewServing, SERVING_PATH } from '../kube/wire/serving.ts';
 import { archives } from './accounts/archive.ts';
 import { tenancy } from './accounts/clusters.ts';
 import { clusterLimits } from './accounts/limits.ts';
 import { REPLICAS } from './accounts/removal.ts';
-import { checkOperator } from './accounts/tenancy.ts';
+import { servingAnswer } from './accounts/serving.ts';
+import { checkOperator, readBody } from './accounts/tenancy.ts';
 import { restores } from './accounts/travel.ts';
 import { verification } from './accounts/verify.ts';
 import { type Bindings, tunnelName } from './bindings.ts';
-import { baseLayer, clusterContext, endpointLimits, fillView, limitsOf } from './cluster.ts';
+import {
+  baseLayer,
+  clusterContext,
+  endpointLimits,
+  fillView,
+  KEYS_RESOURCE,
+  limitsOf,
+  type StoredKeys,
+} from './cluster.ts';
 import { keepTunnel, processName, readiness } from './drain.ts';
 import { world } from './env.ts';
 import { Gate } from './gate.ts';
@@ -116,7 +126,9 @@ async function history(request: Request, b: Bindings, context: ClusterContext): 
   return api.history(request, context, isOperator ? { user: OPERATOR } : undefined);
 }
 
-/** The agent's control channel and streams; the history of objects. */
+const SERVING = SERVING_PATH.slice(OWN.length);
+
+/** The agent's control channel, streams and certificate; the history of objects. */
 async function own(
   request: Request,
   url: URL,
@@ -141,6 +153,11 @@ async function own(
   }
   if (what === 'streams' && stream !== undefined && /^[0-9a-f]{64}$/.test(stream)) {
     return b.RELAYS.get(b.RELAYS.idFromString(stream)).fetch(`https://relay.invalid/agent${url.search}`, request);
+  }
+  if (what === SERVING && request.method === 'POST') {
+    const keys = context.view.get(`${KEYS_RESOURCE}/main`)?.data as unknown as StoredKeys;
+    const body = await readBody(request, NewServing);
+    return Response.json(await servingAnswer(body, { pem: keys.ca, key: keys.caKey }, world.now()), { status: 201 });
   }
   throw notFound({ group: '', resource: 'streams' }, stream ?? '');
 }

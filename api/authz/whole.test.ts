@@ -164,6 +164,7 @@ test('a node registers itself and sees only its own', async () => {
   assert.equal((await ask(token, 'GET', '/api/v1/pods')).code, 403);
   for (const path of ['/api/v1/services', '/apis/discovery.k8s.io/v1/endpointslices', '/api/v1/nodes'])
     assert.equal((await ask(token, 'GET', path)).code, 200, `${path}: its packet filter follows them`);
+  assert.equal((await ask(token, 'GET', '/api/v1/namespaces')).code, 200, 'its DNS server follows them');
   assert.equal(
     (await ask('root', 'POST', '/api/v1/namespaces/default/serviceaccounts', { metadata: { name: 'default' } })).code,
     201,

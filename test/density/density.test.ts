@@ -78,7 +78,7 @@ test('a new cluster begins with what its loops would write: when they wake they 
     namesOf(born.maps),
     namespaces.map((n) => `${n}/kube-root-ca.crt`),
   );
-  assert.deepEqual(namesOf(born.services), ['default/kubernetes']);
+  assert.deepEqual(namesOf(born.services), ['default/kubernetes', 'kube-system/kube-dns']);
   const body = JSON.stringify({ metadata: { name: 'woken' } });
   await server.ask(path(c, '/api/v1/namespaces'), c.token, { method: 'POST', body });
   for (;;) {
@@ -96,7 +96,7 @@ test('a new cluster begins with what its loops would write: when they wake they 
 });
 
 test('a cluster at its limit of objects is told so and can still delete; its neighbour notices nothing', async () => {
-  const c = await server.create('full', { limits: { objects: 14 } });
+  const c = await server.create('full', { limits: { objects: 18 } });
   const neighbour = await server.create('neighbour');
   const create = (of: Cluster, name: string) =>
     server.ask(path(of, MAPS), of.token, { method: 'POST', body: configMap(name) });
@@ -107,7 +107,7 @@ test('a cluster at its limit of objects is told so and can still delete; its nei
   assert.deepEqual([refused.code, status.reason], [403, 'Forbidden']);
   assert.match(
     status.message,
-    /exceeded quota: cluster-limits, requested: objects=1, used: objects=14, limited: objects=14/,
+    /exceeded quota: cluster-limits, requested: objects=1, used: objects=18, limited: objects=18/,
   );
   assert.equal((await create(neighbour, 'a')).code, 201);
   assert.equal((await server.ask(path(c, `${MAPS}/a`), c.token, { method: 'DELETE' })).code, 200);

@@ -1,6 +1,7 @@
 import { printJson } from '../../kube/codec/json.ts';
 import type { Env } from '../../kube/meta/env.ts';
 import type { Facts } from '../../kube/meta/facts.ts';
+import type { JsonObject } from '../../kube/meta/json.ts';
 import { formatTime } from '../../kube/meta/time.ts';
 import type { Controller } from '../../kube/reconcile/controller.ts';
 import { MemoryProjection } from '../../kube/reconcile/projection.ts';
@@ -12,7 +13,8 @@ import { withMembers } from '../../kube/store/members.ts';
 import { MemoryStore } from '../../kube/store/memory.ts';
 import { placement } from '../../kube/store/placement.ts';
 import { type Entry, type Key, MAX_OPS, type Op, type Store } from '../../kube/store/store.ts';
-import { createClient, type Send } from '../loops/client.ts';
+import { DNS_SERVICE } from '../../kube/wire/clusteraddresses.ts';
+import { createClient, json, type Send } from '../loops/client.ts';
 import type { BaseLayer } from '../tenant/base.ts';
 
 /** When the recording takes place: a second that no text has by chance. */
@@ -22,6 +24,29 @@ const CA = '%cluster-ca%';
 const UID = /%first-uid-\d+%/g;
 /** A new cluster's loops write a dozen objects. */
 const BUDGET = { writes: 100, ms: 5_000 };
+
+/** What every cluster has at first, and nobody makes again: whoever wants another DNS server may delete its Service. */
+const FIRST: readonly [path: string, object: JsonObject][] = [
+  [
+    '/api/v1/namespaces/kube-system/services',
+    {
+      apiVersion: 'v1',
+      kind: 'Service',
+      metadata: {
+        name: 'kube-dns',
+        namespace: 'kube-system',
+        labels: { 'k8s-app': 'kube-dns', 'kubernetes.io/cluster-service': 'true', 'kubernetes.io/name': 'CoreDNS' },
+      },
+      spec: {
+        clusterIP: DNS_SERVICE.address,
+        ports: [
+          { name: 'dns', port: DNS_SERVICE.port, protocol: 'UDP' },
+          { name: 'dns-tcp', port: DNS_SERVICE.port, protocol: 'TCP' },
+        ],
+      },
+    },
+  ],
+];
 
 /** What the loops make of every new cluster (default ServiceAccounts, the CA's ConfigMaps, the Service kubernetes), with marks for uids, time and CA. */
 export type Beginning = readonly Op[];
@@ -51,6 +76,10 @@ export async function recordBeginning(r: Recording): Promise<Beginning> {
     (resource, namespace) => (placement(resource, namespace) === 'main' ? recorded : sibling),
     env,
   );
+  for (const [path, object] of FIRST) {
+    const answer = await send('kubernetes-service-controller', json('POST', path, object));
+    if (answer.status !== 201) throw new Error(`${path}: ${await answer.text()}`);
+  }
   const client = createClient(send, { clusterCa: async () => ({ pem: CA }) }, env);
   await createRunner(r.controllers, new MemoryProjection(), sourceOf(main), client, env).round(BUDGET);
   return finalOps(written);

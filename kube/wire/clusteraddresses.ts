@@ -1,0 +1,15 @@
+/** The Services that each node answers itself, at addresses that each node holds: control plane and agents agree on them. */
+
+/** Clients of the API in a cluster: Service default/kubernetes, the first address of the Service range. */
+export const API_SERVICE = { address: '10.96.0.1', port: 443 } as const;
+/** DNS: Service kube-system/kube-dns, where kubeadm has it too. */
+export const DNS_SERVICE = { address: '10.96.0.10', port: 53 } as const;
+/** `namespace/name` of that Service. */
+export const DNS_SERVICE_NAME = 'kube-system/kube-dns';
+
+/**
+ * What stands in the Services' EndpointSlices: addresses that every node has on a device of its own, so that a packet to one never leaves the machine it is sent
+ * from. From 198.18.0.0/15 (RFC 2544: measuring, never routed), for validation refuses loopback and link-local addresses.
+ */
+export const API_ENDPOINT = { address: '198.18.0.1', port: 6443 } as const;
+export const DNS_ENDPOINT = { address: '198.18.0.10', port: 53 } as const;
