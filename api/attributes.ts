@@ -90,6 +90,8 @@ export interface AdmissionContext {
   /** Adds to the assumptions of the coming store call. */
   assume(exist: { key: Key; uid?: string }): void;
   authorize(user: User, a: RequestInfo): Promise<Decision>;
+  /** Decides by the namespace's quotas, as they stand, what becomes of them (those that change; it throws what refuses); the write's own commit carries it out. */
+  charge?(decide: (quotas: readonly KubeObject[]) => KubeObject[]): Promise<void>;
   /** Waits for an object that the View lacks, `tries` looks `ms` apart; when it comes, the request is decided anew. Returns when it didn't. */
   awaitObject?(key: Key, tries: number, ms: number): Promise<void>;
 }

@@ -37,6 +37,7 @@ import type {
   User,
 } from './attributes.ts';
 import type { Authorize, Verdict } from './authz/authorize.ts';
+import { type Charging, decideCharge } from './charge.ts';
 import type { Parts } from './parts.ts';
 import type { ParsedRequest } from './request.ts';
 import type { Resources } from './resources.ts';
@@ -68,6 +69,8 @@ export interface Call {
   /** A watch follows this store call. */
   watching?: boolean;
   warnings: string[];
+  /** Quotas that the coming commit writes with the object. */
+  charging?: Charging;
   annotations: Record<string, string>;
   kept: Kept;
 }
@@ -189,6 +192,7 @@ export function admissionContext(call: Call): AdmissionContext {
     cluster: call.cluster,
     assume: (exist) => call.exist.push(exist),
     authorize: async (user, info) => authorize(call, user, info),
+    charge: (decide) => decideCharge(call, decide),
     awaitObject: (key, tries, ms) => awaitObject(call, key, tries, ms),
   };
 }

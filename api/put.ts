@@ -6,8 +6,9 @@ import type { KubeObject } from '../kube/meta/object.ts';
 import { failure, type StatusError } from '../kube/meta/status.ts';
 import { keyOf } from '../kube/store/key.ts';
 import { poolSpace } from '../kube/store/pool.ts';
-import { type Commit, type Entry, type Op, StoreError } from '../kube/store/store.ts';
+import { type Commit, type Entry, type Op, type PutOp, type Store, StoreError } from '../kube/store/store.ts';
 import { type Call, commit, stage, storeOf } from './call.ts';
+import { type Charging, chargedAnew, chargeOps } from './charge.ts';
 import type { Resource } from './parts.ts';
 import { factsOf, storedValue, toStored } from './row.ts';
 import { invalidObject } from './write.ts';
@@ -60,7 +61,8 @@ async function write(
   const released = prev && was ? (kind.releases?.(stored, prev, key) ?? []) : [];
   const ops: Op[] =
     claims.length + released.length + also.length === 0 ? [op] : [op, ...claims.map(claimOp), ...released, ...also];
-  const done = await commit(call, storeOf(call, resource, namespace), ops);
+  const store = storeOf(call, resource, namespace);
+  const done = call.charging ? await commitCharged(call, store, ops, call.charging) : await commit(call, store, ops);
   if (!done.ok) {
     if (done.lost === 'race') return { found: done.found[0] ?? undefined };
     throw lost(resource, object, done, claims);
@@ -82,6 +84,16 @@ async function write(
   if (claims.length === 0) call.cluster.rows?.put(row);
   else call.cluster.rows?.drop(key);
   return { row };
+}
+
+/** Where other writes were charged to the same quotas meanwhile, it is decided anew by what these left; the first operation's own race is the caller's. */
+async function commitCharged(call: Call, store: Store, ops: Op[], charging: Charging): Promise<Commit> {
+  const expected = (ops[0] as PutOp).expect ?? 0;
+  for (let now = charging; ; ) {
+    const done = await commit(call, store, [...ops, ...chargeOps(now)]);
+    if (done.ok || done.lost !== 'race' || (done.found[0]?.revision ?? 0) !== expected) return done;
+    now = chargedAnew(now, done.found.slice(ops.length));
+  }
 }
 
 /**

@@ -17,6 +17,7 @@ import { loopEffects } from './loops/effects.ts';
 import { LOOPS } from './loops/list.ts';
 import { nodeEffects } from './loops/nodes.ts';
 import type { LoopPlatform, LoopStore } from './loops/object.ts';
+import { quotaEffects } from './loops/usage.ts';
 import { LEASE_MS } from './tenant/leases.ts';
 import { RemoteStore, type StoreStub } from './tenant/remote.ts';
 
@@ -79,6 +80,7 @@ export function loopPlatform(api: Api, b: Bindings): LoopPlatform {
         send,
         {
           ...loopEffects(() => context.keys.ca, world),
+          ...quotaEffects(world),
           ...nodeEffects(tunnel, world),
           ...collectorEffects(collectorStore(guarded.store.bind(guarded), fence), world),
         },

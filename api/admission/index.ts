@@ -13,6 +13,7 @@ import { podSecurity } from './podsecurity.ts';
 import { podTopologyLabels } from './podtopologylabels.ts';
 import { priority } from './priority.ts';
 import { rbacEscalation } from './rbacescalation.ts';
+import { resourceQuota } from './resourcequota.ts';
 import { runtimeClass } from './runtimeclass.ts';
 import { serviceAccount } from './serviceaccount.ts';
 import {
@@ -29,7 +30,7 @@ import { defaultTolerationSeconds, taintNodesByCondition } from './tolerations.t
  * `validate` for all of it; a mutating webhook that changes the object makes `mutate` run once more for those that come before it
  * (reinvocation), which is why every `mutate` here gives the same result when it runs twice.
  * Still to come, at their places: NodeDeclaredFeatureValidator,
- * MutatingAdmissionPolicy, MutatingAdmissionWebhook, ValidatingAdmissionPolicy, ValidatingAdmissionWebhook, ResourceQuota (last: charges counters).
+ * MutatingAdmissionPolicy, MutatingAdmissionWebhook, ValidatingAdmissionPolicy, ValidatingAdmissionWebhook.
  */
 export const chain: readonly Admission[] = [
   namespaceLifecycle,
@@ -53,4 +54,6 @@ export const chain: readonly Admission[] = [
   podTopologyLabels,
   podResizeValidator,
   rbacEscalation,
+  // Last: what another refuses isn't charged.
+  resourceQuota,
 ];

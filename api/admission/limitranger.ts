@@ -1,10 +1,10 @@
 import { make, obj, objs, str } from '../../kube/kinds/access.ts';
+import { podLimits, podRequests, type Resources } from '../../kube/kinds/podspec/totals.ts';
 import type { Json, JsonObject } from '../../kube/meta/json.ts';
 import type { KubeObject } from '../../kube/meta/object.ts';
 import { compareQuantities, milliValue, type Quantity, quantity, scaledValue } from '../../kube/meta/quantity.ts';
 import type { Admission, Attributes, PolicyView } from '../attributes.ts';
 import { aggregate } from '../authz/rbac.ts';
-import { podLimits, podRequests, type Resources } from './podresources.ts';
 import { refuse } from './refuse.ts';
 
 const ANNOTATION = 'kubernetes.io/limit-ranger';

@@ -1,10 +1,10 @@
 import { obj, str } from '../../kube/kinds/access.ts';
+import { podRequests } from '../../kube/kinds/podspec/totals.ts';
 import { quote } from '../../kube/meta/issues.ts';
 import { addQuantities, compareQuantities, milliValue, quantity, wholeValue, ZERO } from '../../kube/meta/quantity.ts';
 import type { StatusCause } from '../../kube/meta/status.ts';
 import type { Admission } from '../attributes.ts';
 import { readNow } from '../authn/read.ts';
-import { podRequests } from './podresources.ts';
 import { refuse } from './refuse.ts';
 
 /** What is compared, and how its amounts are printed. */

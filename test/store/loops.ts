@@ -10,6 +10,7 @@ import { EVERYTHING } from '../../kube/store/key.ts';
 import type { Entry, Key, Revision } from '../../kube/store/store.ts';
 import { createClient, type EffectFunction } from '../../workers/loops/client.ts';
 import { collectorEffects } from '../../workers/loops/collect.ts';
+import { quotaEffects } from '../../workers/loops/usage.ts';
 
 /** A cluster in memory with the API's whole chain and some of the controllers, on a virtual clock. */
 export class LoopCluster {
@@ -26,6 +27,7 @@ export class LoopCluster {
     const effects: Record<string, EffectFunction> = {
       clock: async () => ({ at: env.now() }),
       nodeHeard: async () => ({ heardMs: env.now(), connected: true, askedMs: env.now() }),
+      ...quotaEffects(env),
       ...collectorEffects(
         {
           get: async (key) => (await this.rows()).find((e) => e.key === key),
@@ -108,5 +110,8 @@ export class LoopCluster {
   }
 }
 
-export const loopCluster = async (controllers: readonly Controller[]): Promise<LoopCluster> =>
-  new LoopCluster(await bench(), controllers);
+/** `parts`: what else the API has (admission). */
+export const loopCluster = async (
+  controllers: readonly Controller[],
+  parts: Parameters<typeof bench>[0] = {},
+): Promise<LoopCluster> => new LoopCluster(await bench(parts), controllers);

@@ -13,6 +13,7 @@ import { namespace } from './namespace.ts';
 import { nodelifecycle } from './nodelifecycle.ts';
 import { podgc } from './podgc.ts';
 import { replicaset, replicationcontroller } from './replicaset.ts';
+import { resourcequota } from './resourcequota.ts';
 import { rootca } from './rootca.ts';
 import { serviceaccount } from './serviceaccount.ts';
 import { statefulset } from './statefulset.ts';
@@ -40,5 +41,6 @@ export const controllers: readonly Controller[] = [
   cronjob,
   podgc,
   disruption,
+  resourcequota,
   tainteviction,
 ];

@@ -1,5 +1,5 @@
 import { kindByStorage } from '../../kube/kinds/index.ts';
-import { equalJson, type Json } from '../../kube/meta/json.ts';
+import { equalJson, type Json, type JsonObject } from '../../kube/meta/json.ts';
 import type { KubeObject } from '../../kube/meta/object.ts';
 import type { Controller } from '../../kube/reconcile/controller.ts';
 import { keyOf, parseKey } from '../../kube/store/key.ts';
@@ -20,6 +20,8 @@ export const rootca: Controller = {
     { apiGroups: [''], resources: ['configmaps'], verbs: ['create', 'update', 'list', 'watch'] },
   ],
   for: namespaces,
+  // Whatever else looks at ConfigMaps keeps no body of theirs for this one's sake.
+  project: { configmaps: (o) => (o.metadata.name === NAME ? (o as JsonObject) : {}) },
   watches: [
     {
       kind: configmaps,

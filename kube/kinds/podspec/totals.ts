@@ -1,6 +1,6 @@
-import { obj, objs } from '../../kube/kinds/access.ts';
-import type { Json, JsonObject } from '../../kube/meta/json.ts';
-import { addQuantities, compareQuantities, type Quantity, quantity } from '../../kube/meta/quantity.ts';
+import type { Json, JsonObject } from '../../meta/json.ts';
+import { addQuantities, compareQuantities, type Quantity, quantity } from '../../meta/quantity.ts';
+import { obj, objs } from '../access.ts';
 
 /** Quantities by resource name. */
 export type Resources = Map<string, Quantity>;
