@@ -31,12 +31,12 @@ export function selectionOf(call: Call, resource: Resource, o: ListOptions): Sel
   if (o.fieldSelector) {
     const parsed = parseFieldSelector(o.fieldSelector);
     if (!parsed.ok) throw badRequest(parsed.error);
-    for (const r of parsed.requirements) checkField(resource, r.field);
-    if (parsed.requirements.length > 0) select.fields = parsed.requirements;
-    const named = exactField(parsed.requirements, 'metadata.name');
+    const requirements = parsed.requirements.map((r) => ({ ...r, field: fieldOf(resource, r.field) }));
+    if (requirements.length > 0) select.fields = requirements;
+    const named = exactField(requirements, 'metadata.name');
     if (name !== '' && named !== name) throw badRequest("fieldSelector metadata.name doesn't match requested name");
     if (named !== undefined && named !== '' && isPathSegmentName(named)) name = named;
-    const within = exactField(parsed.requirements, 'metadata.namespace');
+    const within = exactField(requirements, 'metadata.namespace');
     if (namespace === '' && resource.kind.scope === 'Namespaced' && within && dns1123Label(within).length === 0) {
       namespace = within;
     }
@@ -52,11 +52,15 @@ export function selectionOf(call: Call, resource: Resource, o: ListOptions): Sel
   return select.labels || select.fields ? { range, select, namespace } : { range, namespace };
 }
 
-function checkField(resource: Resource, field: string): void {
-  if (field === 'metadata.name') return;
-  if (field === 'metadata.namespace' && resource.kind.scope === 'Namespaced') return;
-  const own = resource.kind.fields;
-  if (own && Object.hasOwn(own, field)) return;
+/** The selectable field that a selector's label names in the group asked for; 400 when there is none. */
+function fieldOf(resource: Resource, field: string): string {
+  if (field === 'metadata.name') return field;
+  if (field === 'metadata.namespace' && resource.kind.scope === 'Namespaced') return field;
+  const { fields: own, fieldLabels } = resource.kind;
+  const labels = fieldLabels?.[resource.ref.group];
+  if (labels) {
+    if (Object.hasOwn(labels, field)) return labels[field] ?? field;
+  } else if (own && Object.hasOwn(own, field)) return field;
   throw badRequest(
     own || resource.custom
       ? `field label not supported: ${field}`

@@ -154,6 +154,20 @@ const REFUSED: [string, string, object | string | undefined, number, string][] =
   ['GET', '/api/v1/pods?fieldSelector=spec.foo%3D1', undefined, 400, 'field label not supported: spec.foo'],
   [
     'GET',
+    '/apis/events.k8s.io/v1/events?fieldSelector=source%3Da',
+    undefined,
+    400,
+    'field label not supported: source',
+  ],
+  [
+    'GET',
+    '/api/v1/events?fieldSelector=regarding.name%3Da',
+    undefined,
+    400,
+    'field label not supported: regarding.name',
+  ],
+  [
+    'GET',
     `${CONFIGMAPS}?continue=x`,
     undefined,
     400,

@@ -1,4 +1,12 @@
-import { CUSTOM_RESOURCE, negotiate, negotiateWatch, PLAIN, RESOURCE, wantsPretty } from '../kube/codec/negotiate.ts';
+import {
+  CUSTOM_RESOURCE,
+  negotiate,
+  negotiateWatch,
+  PLAIN,
+  RESOURCE,
+  VIRTUAL,
+  wantsPretty,
+} from '../kube/codec/negotiate.ts';
 import { failure, StatusError, unauthorized } from '../kube/meta/status.ts';
 import type { Caller, ClusterContext, User } from './attributes.ts';
 import { bearerToken, socketToken } from './authn/authenticate.ts';
@@ -252,7 +260,8 @@ async function dispatch(server: Server, call: Call): Promise<Response> {
   const { headers } = call.request;
   const choose = info.verb === 'watch' ? negotiateWatch : negotiate;
   try {
-    call.out = choose(headers.get('accept'), resource.custom ? CUSTOM_RESOURCE : RESOURCE);
+    const offer = isVirtual(resource) ? VIRTUAL : resource.custom ? CUSTOM_RESOURCE : RESOURCE;
+    call.out = choose(headers.get('accept'), offer);
   } catch (e) {
     throw notRepresentable(headers.get('accept') ?? '', info.verb === 'list' || info.verb === 'watch') ?? e;
   }

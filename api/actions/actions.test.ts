@@ -73,6 +73,9 @@ test('reviews answer from the authorizers', async () => {
     spec: { resourceAttributes: { verb: 'get', resource: 'pods' } },
   });
   assert.deepEqual([mine.code, at(mine.body, 'status.allowed')], [201, true]);
+  const accept = { accept: 'application/json;as=Table;v=v1;g=meta.k8s.io' };
+  const table = await b.ask('POST', '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews', { spec: {} }, accept);
+  assert.equal(table.code, 406);
   const who = await b.ask('POST', '/apis/authentication.k8s.io/v1/selfsubjectreviews', {});
   assert.equal(at(who.body, 'status.userInfo.username'), 'admin');
   const nothing = await b.ask('POST', '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews', { spec: {} });

@@ -46,6 +46,11 @@ function convertObject(type: MediaType, as: GroupVersionKind): boolean {
 export const RESOURCE: Offer = { plain: () => true, convert: convertObject };
 /** Custom resources have no protobuf of their own, but their metadata has. */
 export const CUSTOM_RESOURCE: Offer = { plain: (type) => type !== PROTOBUF_TYPE, convert: convertObject };
+/** Resources that are asked and not stored (reviews): upstream has no table for them. */
+export const VIRTUAL: Offer = {
+  plain: () => true,
+  convert: (type, as) => as.kind !== 'Table' && convertObject(type, as),
+};
 /** Endpoints that convert nothing: /version, errors, subresources without a table. */
 export const PLAIN: Offer = { plain: () => true, convert: () => false };
 /** /api and /apis: aggregated discovery where it is asked for, else the plain lists. v2beta1 is gone since 1.35. */

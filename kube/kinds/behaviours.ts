@@ -2,6 +2,7 @@ import type { KubeObject } from '../meta/object.ts';
 import { obj, str } from './access.ts';
 import type { Behaviour } from './behaviour.ts';
 import { CERTIFICATESIGNINGREQUEST, PRIORITYCLASS, RUNTIMECLASS, STORAGECLASS } from './classes.ts';
+import { CLUSTERTRUSTBUNDLE } from './clustertrustbundle.ts';
 import { APPS } from './columns/apps.ts';
 import { CORE } from './columns/core.ts';
 import { MORE } from './columns/more.ts';
@@ -95,7 +96,7 @@ const OWN: Record<string, Behaviour> = {
   'csinodes.storage.k8s.io': { needsVersion: true },
   'csistoragecapacities.storage.k8s.io': { needsVersion: true },
   'volumeattachments.storage.k8s.io': { needsVersion: true, facts: specNode },
-  'clustertrustbundles.certificates.k8s.io': { needsVersion: true },
+  'clustertrustbundles.certificates.k8s.io': CLUSTERTRUSTBUNDLE,
   'podcertificaterequests.certificates.k8s.io': { needsVersion: true, facts: specNode },
   'storageversionmigrations.storagemigration.k8s.io': { needsVersion: true },
   'customresourcedefinitions.apiextensions.k8s.io': { counts: ['spec'] },

@@ -68,6 +68,20 @@ export const EVENT: Behaviour = {
       str(value(o, 'reportingComponent', 'reportingController')),
     type: (o) => str(o.type),
   },
+  fieldLabels: {
+    'events.k8s.io': {
+      reason: 'reason',
+      'regarding.kind': 'involvedObject.kind',
+      'regarding.namespace': 'involvedObject.namespace',
+      'regarding.name': 'involvedObject.name',
+      'regarding.uid': 'involvedObject.uid',
+      'regarding.apiVersion': 'involvedObject.apiVersion',
+      'regarding.resourceVersion': 'involvedObject.resourceVersion',
+      'regarding.fieldPath': 'involvedObject.fieldPath',
+      reportingController: 'reportingComponent',
+      type: 'type',
+    },
+  },
 };
 /** Both groups: the object's namespace, and the reporter when there is an eventTime. */
 function legacy(o: KubeObject): Issue[] {

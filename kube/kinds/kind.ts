@@ -37,6 +37,8 @@ export interface Kind<T extends KubeObject = KubeObject> {
   warn?(next: T, prev: T | null): string[];
   /** Selectable fields beyond metadata.name and metadata.namespace: `spec.nodeName` -> its text. */
   fields?: Record<string, (o: T) => string>;
+  /** Selectors' names of `fields` where a served group has names of its own: group -> label -> field. A label that isn't there isn't offered. */
+  fieldLabels?: Readonly<Record<string, Readonly<Record<string, string>>>>;
   /** Columns after Name and before Age are given whole, Age included, in upstream's order. Name is added when absent. */
   columns?: readonly Column<T>[];
   /** Conditions of a row in a Table: a Pod that ended is Completed. */

@@ -1,6 +1,7 @@
 import type { Controller } from '../../kube/reconcile/controller.ts';
 import { cronjob } from './cronjob.ts';
 import { daemonset } from './daemonset.ts';
+import { defaultservicecidr } from './defaultservicecidr.ts';
 import { deployment } from './deployment.ts';
 import { disruption } from './disruption.ts';
 import { endpoints } from './endpoints.ts';
@@ -26,6 +27,7 @@ export const controllers: readonly Controller[] = [
   serviceaccount,
   rootca,
   kubernetesservice,
+  defaultservicecidr,
   nodelifecycle,
   replicaset,
   replicationcontroller,
