@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, test } from 'node:test';
 import { WebSocket, WebSocketServer } from 'ws';
 import { failure, success } from '../../kube/meta/status.ts';
-import { type Channels, channelsOf } from './channels.ts';
+import { type ChannelProtocol, type Channels, channelsOf } from './channels.ts';
 
 const closers: (() => void)[] = [];
 afterEach(() => {
@@ -12,7 +13,7 @@ afterEach(() => {
 });
 
 /** An agent's end as channels, and the raw socket of its client. */
-async function pair(): Promise<{ channels: Channels; client: WebSocket; socket: WebSocket }> {
+async function pair(protocol?: ChannelProtocol): Promise<{ channels: Channels; client: WebSocket; socket: WebSocket }> {
   const server = new WebSocketServer({ port: 0, host: '127.0.0.1', perMessageDeflate: false });
   closers.push(() => {
     for (const c of server.clients) c.terminate();
@@ -23,7 +24,7 @@ async function pair(): Promise<{ channels: Channels; client: WebSocket; socket: 
   const socket = new WebSocket(`ws://127.0.0.1:${(server.address() as AddressInfo).port}`, {
     perMessageDeflate: false,
   });
-  const channels = new Promise<Channels>((r) => socket.once('open', () => r(channelsOf(socket))));
+  const channels = new Promise<Channels>((r) => socket.once('open', () => r(channelsOf(socket, protocol))));
   return { channels: await channels, client: await client, socket };
 }
 
@@ -63,6 +64,28 @@ describe('the channels of an exec', () => {
     assert.equal(JSON.parse(String(bytes.get(3))).message, 'no');
     assert.equal(order.at(-1), 3);
     assert.equal(code, 1000);
+  });
+
+  test('older protocols: a digit and base64 instead of bytes, a text instead of a Status, nothing when all went well', async () => {
+    const table: [ChannelProtocol, ReturnType<typeof failure>['status'] | undefined, string[]][] = [
+      ['channel.k8s.io', undefined, ['\x01', '\x01hello']],
+      ['channel.k8s.io', failure('InternalError', 'no').status, ['\x01', '\x01hello', '\x03no']],
+      ['base64.channel.k8s.io', failure('InternalError', 'no').status, ['1', '1aGVsbG8=', '3bm8=']],
+      ['v4.base64.channel.k8s.io', undefined, ['1', '1aGVsbG8=', `3${btoa(JSON.stringify(success()))}`]],
+    ];
+    for (const [protocol, failed, wanted] of table) {
+      const { channels, client } = await pair(protocol);
+      const got: string[] = [];
+      client.on('message', (data: Buffer) => got.push(data.toString('latin1')));
+      const closed = new Promise((r) => client.once('close', r));
+      client.send(protocol.includes('base64') ? '0aW4=' : frame(0, 'in'));
+      const [input] = await once(channels.stdin, 'data');
+      assert.equal(String(input), 'in', protocol);
+      channels.stdout.write('hello');
+      await channels.finish(failed ?? success());
+      await closed;
+      assert.deepEqual(got, wanted, protocol);
+    }
   });
 
   test('a chunk larger than a message may be is cut', async () => {

@@ -5,12 +5,23 @@ import type { Json } from '../../kube/meta/json.ts';
 import type { Status } from '../../kube/meta/status.ts';
 import type { TerminalSize } from '../streaming/remotecommand.ts';
 
-/** Channels of `v4.channel.k8s.io` and `v5.channel.k8s.io`: the first byte of each binary message. */
+/** Channels: the first byte of each binary message; of the base64 protocols the digit before the text. */
 const CHANNEL = { stdin: 0, stdout: 1, stderr: 2, error: 3, resize: 4, close: 255 } as const;
-/** Subprotocols for exec and attach, best first; v5 adds the message that closes stdin. */
-export const CHANNEL_PROTOCOLS = ['v5.channel.k8s.io', 'v4.channel.k8s.io'] as const;
-/** A message of output is at most this long: what the relay takes, less the channel byte. */
-const CHUNK_BYTES_MAX = 256 * 1024;
+/**
+ * Subprotocols for exec and attach, best first, as the kubelet serves them. v5 adds the message that closes stdin; v4 a Status as the
+ * command's end, where the first one has a text, and none when all went well.
+ */
+export const CHANNEL_PROTOCOLS = [
+  'v5.channel.k8s.io',
+  'v4.channel.k8s.io',
+  'v4.base64.channel.k8s.io',
+  'channel.k8s.io',
+  'base64.channel.k8s.io',
+] as const;
+export type ChannelProtocol = (typeof CHANNEL_PROTOCOLS)[number];
+const DIGIT_0 = 0x30;
+/** A message of output is at most this long: what the relay takes, less the channel byte, also in base64. */
+const CHUNK_BYTES_MAX = 192 * 1024;
 /** Input that the command hasn't read yet; past it the socket is paused and the client waits. */
 const STDIN_BYTES = 256 * 1024;
 /** Terminal sizes that wait: only the newest matters. */
@@ -27,7 +38,8 @@ export interface Channels {
 }
 
 /** Takes a client's socket apart into streams, with back-pressure both ways. */
-export function channelsOf(socket: WebSocket): Channels {
+export function channelsOf(socket: WebSocket, protocol: ChannelProtocol = 'v5.channel.k8s.io'): Channels {
+  const base64 = protocol.includes('base64');
   const stdin = new Readable({ highWaterMark: STDIN_BYTES, read: () => socket.resume() });
   const sizes: TerminalSize[] = [];
   let wake: (() => void) | undefined;
@@ -51,7 +63,11 @@ export function channelsOf(socket: WebSocket): Channels {
       wake?.();
     },
   };
-  socket.on('message', (data: Buffer) => take[data[0] ?? -1]?.(data.subarray(1)));
+  socket.on('message', (data: Buffer) => {
+    const first = data[0] ?? -1;
+    if (base64) take[first - DIGIT_0]?.(Buffer.from(data.toString('latin1', 1), 'base64'));
+    else take[first]?.(data.subarray(1));
+  });
   socket.on('close', () => {
     over = true;
     wake?.();
@@ -62,7 +78,7 @@ export function channelsOf(socket: WebSocket): Channels {
     const w = new Writable({
       highWaterMark: CHUNK_BYTES_MAX,
       write(chunk: Buffer, _, done) {
-        send(socket, channel, chunk, done);
+        send(socket, base64, channel, chunk, done);
       },
     });
     // A client that goes ends the command by the socket's close; whoever still writes sees a destroyed stream.
@@ -79,7 +95,7 @@ export function channelsOf(socket: WebSocket): Channels {
     }
   }
   // Tells the client that the stream is there before the command says anything, as the kubelet does.
-  send(socket, CHANNEL.stdout, Buffer.alloc(0), () => undefined);
+  send(socket, base64, CHANNEL.stdout, Buffer.alloc(0), () => undefined);
   return {
     stdin,
     ...outputs,
@@ -90,7 +106,13 @@ export function channelsOf(socket: WebSocket): Channels {
       socket.resume();
       // The client leaves once it has the status: what the writers still hold has to go first.
       await Promise.all([ended(outputs.stdout), ended(outputs.stderr)]);
-      send(socket, CHANNEL.error, Buffer.from(printJson(status as unknown as Json)), () => socket.close(1000));
+      const end = protocol.startsWith('v')
+        ? printJson(status as unknown as Json)
+        : status.status === 'Success'
+          ? ''
+          : (status.message ?? '');
+      if (end === '') socket.close(1000);
+      else send(socket, base64, CHANNEL.error, Buffer.from(end), () => socket.close(1000));
     },
   };
 }
@@ -105,16 +127,17 @@ function ended(w: Writable): Promise<void> {
 }
 
 /** Sends a chunk in messages of bounded size; `done` when the last one has left. */
-function send(socket: WebSocket, channel: number, chunk: Buffer, done: (error?: Error) => void): void {
+function send(socket: WebSocket, base64: boolean, channel: number, chunk: Buffer, done: (error?: Error) => void): void {
   if (socket.readyState !== socket.OPEN) {
     done(new Error('the client is gone'));
     return;
   }
   const part = chunk.subarray(0, CHUNK_BYTES_MAX);
   const rest = chunk.subarray(CHUNK_BYTES_MAX);
-  socket.send(Buffer.concat([Buffer.of(channel), part]), { binary: true }, (error) => {
+  const message = base64 ? `${channel}${part.toString('base64')}` : Buffer.concat([Buffer.of(channel), part]);
+  socket.send(message, { binary: !base64 }, (error) => {
     if (error || rest.length === 0) done(error);
-    else send(socket, channel, rest, done);
+    else send(socket, base64, channel, rest, done);
   });
 }
 

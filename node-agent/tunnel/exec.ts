@@ -45,7 +45,7 @@ export async function serveExec(parts: StreamParts, dial: Dial): Promise<void> {
   const head = { status: 101, headers: { 'sec-websocket-protocol': protocol } };
   const channels = await dialRelay(api, dial, head, (socket) => {
     socket.on('close', () => abort.abort());
-    return channelsOf(socket);
+    return channelsOf(socket, protocol);
   });
   if (!wanted.stdin) channels.stdin.resume();
   const status = await (dial.kind === 'exec' ? execStream : attachStream)(url, {
