@@ -3,6 +3,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
 import { sleep } from '../kube/meta/env.ts';
+import { DNS_SERVICE } from '../kube/wire/clusteraddresses.ts';
 import type { Dial } from '../kube/wire/messages.ts';
 import { type Api, createApi } from './api.ts';
 import { machineEnv } from './env.ts';
@@ -12,6 +13,8 @@ import { prepare } from './install/prepare.ts';
 import type { NodeFacts } from './kubelet/container.ts';
 import { Kubelet } from './kubelet/kubelet.ts';
 import { keepLease, reportNode, STATUS_MS } from './kubelet/node.ts';
+import { runDns } from './network/dns/start.ts';
+import { heldAddresses, heldDevice } from './network/held.ts';
 import { connectCri } from './runtime/cri.ts';
 import type { Runtime } from './runtime/runtime.ts';
 import { podsCgroup, readSettings, type Settings } from './settings.ts';
@@ -63,7 +66,7 @@ function nodeFacts(s: Settings): NodeFacts {
   return {
     logRoot: s.logDir,
     cgroupParent: podsCgroup(s),
-    dns: s.dns,
+    dns: { ...s.dns, servers: s.dns.servers.length > 0 ? s.dns.servers : [DNS_SERVICE.address] },
     hostDns: { servers: all('nameserver'), searches: all('search'), options: all('options') },
   };
 }
@@ -113,6 +116,15 @@ async function main(settingsPath: string): Promise<void> {
   const stop = new AbortController();
   /** Services, slices and nodes, followed once: `network.feeds` is for whoever needs them. */
   const network = followNetwork(api, env, stop.signal);
+  const held = heldAddresses(heldDevice(s.bridge));
+  const dns = runDns({
+    feeds: network.feeds,
+    domain: s.dns.domain,
+    resolvConf: s.resolvConf,
+    held,
+    env,
+    signal: stop.signal,
+  });
   const kubelet = new Kubelet({
     api,
     runtime,
@@ -150,7 +162,7 @@ async function main(settingsPath: string): Promise<void> {
   env.log('info', 'agent.stopping');
   stop.abort();
   // Nothing here has to be finished: the next agent goes on from what the runtime and the disk say.
-  const ended = kubelet.stop().then(() => Promise.all([control, report, lease, pods, network.done]));
+  const ended = kubelet.stop().then(() => Promise.all([control, report, lease, pods, network.done, dns]));
   await Promise.race([ended, sleep(env, STOP_MS_MAX)]);
   runtime.close();
   await machine.stop();

@@ -1,9 +1,11 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { API_ENDPOINT, API_SERVICE, DNS_ENDPOINT, DNS_SERVICE } from '../kube/wire/clusteraddresses.ts';
 import { configPathOf } from './install/config.ts';
 import { startContainerd } from './install/containerd.ts';
 import { findProgram } from './install/machine.ts';
 import { removeContainerd } from './install/remove.ts';
+import { heldDevice, removeHeld } from './network/held.ts';
 import { readSettings } from './settings.ts';
 
 // Ends every pod that an agent with these settings has left on this machine, its containerd, and what that keeps (images).
@@ -13,6 +15,10 @@ if (path === undefined || path === '--help') {
   process.exit(path === undefined ? 2 : 0);
 }
 const s = readSettings(path);
+await removeHeld(
+  heldDevice(s.bridge),
+  [API_SERVICE, API_ENDPOINT, DNS_SERVICE, DNS_ENDPOINT].map((a) => a.address),
+);
 const dirs = { rootDir: join(s.stateDir, 'containerd'), stateDir: s.runDir };
 const program = findProgram('containerd');
 // A runtime that was there before us keeps what it runs; without its configuration no agent has prepared this machine: nothing of it runs.

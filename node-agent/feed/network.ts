@@ -9,6 +9,8 @@ export interface NetworkFeeds {
   /** `slices.of('namespace/name')`: the slices of a Service. */
   slices: Feed<SliceRow>;
   nodes: Feed<NodeRow>;
+  /** By name, for what there is of each. */
+  namespaces: Feed<true>;
 }
 
 /** The feeds, and what fills them until `signal` aborts. */
@@ -20,10 +22,12 @@ export function followNetwork(
   const services = createFeed<ServiceRow>(env);
   const slices = createFeed<SliceRow>(env, { group: (s) => s.service });
   const nodes = createFeed<NodeRow>(env);
+  const namespaces = createFeed<true>(env);
   const done = Promise.all([
     followFeed(api, { path: '/api/v1/services' }, serviceRow, services, env, signal),
     followFeed(api, { path: '/apis/discovery.k8s.io/v1/endpointslices' }, sliceRow, slices, env, signal),
     followFeed(api, { path: '/api/v1/nodes' }, nodeRow, nodes, env, signal),
+    followFeed(api, { path: '/api/v1/namespaces' }, () => true as const, namespaces, env, signal),
   ]);
-  return { feeds: { services, slices, nodes }, done };
+  return { feeds: { services, slices, nodes, namespaces }, done };
 }
