@@ -1,6 +1,9 @@
 import { type Taint, termMatches, tolerates } from '../../kube/kinds/podspec/fit.ts';
-import { milliValue, parseQuantity, wholeValue, ZERO } from '../../kube/meta/quantity.ts';
-import { type Container, isSidecar, type Pod } from './pod.ts';
+import { milliValue, type Quantity, quantity, wholeValue } from '../../kube/meta/quantity.ts';
+import { isSidecar, type Pod } from './pod.ts';
+import { podTotal } from './resources.ts';
+import { refusedAppArmor } from './security.ts';
+import { forbiddenSysctl } from './sysctls.ts';
 
 /** What a refusal is judged by: this node as the API has it. */
 export interface NodeView {
@@ -8,6 +11,10 @@ export interface NodeView {
   labels: Readonly<Record<string, string>>;
   taints: readonly Taint[];
   allocatable: Readonly<Record<string, string>>;
+  /** The kernel's release. */
+  kernel: string;
+  /** The runtime can leave out the image's own groups (supplementalGroupsPolicy Strict). */
+  strictGroups: boolean;
 }
 export interface Refusal {
   reason: string;
@@ -25,6 +32,14 @@ export function refusal(pod: Pod, node: NodeView, others: readonly Pod[]): Refus
   if (pod.spec.os !== undefined && pod.spec.os.name !== 'linux') {
     return refused('PodOSNotSupported', "Failed to admit pod as the OS field doesn't match node OS");
   }
+  if (pod.spec.securityContext?.supplementalGroupsPolicy === 'Strict' && !node.strictGroups) {
+    return refused(
+      'SupplementalGroupsPolicyNotSupported',
+      'SupplementalGroupsPolicy=Strict is not supported in this node',
+    );
+  }
+  const sysctl = forbiddenSysctl(pod, node.kernel);
+  if (sysctl !== null) return refused('SysctlForbidden', sysctl);
   const short = shortOf(pod, node, others);
   if (short !== null) {
     const text = `Node didn't have enough resource: ${short.name}, requested: ${short.asked}, used: ${short.used}, capacity: ${short.capacity}`;
@@ -37,31 +52,18 @@ export function refusal(pod: Pod, node: NodeView, others: readonly Pod[]): Refus
   if (portsTaken(pod, others)) return failed('NodePorts', "node(s) didn't have free ports for the requested pod ports");
   if (node.taints.some((t) => t.effect === 'NoExecute' && !(pod.spec.tolerations ?? []).some((x) => tolerates(x, t))))
     return failed('TaintToleration', "node(s) had taints that the pod didn't tolerate");
-  return null;
+  const apparmor = refusedAppArmor(pod);
+  return apparmor === null ? null : refused('AppArmor', apparmor);
 }
 const refused = (reason: string, message: string): Refusal => ({ reason, message: `Pod was rejected: ${message}` });
 
 /** A resource in the unit that the scheduler counts it in: CPU in thousandths, all else whole. */
-function amount(name: string, text: string | undefined): number {
-  const q = text === undefined ? ZERO : (parseQuantity(text) ?? ZERO);
-  return name === 'cpu' ? milliValue(q) : wholeValue(q);
-}
+const count = (name: string, q: Quantity): number => (name === 'cpu' ? milliValue(q) : wholeValue(q));
+const amount = (name: string, text: string | undefined): number => count(name, quantity(text));
 
-/** What a pod asks for: the sum of its containers and sidecars, or the largest init container with the sidecars before it. */
-export function requestOf(pod: Pod, name: string): number {
-  const own = pod.spec.resources?.requests?.[name];
-  const overhead = amount(name, pod.spec.overhead?.[name]);
-  if (own !== undefined) return amount(name, own) + overhead;
-  const of = (c: Container) => amount(name, c.resources?.requests?.[name]);
-  let sidecars = 0;
-  let largest = 0;
-  for (const c of pod.spec.initContainers ?? []) {
-    largest = Math.max(largest, sidecars + of(c));
-    if (isSidecar(c)) sidecars += of(c);
-  }
-  const main = pod.spec.containers.reduce((sum, c) => sum + of(c), 0);
-  return Math.max(main + sidecars, largest) + overhead;
-}
+/** What a pod asks for of a resource. */
+export const requestOf = (pod: Pod, name: string): number =>
+  count(name, podTotal(pod, 'requests').get(name) ?? quantity(0));
 
 function shortOf(pod: Pod, node: NodeView, others: readonly Pod[]) {
   const places = amount('pods', node.allocatable.pods);

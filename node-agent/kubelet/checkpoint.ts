@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { ApiError } from '../api.ts';
-import type { References } from './env.ts';
+import { ConfigError, type References } from './env.ts';
 import { type Pod, uidOf } from './pod.ts';
 import type { TokenSource } from './volumes/kind.ts';
 
@@ -88,4 +88,21 @@ export function rememberedTokens(token: TokenSource, root: string, now: () => nu
       return { text, renewMs: now() + ASK_AGAIN_MS };
     }
   };
+}
+
+/** The variables of Services that a pod's containers get: `now`, or, while Services aren't known, those of the pod's last start. */
+export async function rememberedServices(
+  now: { key: string; value: string }[] | undefined,
+  root: string,
+  uid: string,
+): Promise<{ key: string; value: string }[]> {
+  const path = join(directory(root, uid), 'services.json');
+  const before = await readFile(path, 'utf8').catch(() => null);
+  if (now === undefined) {
+    if (before !== null) return JSON.parse(before) as { key: string; value: string }[];
+    throw new ConfigError('services have not yet been read at least once, cannot construct envvars');
+  }
+  const text = JSON.stringify(now);
+  if (text !== before) await writeWhole(path, text);
+  return now;
 }

@@ -1,13 +1,16 @@
+import { readFile, realpath } from 'node:fs/promises';
+import { join, normalize } from 'node:path';
 import type { JsonObject } from '../../kube/meta/json.ts';
-import { compareQuantities, milliValue, parseQuantity, wholeValue } from '../../kube/meta/quantity.ts';
+import { milliValue, quantity, wholeValue, ZERO } from '../../kube/meta/quantity.ts';
 import { expandVariables } from './container.ts';
-import type { Container, Pod } from './pod.ts';
+import { envFileValue } from './envfile.ts';
+import { allContainers, type Container, type Pod } from './pod.ts';
 
 /** A container that can't be made as it is written: becomes the waiting reason of its status. */
 export class ConfigError extends Error {
   readonly reason: string;
-  constructor(message: string, reason = 'CreateContainerConfigError') {
-    super(message);
+  constructor(message: string, reason = 'CreateContainerConfigError', cause?: unknown) {
+    super(message, { cause });
     this.name = 'ConfigError';
     this.reason = reason;
   }
@@ -26,54 +29,76 @@ export interface Downward {
   allocatable: Readonly<Record<string, string>>;
 }
 
-/** The environment of a container in order, later names winning: services' variables, envFrom, env. */
-export async function environment(
-  pod: Pod,
-  c: Container,
-  refs: References,
-  down: Downward,
-  services: readonly { key: string; value: string }[],
-): Promise<{ key: string; value: string }[]> {
-  const out = new Map<string, string>(services.map((s) => [s.key, s.value]));
+/** Where the variables of one container come from. */
+export interface Sources {
+  refs: References;
+  down: Downward;
+  /** Variables of Services: what the container sets itself goes before. */
+  services: readonly { key: string; value: string }[];
+  /** Path of a volume of the pod, for files of variables; throws when there is none. */
+  volume(name: string): Promise<string>;
+}
+
+/** The environment of a container, later names winning: services' variables, envFrom, env. Kubelet's makeEnvironmentVariables. */
+export async function environment(pod: Pod, c: Container, s: Sources): Promise<{ key: string; value: string }[]> {
+  const out = new Map<string, string>(s.services.map((v) => [v.key, v.value]));
   const namespace = pod.metadata.namespace ?? '';
   for (const from of c.envFrom ?? []) {
     const ref = from.configMapRef ?? from.secretRef;
     if (!ref) continue;
     const what = from.configMapRef ? 'configmap' : 'secret';
-    const data = await (from.configMapRef ? refs.configMap(namespace, ref.name) : refs.secret(namespace, ref.name));
+    const data = await (from.configMapRef ? s.refs.configMap(namespace, ref.name) : s.refs.secret(namespace, ref.name));
     if (data === null && !ref.optional) throw new ConfigError(`${what} "${ref.name}" not found`);
     for (const [k, v] of Object.entries(data ?? {})) out.set((from.prefix ?? '') + k, new TextDecoder().decode(v));
   }
   for (const e of c.env ?? []) {
-    const envs = [...out].map(([key, value]) => ({ key, value }));
-    const value = e.valueFrom
-      ? await fromSource(pod, c, e.valueFrom, refs, down)
-      : expandVariables(e.value ?? '', envs);
+    const envs = e.value?.includes('$') ? [...out].map(([key, value]) => ({ key, value })) : [];
+    const value =
+      !e.value && e.valueFrom ? await fromSource(pod, c, e.valueFrom, s) : expandVariables(e.value ?? '', envs);
     if (value !== undefined) out.set(e.name, value);
   }
   return [...out].map(([key, value]) => ({ key, value }));
 }
 
-async function fromSource(
-  pod: Pod,
-  c: Container,
-  from: NonNullable<NonNullable<Container['env']>[number]['valueFrom']>,
-  refs: References,
-  down: Downward,
-): Promise<string | undefined> {
-  if (from.fieldRef) return fieldValue(pod, from.fieldRef.fieldPath, down);
-  if (from.resourceFieldRef) return resourceValue(pod, from.resourceFieldRef, c, down);
+type ValueFrom = NonNullable<NonNullable<Container['env']>[number]['valueFrom']>;
+
+async function fromSource(pod: Pod, c: Container, from: ValueFrom, s: Sources): Promise<string | undefined> {
+  if (from.fieldRef) return fieldValue(pod, from.fieldRef.fieldPath, s.down);
+  if (from.resourceFieldRef) return resourceValue(pod, from.resourceFieldRef, c, s.down);
+  if (from.fileKeyRef) return fromFile(from.fileKeyRef, s);
   const ref = from.configMapKeyRef ?? from.secretKeyRef;
   if (!ref) return undefined;
   const namespace = pod.metadata.namespace ?? '';
   const what = from.configMapKeyRef ? 'configmap' : 'secret';
-  const data = await (from.configMapKeyRef ? refs.configMap(namespace, ref.name) : refs.secret(namespace, ref.name));
+  const data = await (from.configMapKeyRef
+    ? s.refs.configMap(namespace, ref.name)
+    : s.refs.secret(namespace, ref.name));
   const value = data?.[ref.key];
   if (value !== undefined) return new TextDecoder().decode(value);
   if (ref.optional) return undefined;
   if (data === null) throw new ConfigError(`${what} "${ref.name}" not found`);
   const kind = from.configMapKeyRef ? 'ConfigMap' : 'Secret';
   throw new ConfigError(`couldn't find key ${ref.key} in ${kind} ${namespace}/${ref.name}`);
+}
+
+/** A variable that an earlier container has written into a file of an emptyDir (KEP-3721). */
+async function fromFile(ref: NonNullable<ValueFrom['fileKeyRef']>, s: Sources): Promise<string | undefined> {
+  const root = await s.volume(ref.volumeName);
+  const path = join(root, normalize(`/${ref.path}`));
+  let value: string;
+  try {
+    // A link that a container has made must not lead out of its volume.
+    const [real, inside] = await Promise.all([realpath(path), realpath(root)]);
+    if (!real.startsWith(`${inside}/`)) throw new Error(`${ref.path} leads out of its volume`);
+    value = envFileValue(await readFile(real, 'utf8'), ref.key);
+  } catch (error) {
+    throw new ConfigError("couldn't parse env file", undefined, error);
+  }
+  if (value !== '') return value;
+  if (ref.optional) return undefined;
+  throw new ConfigError(
+    `environment variable key ${JSON.stringify(ref.key)} not found in file ${JSON.stringify(path)}`,
+  );
 }
 
 /** A downward API field: kubelet's podFieldSelectorRuntimeValue and fieldpath.ExtractFieldPathAsString. */
@@ -107,6 +132,9 @@ function formatMap(map: Record<string, string> | undefined): string {
     .join('\n');
 }
 
+/** Resources of which a missing limit means the pod's or the node's. */
+const DEFAULTED = ['cpu', 'memory', 'ephemeral-storage'];
+
 /** A container's limit or request, divided and rounded up: resource.ExtractContainerResourceValue. */
 export function resourceValue(
   pod: Pod,
@@ -114,21 +142,20 @@ export function resourceValue(
   self: Container | undefined,
   down: Downward,
 ): string {
-  const c = ref.containerName
-    ? [...(pod.spec.initContainers ?? []), ...pod.spec.containers].find((x) => x.name === ref.containerName)
-    : self;
+  const c = ref.containerName ? allContainers(pod).find((x) => x.name === ref.containerName) : self;
   if (!c) throw new ConfigError(`container ${ref.containerName} not found`);
-  const [which, ...rest] = ref.resource.split('.');
-  const name = rest.join('.');
-  const set = which === 'limits' ? c.resources?.limits : c.resources?.requests;
-  const text = set?.[name] ?? (which === 'limits' ? down.allocatable[name] : undefined) ?? '0';
-  const amount = parseQuantity(text);
-  const divisor = parseQuantity(ref.divisor && ref.divisor !== '0' ? ref.divisor : '1');
-  if (!amount || !divisor) throw new ConfigError(`unsupported container resource : ${ref.resource}`);
-  if (name === 'cpu') return String(Math.ceil(milliValue(amount) / milliValue(divisor)));
-  return compareQuantities(divisor, amount) > 0 && wholeValue(amount) > 0
-    ? '1'
-    : String(Math.ceil(wholeValue(amount) / wholeValue(divisor)));
+  const [, which, name = ''] = /^(limits|requests)\.(.+)$/.exec(ref.resource) ?? [];
+  if (which === undefined || (!DEFAULTED.includes(name) && !name.startsWith('hugepages-')))
+    throw new ConfigError(`unsupported container resource : ${ref.resource}`);
+  let amount = quantity((which === 'limits' ? c.resources?.limits : c.resources?.requests)?.[name]);
+  if (which === 'limits' && amount.unscaled === 0n && DEFAULTED.includes(name)) {
+    const whole = name === 'ephemeral-storage' ? ZERO : quantity(pod.spec.resources?.limits?.[name]);
+    amount = whole.unscaled === 0n ? quantity(down.allocatable[name]) : whole;
+  }
+  const given = quantity(ref.divisor);
+  const divisor = given.unscaled === 0n ? quantity(1) : given;
+  const value = name === 'cpu' ? milliValue : wholeValue;
+  return String(Math.ceil(value(amount) / value(divisor)));
 }
 
 /** Data of a ConfigMap or Secret object as bytes. */

@@ -9,11 +9,14 @@ import { OWN_CONDITIONS } from './conditions.ts';
 import type { NodeFacts } from './container.ts';
 import { PodEvents } from './events.ts';
 import { createPuller } from './images.ts';
+import { machineFacts } from './machine.ts';
 import { capacity, nodeView } from './node.ts';
 import type { WorkerParts } from './parts.ts';
 import { type Pod, type PodStatus, uidOf } from './pod.ts';
 import { FollowedReferences, readReferences } from './references.ts';
 import { StatusReporter } from './reporter.ts';
+import type { MachineFacts } from './resources.ts';
+import type { Service } from './serviceenv.ts';
 import { followPods, type PodHandler } from './source.ts';
 import { podTokens } from './tokens.ts';
 import type { Claims, ClaimView, PersistentVolume } from './volumes/kind.ts';
@@ -41,6 +44,10 @@ export interface KubeletParts {
   allocatable?: Readonly<Record<string, string>>;
   /** Absent: the machine's own mounts. */
   mounter?: Mounter;
+  /** Services of the cluster; undefined until they are known. Absent: there are none. */
+  services?: () => readonly Service[] | undefined;
+  /** Absent: this machine. */
+  machine?: MachineFacts;
   env: Env;
 }
 
@@ -82,7 +89,9 @@ export class Kubelet implements PodHandler {
       allocatable: p.allocatable ?? capacity().allocatable,
       startedMs: p.env.now(),
       admit: (pod) => this.#admit(pod),
-      services: () => [],
+      services: p.services ?? (() => []),
+      machine: p.machine ?? machineFacts(),
+      runtimeHandler: (name) => this.#runtimeHandler(name),
       relist: () => this.#relist(),
       report: (pod, status) => this.#reporter.report(pod, status),
       removeObject: (pod) => this.#removeObject(pod),
@@ -242,6 +251,12 @@ export class Kubelet implements PodHandler {
 
   async #labels(): Promise<Readonly<Record<string, string>>> {
     return nodeView(await this.#p.api.get(`/api/v1/nodes/${this.#p.name}`)).labels;
+  }
+
+  async #runtimeHandler(name: string): Promise<string> {
+    if (name === '') return '';
+    const found = await this.#p.api.get(`/apis/node.k8s.io/v1/runtimeclasses/${name}`);
+    return String(found.handler ?? '');
   }
 
   async #removeObject(pod: Pod): Promise<void> {

@@ -2,8 +2,9 @@ import { appendFile, mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Env } from '../../kube/meta/env.ts';
 import type { Mount } from '../runtime/messages.ts';
-import { expandVariables, hostnameOf } from './container.ts';
+import { expandVariables } from './container.ts';
 import { ConfigError } from './env.ts';
+import { hostsText } from './hosts.ts';
 import { type Container, type Pod, uidOf } from './pod.ts';
 import { refuseBacksteps } from './volumes/hostpath.ts';
 import type { Mounted } from './volumes/kind.ts';
@@ -16,6 +17,8 @@ export interface MountInputs {
   attempt: number;
   envs: readonly { key: string; value: string }[];
   podIPs: readonly string[];
+  /** The cluster's DNS domain. */
+  domain: string;
   mounter: Mounter;
   /** The runtime makes what lies below a read-only mount read-only too. */
   recursiveReadOnly: boolean;
@@ -42,7 +45,8 @@ export function messageFile(root: string, pod: Pod, container: string, attempt: 
 export async function containerMounts(pod: Pod, c: Container, o: MountInputs): Promise<Mount[]> {
   const mounts: Mount[] = [];
   for (const [index, m] of (c.volumeMounts ?? []).entries()) mounts.push(await volumeMount(pod, c, m, index, o));
-  if (!mounts.some((m) => m.containerPath === HOSTS)) {
+  const hosts = o.podIPs.length > 0 || pod.spec.hostNetwork === true;
+  if (hosts && !mounts.some((m) => m.containerPath === HOSTS)) {
     mounts.push({ containerPath: HOSTS, hostPath: await hostsFile(pod, o), readonly: false });
   }
   const message = messageFile(o.root, pod, c.name, o.attempt);
@@ -139,24 +143,11 @@ function recursiveReadOnly(m: VolumeMount, supported: boolean): boolean {
   return supported;
 }
 
-/** kubelet's managed hosts file, with the pod's addresses and spec.hostAliases. */
+/** The pod's hosts file, written anew. */
 async function hostsFile(pod: Pod, o: MountInputs): Promise<string> {
   const path = join(o.root, 'pods', uidOf(pod), 'etc-hosts');
-  const aliases = (pod.spec.hostAliases ?? []).map((a) => `${a.ip}\t${a.hostnames.join('\t')}`);
-  const own = [
-    '# Kubernetes-managed hosts file.',
-    '127.0.0.1\tlocalhost',
-    '::1\tlocalhost ip6-localhost ip6-loopback',
-    'fe00::0\tip6-localnet',
-    'fe00::0\tip6-mcastprefix',
-    'fe00::1\tip6-allnodes',
-    'fe00::2\tip6-allrouters',
-    ...o.podIPs.map((ip) => `${ip}\t${hostnameOf(pod)}`),
-    '',
-  ];
-  const head = pod.spec.hostNetwork ? await readFile('/etc/hosts', 'utf8') : own.join('\n');
-  const tail = aliases.length > 0 ? ['', '# Entries added by HostAliases.', ...aliases, ''].join('\n') : '';
+  const machine = pod.spec.hostNetwork ? await readFile(HOSTS, 'utf8') : '';
   await mkdir(dirname(path), { recursive: true });
-  await writeFile(path, head + tail, { mode: 0o644 });
+  await writeFile(path, hostsText(pod, o.podIPs, o.domain, machine), { mode: 0o644 });
   return path;
 }

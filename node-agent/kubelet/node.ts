@@ -103,11 +103,14 @@ async function conditions(runtime: Runtime, old: readonly Condition[], now: numb
 export function nodeView(node: JsonObject): NodeView {
   const meta = node.metadata as JsonObject;
   const spec = (node.spec ?? {}) as JsonObject;
+  const status = (node.status ?? {}) as JsonObject;
   return {
     name: String(meta.name),
     labels: (meta.labels ?? {}) as Record<string, string>,
     taints: (spec.taints ?? []) as unknown as NodeView['taints'],
-    allocatable: ((node.status as JsonObject | undefined)?.allocatable ?? {}) as Record<string, string>,
+    allocatable: (status.allocatable ?? {}) as Record<string, string>,
+    kernel: String((status.nodeInfo as JsonObject | undefined)?.kernelVersion ?? release()),
+    strictGroups: (status.features as JsonObject | undefined)?.supplementalGroupsPolicy === true,
   };
 }
 

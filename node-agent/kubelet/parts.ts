@@ -7,6 +7,8 @@ import type { References } from './env.ts';
 import type { ImagePuller } from './images.ts';
 import type { Pod, PodStatus } from './pod.ts';
 import type { FollowedReferences } from './references.ts';
+import type { MachineFacts } from './resources.ts';
+import type { Service } from './serviceenv.ts';
 import type { Claims, TokenSource } from './volumes/kind.ts';
 import type { Mounter } from './volumes/mounter.ts';
 
@@ -31,8 +33,11 @@ export interface WorkerParts {
   allocatable: Readonly<Record<string, string>>;
   /** When this agent began, in milliseconds since the epoch: what ran before keeps its readiness. */
   startedMs: number;
-  /** Environment of services that a pod's namespace sees. */
-  services(namespace: string): readonly { key: string; value: string }[];
+  /** All Services as they are known; undefined until they have been read once. */
+  services(): readonly Service[] | undefined;
+  machine: MachineFacts;
+  /** The runtime's name for a RuntimeClass, '' for ''; rejects when there is none. */
+  runtimeHandler(runtimeClass: string): Promise<string>;
   relist(): Promise<Relist>;
   /** Why this node doesn't take the pod; null when it does. */
   admit(pod: Pod): Promise<Refusal | null>;

@@ -12,6 +12,7 @@ export interface Pod {
 export interface PodSpec {
   nodeName?: string;
   hostname?: string;
+  hostnameOverride?: string;
   subdomain?: string;
   setHostnameAsFQDN?: boolean;
   hostNetwork?: boolean;
@@ -28,6 +29,7 @@ export interface PodSpec {
   enableServiceLinks?: boolean;
   initContainers?: Container[];
   containers: Container[];
+  ephemeralContainers?: (Container & { targetContainerName?: string })[];
   volumes?: Volume[];
   imagePullSecrets?: { name: string }[];
   securityContext?: PodSecurityContext;
@@ -37,8 +39,15 @@ export interface PodSpec {
   affinity?: { nodeAffinity?: { requiredDuringSchedulingIgnoredDuringExecution?: { nodeSelectorTerms: NodeTerm[] } } };
   tolerations?: (Toleration & { tolerationSeconds?: number })[];
   overhead?: Record<string, string>;
-  resources?: { limits?: Record<string, string>; requests?: Record<string, string> };
+  resources?: Resources;
   os?: { name: string };
+  priority?: number;
+  priorityClassName?: string;
+  hostUsers?: boolean;
+}
+export interface Resources {
+  limits?: Record<string, string>;
+  requests?: Record<string, string>;
 }
 export interface PodSecurityContext {
   runAsUser?: number;
@@ -47,8 +56,22 @@ export interface PodSecurityContext {
   fsGroup?: number;
   fsGroupChangePolicy?: 'Always' | 'OnRootMismatch';
   supplementalGroups?: number[];
+  supplementalGroupsPolicy?: 'Merge' | 'Strict';
   sysctls?: { name: string; value: string }[];
-  seccompProfile?: { type: 'RuntimeDefault' | 'Unconfined' | 'Localhost'; localhostProfile?: string };
+  seccompProfile?: Profile;
+  appArmorProfile?: Profile;
+  seLinuxOptions?: SELinux;
+}
+/** A seccomp or AppArmor profile. */
+export interface Profile {
+  type: 'RuntimeDefault' | 'Unconfined' | 'Localhost';
+  localhostProfile?: string;
+}
+export interface SELinux {
+  user?: string;
+  role?: string;
+  type?: string;
+  level?: string;
 }
 export interface SecurityContext {
   privileged?: boolean;
@@ -59,7 +82,9 @@ export interface SecurityContext {
   allowPrivilegeEscalation?: boolean;
   procMount?: string;
   capabilities?: { add?: string[]; drop?: string[] };
-  seccompProfile?: { type: 'RuntimeDefault' | 'Unconfined' | 'Localhost'; localhostProfile?: string };
+  seccompProfile?: Profile;
+  appArmorProfile?: Profile;
+  seLinuxOptions?: SELinux;
 }
 export interface Container {
   name: string;
@@ -77,7 +102,8 @@ export interface Container {
     hostIP?: string;
     protocol?: 'TCP' | 'UDP' | 'SCTP';
   }[];
-  resources?: { limits?: Record<string, string>; requests?: Record<string, string> };
+  resources?: Resources;
+  resizePolicy?: { resourceName: string; restartPolicy: 'NotRequired' | 'RestartContainer' }[];
   volumeMounts?: {
     name: string;
     mountPath: string;
@@ -110,6 +136,7 @@ export interface EnvVar {
     resourceFieldRef?: { containerName?: string; resource: string; divisor?: string };
     configMapKeyRef?: KeyRef & { key: string };
     secretKeyRef?: KeyRef & { key: string };
+    fileKeyRef?: { volumeName: string; path: string; key: string; optional?: boolean };
   };
 }
 export interface KeyRef {
@@ -198,7 +225,8 @@ export interface ContainerStatus {
   imageID: string;
   containerID?: string;
   allocatedResources?: Record<string, string>;
-  resources?: { limits?: Record<string, string>; requests?: Record<string, string> };
+  resources?: Resources;
+  user?: { linux: { uid: number; gid: number; supplementalGroups?: number[] } };
   volumeMounts?: { name: string; mountPath: string; readOnly?: boolean; recursiveReadOnly?: string }[];
 }
 export interface PodStatus {
@@ -214,6 +242,9 @@ export interface PodStatus {
   qosClass?: string;
   initContainerStatuses?: ContainerStatus[];
   containerStatuses?: ContainerStatus[];
+  ephemeralContainerStatuses?: ContainerStatus[];
+  resources?: Resources;
+  allocatedResources?: Record<string, string>;
   observedGeneration?: number;
 }
 
@@ -225,3 +256,10 @@ export const podKey = (pod: Pod) => `${pod.metadata.namespace}/${pod.metadata.na
 export const uidOf = (pod: Pod) => pod.metadata.uid ?? '';
 /** Every container that runs for as long as the pod does or before it, init containers first. */
 export const allContainers = (pod: Pod): Container[] => [...(pod.spec.initContainers ?? []), ...pod.spec.containers];
+/** Those and the ephemeral ones. */
+export const namedContainers = (pod: Pod): Container[] => [
+  ...allContainers(pod),
+  ...(pod.spec.ephemeralContainers ?? []),
+];
+/** `name_namespace(uid)`, as the kubelet's texts name a pod. */
+export const podText = (pod: Pod) => `${pod.metadata.name}_${pod.metadata.namespace}(${pod.metadata.uid})`;

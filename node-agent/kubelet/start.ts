@@ -1,25 +1,31 @@
 import { mkdir } from 'node:fs/promises';
 import type { Env } from '../../kube/meta/env.ts';
 import { RuntimeError } from '../runtime/error.ts';
-import type { Image } from '../runtime/messages.ts';
-import { containerConfig, logDirectory, sandboxConfig } from './container.ts';
+import type { Image, PodSandboxConfig } from '../runtime/messages.ts';
+import { rememberedServices } from './checkpoint.ts';
+import { containerConfig, logDirectory } from './container.ts';
 import { pullCredentials } from './credentials.ts';
 import { ConfigError, type Downward, environment } from './env.ts';
 import { containerMounts, type MountInputs } from './mounts.ts';
 import type { WorkerParts } from './parts.ts';
-import { type Container, type Pod, uidOf } from './pod.ts';
+import { type Container, type Pod, podText, uidOf } from './pod.ts';
 import { runHandler } from './probe.ts';
+import { type Service, serviceVariables } from './serviceenv.ts';
 
 type Tell = (type: 'Normal' | 'Warning', reason: string, message: string) => void;
 
 /** What starting a container of one pod needs. */
 export interface Starting
-  extends Pick<WorkerParts, 'runtime' | 'images' | 'refs' | 'node' | 'root' | 'mounter' | 'recursiveReadOnly'> {
+  extends Pick<
+    WorkerParts,
+    'runtime' | 'images' | 'refs' | 'node' | 'root' | 'machine' | 'mounter' | 'recursiveReadOnly'
+  > {
   env: Env;
-  services: readonly { key: string; value: string }[];
+  /** Undefined: not known yet. */
+  services: readonly Service[] | undefined;
   down: Downward;
   podIPs: readonly string[];
-  sandbox: { id: string; attempt: number };
+  sandbox: { id: string; config: PodSandboxConfig };
   /** Volumes that are ready. */
   volumes: MountInputs['volumes'];
   event: Tell;
@@ -50,7 +56,7 @@ export async function startContainer(pod: Pod, c: Container, attempt: number, s:
       throw e;
     }
   };
-  const config = sandboxConfig(pod, s.sandbox.attempt, s.node);
+  const { config } = s.sandbox;
   const auth = (image: string) => pullCredentials(pod, image, s.refs);
   const image = await fails('ErrImagePull', () =>
     s.images.ensure(c, { uid: uidOf(pod), sandbox: config, auth, event: s.event }),
@@ -75,8 +81,16 @@ export async function startContainer(pod: Pod, c: Container, attempt: number, s:
 async function inputs(pod: Pod, c: Container, attempt: number, image: Image, s: Starting) {
   refuseRoot(pod, c, image);
   await mkdir(logDirectory(s.node.logRoot, pod), { recursive: true, mode: 0o755 });
-  const envs = await environment(pod, c, s.refs, s.down, s.services);
-  const { podIPs, root, volumes, mounter } = s;
+  const { down, podIPs, root, refs, volumes, mounter, machine } = s;
+  const volume = async (name: string) => {
+    const path = volumes.get(name)?.path;
+    if (path !== undefined) return path;
+    throw new ConfigError(`cannot find the volume ${JSON.stringify(name)} referenced by FileKeyRef`);
+  };
+  const links = pod.spec.enableServiceLinks ?? true;
+  const known = s.services && serviceVariables(s.services, pod.metadata.namespace ?? '', links);
+  const services = await rememberedServices(known, root, uidOf(pod));
+  const envs = await environment(pod, c, { refs, down, services, volume });
   const wanted = (c.volumeMounts ?? []).some((m) => m.recursiveReadOnly);
   const recursiveReadOnly = wanted && (await s.recursiveReadOnly(pod.spec.runtimeClassName ?? ''));
   const log = s.env.log;
@@ -84,6 +98,7 @@ async function inputs(pod: Pod, c: Container, attempt: number, image: Image, s: 
     attempt,
     envs,
     podIPs,
+    domain: s.node.dns.domain,
     root,
     volumes,
     mounter,
@@ -91,13 +106,13 @@ async function inputs(pod: Pod, c: Container, attempt: number, image: Image, s: 
     log,
   });
   const imageUser = { name: image.username, ...(image.uid === undefined ? {} : { uid: image.uid }) };
-  return { imageRef: image.id, imageUser, envs, mounts };
+  return { imageRef: image.id, imageUser, envs, mounts, machine };
 }
 
 /** kubelet's texts of lifecycle/handlers.go. */
 function hookText(pod: Pod, c: Container, why: string): string {
   const hook = c.lifecycle?.postStart;
-  const whose = `for Container "${c.name}" in Pod "${pod.metadata.name}_${pod.metadata.namespace}(${pod.metadata.uid})" failed - error: `;
+  const whose = `for Container "${c.name}" in Pod "${podText(pod)}" failed - error: `;
   if (hook?.exec) return `Exec lifecycle hook (${`[${hook.exec.command.join(' ')}]`}) ${whose}${why}`;
   if (hook?.httpGet) return `HTTP lifecycle hook (${hook.httpGet.path ?? ''}) ${whose}${why}`;
   return `Sleep lifecycle hook (${hook?.sleep?.seconds ?? 0}) ${whose}${why}`;
@@ -107,7 +122,7 @@ function hookText(pod: Pod, c: Container, why: string): string {
 function refuseRoot(pod: Pod, c: Container, image: { uid?: number; username: string }): void {
   if (!(c.securityContext?.runAsNonRoot ?? pod.spec.securityContext?.runAsNonRoot)) return;
   const user = c.securityContext?.runAsUser ?? pod.spec.securityContext?.runAsUser;
-  const whose = `(pod: "${pod.metadata.name}_${pod.metadata.namespace}(${pod.metadata.uid})", container: ${c.name})`;
+  const whose = `(pod: "${podText(pod)}", container: ${c.name})`;
   if (user === 0) throw new ConfigError(`container's runAsUser breaks non-root policy ${whose}`);
   if (user !== undefined) return;
   if (image.username !== '') {

@@ -3,11 +3,12 @@ import { sleep } from '../../kube/meta/env.ts';
 import { type Action, DEADLINE, deadlineOf, graceOf, hasEnded, isDeleted, podActions } from './actions.ts';
 import { actualOf, type PodActual } from './actual.ts';
 import { rememberedReferences, savePod } from './checkpoint.ts';
-import { logDirectory, sandboxConfig } from './container.ts';
+import { logDirectory } from './container.ts';
 import { ConfigError, type Downward, type References } from './env.ts';
 import type { WorkerParts } from './parts.ts';
-import { allContainers, type Container, type Pod, type PodStatus, uidOf } from './pod.ts';
+import { allContainers, type Container, type Pod, type PodStatus, podText, uidOf } from './pod.ts';
 import { Prober } from './prober.ts';
+import { sandboxConfig } from './sandbox.ts';
 import { HookError, startContainer } from './start.ts';
 import { creatingReason, podStatus, rejectedStatus, sameStatus, waitingReason } from './status.ts';
 import { type Stopping, stopContainer, stopContainers } from './stop.ts';
@@ -15,7 +16,7 @@ import { terminationMessage } from './terminationmessage.ts';
 import { type PodVolumes, volumesOf } from './volumes/podvolumes.ts';
 import { removePodDirectory } from './volumes/teardown.ts';
 
-/** After an error that isn't the container's own, look again after this. */
+/** After an error that isn't the container's own. */
 const RETRY_MS = 2_000;
 /** A container that couldn't be started is tried again; half of kubelet's backOffPeriod, as syncs of other causes come between there. */
 const START_RETRY_MS = 5_000;
@@ -209,8 +210,7 @@ export class PodWorker {
 
   #checkDeadline(): void {
     const at = deadlineOf(this.pod);
-    if (at === undefined || this.#ended || isDeleted(this.pod)) return;
-    if (hasEnded(this.pod)) return;
+    if (at === undefined || this.#ended || isDeleted(this.pod) || hasEnded(this.pod)) return;
     const left = at - this.#parts.env.now();
     if (left <= 0) {
       this.#ended = DEADLINE;
@@ -224,9 +224,7 @@ export class PodWorker {
     const id = actual.containers.get(a.name)?.id ?? a.name;
     if (this.#backedOff.has(id)) return;
     this.#backedOff.add(id);
-    const m = this.pod.metadata;
-    const text = `Back-off restarting failed container ${a.name} in pod ${m.name}_${m.namespace}(${m.uid})`;
-    this.#event('Warning', 'BackOff', text);
+    this.#event('Warning', 'BackOff', `Back-off restarting failed container ${a.name} in pod ${podText(this.pod)}`);
   }
 
   async #apply(action: Action, actual: PodActual): Promise<void> {
@@ -257,14 +255,16 @@ export class PodWorker {
   }
 
   async #startSandbox(attempt: number, old: string | undefined): Promise<void> {
-    const { runtime, node, env } = this.#parts;
+    const { runtime, node, env, runtimeHandler } = this.#parts;
     if (old !== undefined) {
       await runtime.stopPodSandbox(old);
       this.#event('Normal', 'SandboxChanged', 'Pod sandbox changed, it will be killed and re-created.');
     }
     await mkdir(logDirectory(node.logRoot, this.pod), { recursive: true, mode: 0o755 });
     try {
-      await runtime.runPodSandbox(sandboxConfig(this.pod, attempt, node), this.pod.spec.runtimeClassName ?? '');
+      const handler = await runtimeHandler(this.pod.spec.runtimeClassName ?? '');
+      const config = sandboxConfig(this.pod, attempt, node, (reason, text) => this.#event('Warning', reason, text));
+      await runtime.runPodSandbox(config, handler);
       env.log('debug', 'sandbox.started', { pod: this.pod.metadata.name });
       this.#waiting.clear();
       this.#tryAfter.delete(SANDBOX);
@@ -280,12 +280,13 @@ export class PodWorker {
 
   async #start(c: Container, attempt: number, actual: PodActual): Promise<void> {
     if (!actual.sandbox) return;
-    const { runtime, images, node, root, env, mounter, recursiveReadOnly } = this.#parts;
+    const { runtime, images, node, root, env, machine, mounter, recursiveReadOnly } = this.#parts;
+    const sandbox = { id: actual.sandbox.id, config: sandboxConfig(this.pod, actual.sandbox.attempt, node) };
     try {
       await startContainer(this.pod, c, attempt, {
-        ...{ runtime, images, node, root, env, mounter, recursiveReadOnly },
-        ...{ sandbox: actual.sandbox, podIPs: actual.podIPs, refs: this.#refs },
-        services: this.#parts.services(this.pod.metadata.namespace ?? ''),
+        ...{ runtime, images, node, root, env, machine, mounter, recursiveReadOnly },
+        ...{ sandbox, podIPs: actual.podIPs, refs: this.#refs },
+        services: this.#parts.services(),
         down: this.#downward(actual),
         volumes: this.#volumes,
         event: this.#event.bind(this),

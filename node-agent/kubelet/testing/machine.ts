@@ -8,6 +8,7 @@ import { busyboxProgram } from '../../runtime/fake-program.ts';
 import { type VirtualClock, virtualClock } from '../../runtime/testing/clock.ts';
 import { Kubelet } from '../kubelet.ts';
 import type { Container, ContainerStatus, Pod, PodSpec, PodStatus } from '../pod.ts';
+import type { Service } from '../serviceenv.ts';
 import { FakeApi } from './api.ts';
 import { FakeMounter } from './mounter.ts';
 
@@ -26,6 +27,8 @@ export class Machine {
   readonly api: FakeApi;
   readonly mounter = new FakeMounter();
   readonly root: string;
+  /** What the agent knows of Services; undefined: nothing yet. */
+  services: Service[] | undefined = [];
   kubelet: Kubelet;
   #run: Promise<void>;
 
@@ -80,6 +83,8 @@ export class Machine {
       hostIPs: ['192.0.2.9'],
       allocatable: { cpu: '2', memory: '4Gi', pods: '5' },
       mounter: this.mounter,
+      services: () => this.services,
+      machine: { memoryBytes: 4 * 1024 ** 3, hugePages: ['2MB'], unified: false },
       env: this.clock,
     });
     return [kubelet, kubelet.run()];

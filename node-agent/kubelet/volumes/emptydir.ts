@@ -4,11 +4,11 @@ import {
   compareQuantities,
   parseQuantity,
   type Quantity,
+  quantity,
   quantityOf,
   wholeValue,
 } from '../../../kube/meta/quantity.ts';
-import { resourcesOf } from '../container.ts';
-import { allContainers, type Pod, type Volume } from '../pod.ts';
+import { allContainers, type Container, type Pod, type Volume } from '../pod.ts';
 import type { Mounted, VolumeContext, VolumeKind } from './kind.ts';
 import { giveToGroup } from './ownership.ts';
 
@@ -85,13 +85,15 @@ function podMemoryLimit(pod: Pod): Quantity | null {
   if (own !== undefined) return parseQuantity(own);
   let sum = 0;
   for (const c of pod.spec.containers) {
-    const bytes = resourcesOf(c).memoryLimitInBytes;
+    const bytes = memoryOf(c);
     if (!bytes) return null;
     sum += bytes;
   }
-  const init = (pod.spec.initContainers ?? []).map((c) => resourcesOf(c).memoryLimitInBytes ?? 0);
+  const init = (pod.spec.initContainers ?? []).map(memoryOf);
   return quantityOf(Math.max(sum, ...init));
 }
+
+const memoryOf = (c: Container): number => wholeValue(quantity(c.resources?.limits?.memory));
 
 const HUGE = 'hugepages-';
 

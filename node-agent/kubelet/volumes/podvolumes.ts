@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { rememberedReferences, rememberedTokens } from '../checkpoint.ts';
 import type { Downward } from '../env.ts';
 import type { WorkerParts } from '../parts.ts';
-import { allContainers, type Pod, uidOf, type Volume } from '../pod.ts';
+import { allContainers, namedContainers, type Pod, uidOf, type Volume } from '../pod.ts';
 import { type Mounted, MountFailure, Unprocessed, type VolumeParts } from './kind.ts';
 import { kindOf } from './kinds.ts';
 import { podDirectory } from './subpath.ts';
@@ -149,10 +149,13 @@ function kindFollows(v: Volume): boolean {
   }
 }
 
-/** The volumes that a container mounts; others aren't made. */
+/** The volumes that a container mounts or reads variables from; others aren't made. */
 export function usedVolumes(pod: Pod): Volume[] {
   const used = new Set(
-    allContainers(pod).flatMap((c) => [...(c.volumeMounts ?? []), ...(c.volumeDevices ?? [])].map((m) => m.name)),
+    namedContainers(pod).flatMap((c) => [
+      ...[...(c.volumeMounts ?? []), ...(c.volumeDevices ?? [])].map((m) => m.name),
+      ...(c.env ?? []).flatMap((e) => e.valueFrom?.fileKeyRef?.volumeName ?? []),
+    ]),
   );
   return (pod.spec.volumes ?? []).filter((v) => used.has(v.name));
 }
