@@ -9,6 +9,7 @@ import { poolSpace } from '../kube/store/pool.ts';
 import { type Commit, type Entry, type Op, type PutOp, type Store, StoreError } from '../kube/store/store.ts';
 import { type Call, commit, stage, storeOf } from './call.ts';
 import { type Charging, chargedAnew, chargeOps } from './charge.ts';
+import { aroundApart, isApart } from './owners.ts';
 import type { Resource } from './parts.ts';
 import { factsOf, storedValue, toStored } from './row.ts';
 import { invalidObject } from './write.ts';
@@ -26,16 +27,19 @@ export async function put(
   also: readonly Op[] = [],
 ): Promise<Put> {
   try {
-    return await write(call, resource, object, prev, was, also);
+    return await written(call, resource, object, prev, was, also);
   } catch (e) {
     // Who owns which field may be given up, what the fields say may not; but an apply rests on it.
     const isApply = call.request.headers.get('content-type')?.startsWith(PATCH_TYPES.apply) === true;
     if (!isTooLarge(e) || isApply || object.metadata.managedFields === undefined) throw e;
     const { managedFields: _m, ...metadata } = object.metadata;
-    return write(call, resource, { ...object, metadata }, prev, was, also);
+    return written(call, resource, { ...object, metadata }, prev, was, also);
   }
 }
 const isTooLarge = (e: unknown): boolean => e instanceof StoreError && e.code === 'too-large';
+
+const written = (...a: Parameters<typeof write>): Promise<Put> =>
+  isApart(a[1]) ? aroundApart(a[0], a[1], a[2], a[3], () => write(...a)) : write(...a);
 
 async function write(
   call: Call,

@@ -2,7 +2,6 @@ import type { User } from '../api/attributes.ts';
 import { GROUPS, serviceAccountGroups, serviceAccountName } from '../api/authn/users.ts';
 import type { Api } from '../api/server.ts';
 import type { FieldRequirement } from '../kube/meta/selectors.ts';
-import { GARBAGE } from '../kube/store/garbage.ts';
 import { type Interest, matches } from '../kube/store/interest.ts';
 import { rangeUnder } from '../kube/store/key.ts';
 import { withMembers } from '../kube/store/members.ts';
@@ -12,7 +11,8 @@ import { type Bindings, tunnelName } from './bindings.ts';
 import { clusterContext, fillView, storeStub } from './cluster.ts';
 import { world } from './env.ts';
 import { createClient } from './loops/client.ts';
-import { type CollectorStore, collectorEffects } from './loops/collect.ts';
+import { collectorEffects } from './loops/collect.ts';
+import { collectorStore } from './loops/collectorstore.ts';
 import { loopEffects } from './loops/effects.ts';
 import { LOOPS } from './loops/list.ts';
 import { nodeEffects } from './loops/nodes.ts';
@@ -20,8 +20,6 @@ import type { LoopPlatform, LoopStore } from './loops/object.ts';
 import { quotaEffects } from './loops/usage.ts';
 import { LEASE_MS } from './tenant/leases.ts';
 import { RemoteStore, type StoreStub } from './tenant/remote.ts';
-
-const LEASES = 'leases.coordination.k8s.io';
 
 /** Controllers that upstream runs with another's account. */
 const ACCOUNTS: Readonly<Record<string, string>> = { 'taint-eviction-controller': 'node-controller' };
@@ -82,31 +80,11 @@ export function loopPlatform(api: Api, b: Bindings): LoopPlatform {
           ...loopEffects(() => context.keys.ca, world),
           ...quotaEffects(world),
           ...nodeEffects(tunnel, world),
-          ...collectorEffects(collectorStore(guarded.store.bind(guarded), fence), world),
+          ...collectorEffects(collectorStore(guarded.store.bind(guarded), { fence }), world),
         },
         world,
         () => deposed,
       );
-    },
-  };
-}
-
-/** What the garbage collector does without the API: it finds dependents by the index, and drops rows that no kind has. */
-function collectorStore(store: (resource: string, namespace: string) => Store, fence: Fence): CollectorStore {
-  const main = store(GARBAGE, '');
-  return {
-    async get(key) {
-      const page = await main.read({ from: key, to: `${key}\0` });
-      return page.ok ? page.entries[0] : undefined;
-    },
-    async dependents(uid, of, o) {
-      const found = await main.related('owner', uid, o);
-      // A node's Lease is in a store of its own.
-      if (!of.startsWith('nodes/') || found.length === o.limit) return found;
-      return [...found, ...(await store(LEASES, '').related('owner', uid, { ...o, limit: o.limit - found.length }))];
-    },
-    async drop(key, revision) {
-      await main.commit([{ key, expect: revision, value: null }], { fence });
     },
   };
 }

@@ -1,14 +1,13 @@
 import type { JsonObject } from '../../kube/meta/json.ts';
-import { type KubeObject, parseApiVersion } from '../../kube/meta/object.ts';
+import type { KubeObject } from '../../kube/meta/object.ts';
 import { failure } from '../../kube/meta/status.ts';
-import { garbage } from '../../kube/store/garbage.ts';
-import { keyOf, rangeOf } from '../../kube/store/key.ts';
-import { placement } from '../../kube/store/placement.ts';
-import type { Entry, Op } from '../../kube/store/store.ts';
+import { rangeOf } from '../../kube/store/key.ts';
+import type { Entry } from '../../kube/store/store.ts';
 import { answerObject, answerRow } from '../answer.ts';
 import { admissionContext, admit, attributes, type Call, inStages, mutate, read, stage, storeOf } from '../call.ts';
 import { decodeBody, directiveOf } from '../decode.ts';
 import { manageUpdate } from '../managed.ts';
+import { danglingOps } from '../owners.ts';
 import type { Resource } from '../parts.ts';
 import { pretendClaims, put } from '../put.ts';
 import { managerOf, writeOptions } from '../query.ts';
@@ -97,28 +96,8 @@ export async function createObject(
 type Outcome = Written | { taken: boolean };
 
 async function store(call: Call, resource: Resource, object: KubeObject): Promise<Outcome> {
-  const done = await put(call, resource, object, null, null, ownersOf(call, resource, object));
+  const done = await put(call, resource, object, null, null, danglingOps(call, resource, object, null));
   return 'row' in done ? done : { taken: done.found?.facts.terminating === true };
-}
-
-/** The garbage collector is told where one of an object's owners isn't there. A loop makes nothing of what it hasn't seen, and sees what goes. */
-function ownersOf(call: Call, resource: Resource, object: KubeObject): Op[] {
-  const refs = object.metadata.ownerReferences;
-  if (!refs || refs.length === 0 || call.caller?.fence || placement(resource.key, '') !== 'main') return [];
-  const { namespace = '', name = '', uid = '' } = object.metadata;
-  const absent = refs.flatMap((ref) => {
-    const gv = parseApiVersion(ref.apiVersion);
-    const owner = gv && call.resources.ofKind(call.cluster.view, gv.group, gv.version, ref.kind);
-    if (!owner || placement(owner.key, '') !== 'main') return [];
-    const within = owner.kind.scope === 'Namespaced' ? namespace : '';
-    return [{ key: keyOf(owner.stored.group, owner.kind.plural, within, ref.name), uid: ref.uid }];
-  });
-  if (absent.length === 0) return [];
-  return [
-    garbage(keyOf(resource.stored.group, resource.kind.plural, namespace, name), uid, resource.storedVersion, {
-      absent,
-    }),
-  ];
 }
 
 async function dryCreate(call: Call, resource: Resource, object: KubeObject): Promise<Outcome> {

@@ -24,6 +24,7 @@ import { decodeBody, directiveOf, type Target } from '../decode.ts';
 import { denied } from '../forbidden.ts';
 import { fromKnown } from '../known.ts';
 import { checkAfterAdmission, manageScale, manageUpdate, settleTimes } from '../managed.ts';
+import { danglingOps } from '../owners.ts';
 import type { Resource } from '../parts.ts';
 import { pretendClaims, put } from '../put.ts';
 import { managerOf, writeOptions } from '../query.ts';
@@ -199,7 +200,8 @@ async function reviseRow(call: Call, resource: Resource, row: Entry, u: Update):
   if (admitted) await admitted;
   if (deletesNow(resource, next, prev)) return remove(call, resource, row, next, u.dryRun);
   if (isSame(resource, row, next, prev)) return { row };
-  return u.dryRun ? { object: pretendClaims(call, resource, next, prev) } : put(call, resource, next, prev, row);
+  if (u.dryRun) return { object: pretendClaims(call, resource, next, prev) };
+  return put(call, resource, next, prev, row, danglingOps(call, resource, next, prev));
 }
 
 /** Nothing to write: the row is current and says the same. */

@@ -107,6 +107,7 @@ export type Write =
       type?: 'merge' | 'strategic' | 'json' | 'apply';
       subresource?: string;
       note?: WrittenNote;
+      apart?: true;
     }
   | {
       do: 'delete';
@@ -116,6 +117,8 @@ export type Write =
       graceSeconds?: number;
       propagation?: 'Background' | 'Foreground' | 'Orphan';
       note?: WrittenNote;
+      /** Refused, it keeps no other object's writes from being made; the key comes again all the same. Else a refusal ends the plan. */
+      apart?: true;
     }
   /** A POST of a subresource: binding, eviction. */
   | { do: 'post'; key: Key; subresource: string; body: KubeObject };

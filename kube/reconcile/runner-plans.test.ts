@@ -211,6 +211,36 @@ describe('a plan', () => {
     assert.deepEqual(w.took(), [named('a')]);
   });
 
+  it('ends with a refusal, but for writes that are apart: those of other objects go on, and the key comes again', async () => {
+    const away = (name: string, apart = true): Write => ({
+      do: 'delete',
+      key: `pods/default/${name}`,
+      ...(apart ? { apart } : {}),
+    });
+    const mark: Write = { do: 'patch', key: 'pods/default/x', patch: {}, apart: true };
+    const w = world(() => ({ writes: [mark, away('x'), away('y'), away('z', false), away('q')] }));
+    await w.cluster.put(object('ConfigMap', 'a'));
+    const refuse = (...names: string[]) => {
+      w.cluster.refuse = (o) =>
+        'key' in o && names.some((n) => o.key.endsWith(n)) ? failure('Forbidden', `no ${o.key}`) : undefined;
+    };
+    refuse('x');
+    assert.equal((await w.round()).again, 5);
+    assert.deepEqual(
+      w.cluster.told.splice(0).map((t) => t.slice(-1)),
+      ['x', 'y', 'z', 'q'],
+      'the deletion of what could not be marked is left out',
+    );
+    refuse('x', 'z');
+    await w.cluster.clock.advance(5);
+    await w.round();
+    assert.deepEqual(
+      w.cluster.told.splice(0).map((t) => t.slice(-1)),
+      ['x', 'y', 'z'],
+    );
+    assert.equal(w.calls.at(-1)?.view.failure, undefined, 'it was a patch that was refused first');
+  });
+
   it('that throws comes again later and leaves the other keys alone', async () => {
     const w = world((key) => {
       if (key === named('a')) throw new Error('a bug');

@@ -229,10 +229,13 @@ export function createRunner(
     });
   }
 
-  /** Applies a plan in order; the first failure ends it. */
+  /** Applies a plan in order; the first failure ends it, but for those that are apart. */
   async function apply(item: QueueItem, plan: Plan, spent: { writes: number }): Promise<'done' | 'deposed'> {
     let hold = 0;
+    let refused: { write: Write; status: Status } | undefined;
+    const passed = new Set<Key>();
     for (const write of plan.writes) {
+      if ('key' in write && passed.has(write.key)) continue;
       spent.writes++;
       const result = await client.write(item.controller, write);
       if (!result.ok && result.deposed) return 'deposed';
@@ -241,9 +244,14 @@ export function createRunner(
       if (!moot) await tell(item.controller, write, result);
       if (result.ok) hold = Math.max(hold, result.revision);
       else if (!moot) {
-        retry(item, write, result.status, hold);
-        return 'done';
+        refused ??= { write, status: result.status };
+        if (!('apart' in write)) break;
+        passed.add(write.key);
       }
+    }
+    if (refused) {
+      retry(item, refused.write, refused.status, hold);
+      return 'done';
     }
     for (const note of plan.notes ?? []) await later(item.controller, note);
     const results = new Map<string, EffectResult>();

@@ -222,3 +222,64 @@ describe('an object made for an owner', () => {
       assert.deepEqual([await c.names(), c.looks, await c.waiting()], [names, looks, []]);
     });
 });
+
+describe('an object that comes to have an owner later', () => {
+  const own = async (c: Cluster, owner: Ref) => {
+    const ref = { apiVersion: 'v1', kind: owner.kind, name: owner.name, uid: owner.uid };
+    const patch = { metadata: { ownerReferences: [ref] } };
+    const path = '/api/v1/namespaces/default/configmaps/b';
+    const done = await c.b.ask('PATCH', path, patch, { 'content-type': 'application/merge-patch+json' });
+    assert.equal(done.code, 200, done.text);
+  };
+  it('goes where that one is not there', async () => {
+    const c = await cluster();
+    await c.map('b');
+    await own(c, { kind: 'ConfigMap', name: 'a', uid: 'gone' });
+    await c.settle();
+    assert.deepEqual([await c.names(), await c.waiting()], [[], []]);
+  });
+  it('stays where it is, and nobody looks; nor when it is written again', async () => {
+    const c = await cluster();
+    const a = await c.map('a');
+    await c.map('b');
+    await own(c, a);
+    await own(c, a);
+    await c.settle();
+    assert.deepEqual([await c.names(), c.looks], [['a', 'b'], 0]);
+  });
+});
+
+describe('a Lease, which is in another store than its owner', () => {
+  const LEASES = '/apis/coordination.k8s.io/v1/namespaces/default/leases';
+  const lease = async (c: Cluster, owner: Ref) => {
+    const ref = { apiVersion: 'v1', kind: owner.kind, name: owner.name, uid: owner.uid };
+    const done = await c.b.ask('POST', LEASES, { metadata: { name: 'l', ownerReferences: [ref] }, spec: {} });
+    assert.equal(done.code, 201, done.text);
+  };
+  const isThere = async (c: Cluster) => (await c.b.ask('GET', `${LEASES}/l`)).code === 200;
+  const shadows = async (c: Cluster) => (await c.rows()).filter((e) => e.key.startsWith('~')).length;
+
+  it('goes with it, and nothing is left of what stood for it', async () => {
+    const c = await cluster();
+    const a = await c.map('a');
+    await c.map('b', [a]);
+    await lease(c, a);
+    assert.equal(await shadows(c), 1);
+    await c.settle(2);
+    assert.ok(await isThere(c));
+    await c.delete('a');
+    await c.settle();
+    assert.deepEqual([await isThere(c), await c.names(), await c.waiting(), await shadows(c)], [false, [], [], 0]);
+  });
+  it('goes where the owner is not there', async () => {
+    const c = await cluster();
+    await lease(c, { kind: 'ConfigMap', name: 'a', uid: 'gone' });
+    await c.settle();
+    assert.deepEqual([await isThere(c), await c.waiting()], [false, []]);
+  });
+  it('of a node leaves nothing in the main store', async () => {
+    const c = await cluster();
+    await lease(c, await c.make('nodes', 'Node', 'n', [], {}, ''));
+    assert.equal(await shadows(c), 0);
+  });
+});

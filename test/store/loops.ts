@@ -7,10 +7,21 @@ import { MemoryProjection } from '../../kube/reconcile/projection.ts';
 import { type ChangeSource, createRunner } from '../../kube/reconcile/runner.ts';
 import { type Interest, Interests, matches } from '../../kube/store/interest.ts';
 import { EVERYTHING } from '../../kube/store/key.ts';
-import type { Entry, Key, Revision } from '../../kube/store/store.ts';
+import { withMembers } from '../../kube/store/members.ts';
+import { MemoryStore } from '../../kube/store/memory.ts';
+import { placement } from '../../kube/store/placement.ts';
+import type { Entry, Key, Revision, Store } from '../../kube/store/store.ts';
 import { createClient, type EffectFunction } from '../../workers/loops/client.ts';
 import { collectorEffects } from '../../workers/loops/collect.ts';
+import { collectorStore } from '../../workers/loops/collectorstore.ts';
 import { quotaEffects } from '../../workers/loops/usage.ts';
+
+/** A store beside the main one. Nobody pushes policy revisions to it here. */
+const sibling = (store: MemoryStore): Store =>
+  withMembers(store, {
+    read: (range, { assume: _, ...o } = {}) => store.read(range, o),
+    commit: (ops, { assume: _, ...o } = {}) => store.commit(ops, o),
+  });
 
 /** A cluster in memory with the API's whole chain and some of the controllers, on a virtual clock. */
 export class LoopCluster {
@@ -24,18 +35,13 @@ export class LoopCluster {
   constructor(b: Bench, controllers: readonly Controller[]) {
     this.b = b;
     const env = b.world;
+    const leases = sibling(new MemoryStore(env));
+    b.cluster.store = (resource) => (placement(resource, '') === 'leases' ? leases : b.store);
     const effects: Record<string, EffectFunction> = {
       clock: async () => ({ at: env.now() }),
       nodeHeard: async () => ({ heardMs: env.now(), connected: true, askedMs: env.now() }),
       ...quotaEffects(env),
-      ...collectorEffects(
-        {
-          get: async (key) => (await this.rows()).find((e) => e.key === key),
-          dependents: (uid, _of, o) => b.store.related('owner', uid, o),
-          drop: async (key, revision) => void (await b.store.commit([{ key, expect: revision, value: null }])),
-        },
-        env,
-      ),
+      ...collectorEffects(collectorStore(b.cluster.store), env),
     };
     const counted = Object.fromEntries(
       Object.entries(effects).map(([name, run]): [string, EffectFunction] => [

@@ -113,10 +113,10 @@ class Sync {
     this.notes.push({ on: this.#key, type, reason, message });
   }
 
-  #delete(key: Key, uid: string): void {
+  #delete(key: Key, uid: string, apart = false): void {
     const message = `Deleted job ${parseKey(key).name}`;
     const note = { on: this.#key, reason: 'SuccessfulDelete', message, failed: 'FailedDelete' };
-    this.writes.push({ do: 'delete', key, uid, propagation: 'Background', note });
+    this.writes.push({ do: 'delete', key, uid, propagation: 'Background', note, ...(apart ? { apart } : {}) });
     this.#active = this.#active.filter((a) => a.uid !== uid);
   }
 
@@ -130,7 +130,7 @@ class Sync {
       if (limit === undefined) continue;
       const over = children.filter(({ job }) => finishedOf(job)?.type === type).sort(byStart);
       for (const { row, job } of over.slice(0, Math.max(0, over.length - limit)))
-        if (!job.metadata.deletionTimestamp) this.#delete(row.key, row.uid);
+        if (!job.metadata.deletionTimestamp) this.#delete(row.key, row.uid, true);
     }
   }
 

@@ -152,7 +152,7 @@ function claim(job: Job, view: View): Claimed {
   };
 }
 const UNTRACK = '$deleteFromPrimitiveList/finalizers';
-const patch = (row: Row, metadata: KubeObject['metadata'] | Record<string, Json>): Write => ({
+const patch = (row: Row, metadata: KubeObject['metadata'] | Record<string, Json>): Extract<Write, { do: 'patch' }> => ({
   do: 'patch',
   key: row.key,
   type: 'strategic',
@@ -161,7 +161,7 @@ const patch = (row: Row, metadata: KubeObject['metadata'] | Record<string, Json>
 
 /** Takes the finalizer off, so that the pod may go. */
 function untrack(row: Row): Write[] {
-  return mineOf(row)?.pod.tracked ? [patch(row, { uid: row.uid, [UNTRACK]: [TRACKING] })] : [];
+  return mineOf(row)?.pod.tracked ? [{ ...patch(row, { uid: row.uid, [UNTRACK]: [TRACKING] }), apart: true }] : [];
 }
 const jobKey = (row: Row): Key => keyOf('batch', 'jobs', parseKey(row.key).namespace, mineOf(row)?.pod.job ?? '');
 

@@ -76,7 +76,7 @@ function without(w: Work, gone: readonly Mine[], key: Key, release: boolean): Wo
   const writes = gone.flatMap(({ row, pod }): Write[] => {
     if (!release || !pod.tracked) return [deletion(row, key)];
     const metadata = { uid: row.uid, '$deleteFromPrimitiveList/finalizers': [TRACKING] };
-    return [{ do: 'patch', key: row.key, type: 'strategic', patch: { metadata } }, deletion(row, key)];
+    return [{ do: 'patch', key: row.key, type: 'strategic', patch: { metadata }, apart: true }, deletion(row, key)];
   });
   return {
     writes,

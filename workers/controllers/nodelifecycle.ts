@@ -199,6 +199,7 @@ function podsDown(node: string, view: View): { write: Write; note: Note }[] {
           type: 'strategic',
           subresource: 'status',
           patch: { metadata: { uid: row.uid }, status: { conditions: [condition] } },
+          apart: true,
         },
         note: { on: row.key, type: 'Warning', reason: 'NodeNotReady', message: 'Node is not ready' },
       } as const,

@@ -142,13 +142,14 @@ export const creation = (o: KubeObject, owner: Key): Write => ({
     failed: 'FailedCreate',
   },
 });
-/** Deletes a pod, and tells of it. */
+/** Deletes a pod, and tells of it. Upstream deletes all at once: one that is refused stops none. */
 export function deletion(row: Row, owner: Key): Write {
   const name = parseKey(row.key).name;
   return {
     do: 'delete',
     key: row.key,
     uid: row.uid,
+    apart: true,
     note: { on: owner, reason: 'SuccessfulDelete', message: `Deleted pod: ${name}`, failed: 'FailedDelete' },
   };
 }

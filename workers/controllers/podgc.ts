@@ -149,7 +149,7 @@ function byAge(a: Row, b: Row): number {
   return parseKey(a.key).name < parseKey(b.key).name ? -1 : 1;
 }
 
-const deletion = (row: Row): Write => ({ do: 'delete', key: row.key, uid: row.uid, graceSeconds: 0 });
+const deletion = (row: Row): Write => ({ do: 'delete', key: row.key, uid: row.uid, graceSeconds: 0, apart: true });
 
 /** markFailedAndDeletePod: nobody else will say that it has failed. */
 function failAndDelete(row: Row, now: number, condition?: JsonObject): Write[] {
@@ -159,5 +159,5 @@ function failAndDelete(row: Row, now: number, condition?: JsonObject): Write[] {
   const conditions: Json[] = condition ? [{ ...condition, ...observed, lastTransitionTime: formatTime(now) }] : [];
   const status = { phase: 'Failed', ...observed, ...(conditions.length > 0 ? { conditions } : {}) };
   const patch = { metadata: { uid: row.uid }, status };
-  return [{ do: 'patch', key: row.key, type: 'strategic', subresource: 'status', patch }, deletion(row)];
+  return [{ do: 'patch', key: row.key, type: 'strategic', subresource: 'status', patch, apart: true }, deletion(row)];
 }

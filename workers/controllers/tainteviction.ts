@@ -150,8 +150,8 @@ function evict(row: Row, view: View, writes: Write[], notes: Note[]): void {
   };
   const patch = { metadata: { uid: row.uid }, status: { conditions: [condition] } };
   writes.push(
-    { do: 'patch', key: row.key, type: 'strategic', subresource: 'status', patch },
-    { do: 'delete', key: row.key, uid: row.uid },
+    { do: 'patch', key: row.key, type: 'strategic', subresource: 'status', patch, apart: true },
+    { do: 'delete', key: row.key, uid: row.uid, apart: true },
   );
   const { namespace, name } = parseKey(row.key);
   const message = `Marking for deletion Pod ${namespace}/${name}`;
