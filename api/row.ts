@@ -4,6 +4,7 @@ import { rowFacts } from '../kube/kinds/rowfacts.ts';
 import type { Facts } from '../kube/meta/facts.ts';
 import { isObject, type Json, type JsonObject } from '../kube/meta/json.ts';
 import { apiVersionOf, type KubeObject } from '../kube/meta/object.ts';
+import { printManaged } from '../kube/patch/managed-entries.ts';
 import { spliceItem, spliceObject } from '../kube/store/splice.ts';
 import type { Entry, Revision, Value } from '../kube/store/store.ts';
 import type { Resource } from './parts.ts';
@@ -14,10 +15,12 @@ import type { Resource } from './parts.ts';
 export function storedText(object: KubeObject): string {
   const { apiVersion: _a, kind: _k, metadata, ...rest } = object;
   // Metadata is never empty: an object without a name isn't stored.
-  const meta = ordered(metadata);
+  const { managedFields, ...meta } = ordered(metadata);
   delete meta.resourceVersion;
   delete meta.selfLink;
-  return printJson({ metadata: meta, ...rest });
+  const owned = managedFields === undefined ? '' : `,"managedFields":${printManaged(managedFields)}`;
+  const text = printJson(rest);
+  return `{"metadata":${printJson(meta).slice(0, -1)}${owned}}${text === '{}' ? '' : ','}${text.slice(1)}`;
 }
 
 /** Members of ObjectMeta in the order of the Go struct, as kube-apiserver sends them. */

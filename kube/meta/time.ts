@@ -31,9 +31,15 @@ export function formatMicroTime(ms: number): string {
   const fraction = Math.floor((ms - Math.floor(ms / 1000) * 1000) * 1000);
   return `${utc(ms)}.${String(fraction).padStart(6, '0')}Z`;
 }
+/** Most times that are printed are this second's. */
+let last = { second: Number.NaN, text: '' };
 function utc(ms: number): string {
-  const iso = new Date(Math.floor(ms / 1000) * 1000).toISOString();
-  return iso.slice(0, iso.length - 5);
+  const second = Math.floor(ms / 1000);
+  if (second !== last.second) {
+    const iso = new Date(second * 1000).toISOString();
+    last = { second, text: iso.slice(0, iso.length - 5) };
+  }
+  return last.text;
 }
 
 /** The text of a metav1.Time in UTC with second precision; null when it isn't RFC 3339. */

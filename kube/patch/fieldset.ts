@@ -168,6 +168,7 @@ function sortedElements(s: FieldSet): PathElement[] {
 
 /** The same set with its keys in the order in which upstream writes them; the very same object when they already are. */
 export function ordered(s: FieldSet): FieldSet {
+  if (texts.has(s)) return s;
   let sorted = true;
   let below: JsonObject | null = null;
   let last: string | undefined;
@@ -190,6 +191,33 @@ export function ordered(s: FieldSet): FieldSet {
   const out: JsonObject = from['.'] === undefined ? {} : { '.': LEAF };
   for (const k of sortedElements(from)) out[k] = from[k];
   return out;
+}
+
+/** Texts of sets that stay as they are. */
+const texts = new WeakMap<FieldSet, string>([[LEAF, '{}']]);
+
+/** The set in upstream's order, never to be changed: its text is printed once. */
+export function standing(set: FieldSet): FieldSet {
+  if (texts.has(set)) return set;
+  const kept = Object.freeze(ordered(set));
+  texts.set(kept, printFields(kept));
+  return kept;
+}
+
+const PLAIN = /^[\w:./-]*$/;
+
+/** FieldsV1 as JSON. */
+export function printFields(set: FieldSet): string {
+  const known = texts.get(set);
+  if (known !== undefined) return known;
+  let text = '{';
+  for (const e in set) {
+    const below: Json | undefined = set[e];
+    if (below === undefined) continue;
+    const name = PLAIN.test(e) ? `"${e}"` : JSON.stringify(e);
+    text += `${text === '{' ? '' : ','}${name}:${isObject(below) ? printFields(below) : JSON.stringify(below)}`;
+  }
+  return `${text}}`;
 }
 
 /**

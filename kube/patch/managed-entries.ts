@@ -1,7 +1,8 @@
+import { printJson } from '../codec/json.ts';
 import { goJson, quote } from '../meta/issues.ts';
 import { isObject, type Json } from '../meta/json.ts';
 import type { ManagedFieldsEntry } from '../meta/object.ts';
-import { decodeFields, EMPTY_SET, type FieldSet, ordered, union } from './fieldset.ts';
+import { decodeFields, EMPTY_SET, type FieldSet, ordered, printFields, union } from './fieldset.ts';
 import { printGo } from './go-print.ts';
 import type { Owners } from './updater.ts';
 
@@ -107,6 +108,18 @@ export function entryOf(info: ManagerInfo, set: FieldSet, time: string | undefin
   entry.fieldsV1 = set;
   if (info.subresource !== '') entry.subresource = info.subresource;
   return entry;
+}
+
+/** metadata.managedFields as JSON. */
+export function printManaged(entries: readonly ManagedFieldsEntry[]): string {
+  return `[${entries.map(printEntry).join(',')}]`;
+}
+
+function printEntry(entry: ManagedFieldsEntry): string {
+  const { fieldsV1, subresource, ...head } = entry;
+  if (!isObject(fieldsV1) || entry.operation === undefined) return printJson(entry);
+  const tail = subresource === undefined ? '' : `,"subresource":${JSON.stringify(subresource)}`;
+  return `${printJson(head).slice(0, -1)},"fieldsV1":${printFields(fieldsV1)}${tail}}`;
 }
 
 function compareEntries(a: ManagedFieldsEntry, b: ManagedFieldsEntry): number {

@@ -1,8 +1,9 @@
 import { equalJson, type Json, type JsonObject } from '../meta/json.ts';
+import { everyPath } from './every-path.ts';
 import { asMember, EMPTY_SET, type FieldSet, LEAF, union } from './fieldset.ts';
 import type { PathElement } from './path-element.ts';
 import type { ListPlan, MapPlan, Plan } from './plan.ts';
-import { asList, asMap, atomOf, goField, goView, hasNoKeys, itemElement, member, TypedError } from './typed-view.ts';
+import { asList, asMap, atomOf, elementsOf, goField, goView, hasNoKeys, member } from './typed-view.ts';
 
 /** What differs between two objects of one type. No path is in more than one of the sets. */
 export interface Comparison {
@@ -122,63 +123,6 @@ function compareMember(out: Differences, e: PathElement, plan: Plan, a: Json | u
   else if (b === undefined) out.remove(everyPath(plan, a));
   else compareBoth(out, plan, a, b);
   out.path.pop();
-}
-
-/** The node of a value that is only on one side: itself and all below it. */
-function everyPath(plan: Plan, v: Json): FieldSet {
-  const atom = atomOf(plan, v);
-  if (atom.map !== undefined) {
-    const map = asMap(v);
-    return map === null || atom.map.atomic ? LEAF : everyPathOfMap(atom.map, map);
-  }
-  if (atom.list === undefined || atom.scalar !== undefined || atom.list.atomic) return LEAF;
-  const list = asList(v);
-  return list === null || list.length === 0 ? LEAF : everyPathOfList(atom.list, list);
-}
-
-function everyPathOfMap(plan: MapPlan, object: JsonObject): FieldSet {
-  let out: JsonObject | null = null;
-  if (plan.native) {
-    for (const field of plan.sorted) {
-      const v = goField(field, object[field.name]);
-      if (v === undefined) continue;
-      out ??= { '.': LEAF };
-      out[field.element] = everyPath(field.plan(), v);
-    }
-    return out ?? LEAF;
-  }
-  for (const key of Object.keys(object).sort()) {
-    const v = object[key];
-    const sub = plan.fields.get(key)?.plan ?? plan.element;
-    if (v === undefined || sub === null) continue;
-    out ??= { '.': LEAF };
-    out[`f:${key}`] = everyPath(sub(), v);
-  }
-  return out ?? LEAF;
-}
-
-function everyPathOfList(plan: ListPlan, list: readonly Json[]): FieldSet {
-  const out: JsonObject = { '.': LEAF };
-  const items = plan.items();
-  const elements = elementsOf(plan, list);
-  for (let i = 0; i < list.length; i++) {
-    const e = elements[i] as PathElement;
-    // Items that share an element are owned as one.
-    out[e] = out[e] === undefined ? asMember(everyPath(items, list[i] as Json)) : LEAF;
-  }
-  return out;
-}
-
-/** The elements of all items. Throws a TypedError that names the item. */
-export function elementsOf(plan: ListPlan, list: readonly Json[]): PathElement[] {
-  const out: PathElement[] = [];
-  try {
-    for (let i = 0; i < list.length; i++) out.push(itemElement(plan, list[i] as Json));
-  } catch (e) {
-    if (e instanceof TypedError) throw new TypedError(`element ${out.length}: ${e.message}`);
-    throw e;
-  }
-  return out;
 }
 
 function compareLists(out: Differences, whole: Plan, plan: ListPlan, before: Json, after: Json): void {

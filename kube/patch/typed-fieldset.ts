@@ -2,8 +2,7 @@ import type { Json, JsonObject } from '../meta/json.ts';
 import { asMember, EMPTY_SET, type FieldSet, isEmptySet, isMember, LEAF } from './fieldset.ts';
 import type { PathElement } from './path-element.ts';
 import type { ListPlan, MapPlan, Plan } from './plan.ts';
-import { elementsOf } from './typed-compare.ts';
-import { asList, asMap, atomOf, hasNoKeys, member } from './typed-view.ts';
+import { asList, asMap, atomOf, elementsOf, hasNoKeys, member } from './typed-view.ts';
 
 /** Every leaf field and every item that a value mentions (`typed.ToFieldSet`). The plan is a raw one. */
 export function fieldSetOf(plan: Plan, v: Json): FieldSet {

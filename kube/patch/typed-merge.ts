@@ -1,8 +1,7 @@
 import { equalJson, type Json, type JsonObject } from '../meta/json.ts';
 import { type PathElement, printElement } from './path-element.ts';
 import type { ListPlan, MapPlan, Plan } from './plan.ts';
-import { elementsOf } from './typed-compare.ts';
-import { asList, asMap, atomOf, hasNoKeys, member, put, TypedError } from './typed-view.ts';
+import { asList, asMap, atomOf, elementsOf, hasNoKeys, member, put, TypedError } from './typed-view.ts';
 
 /**
  * An applied configuration merged over a live object (`typed.Merge`): nothing is removed, the configuration's leaves win, lists keep the

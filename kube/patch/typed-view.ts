@@ -76,6 +76,18 @@ export function itemElement(list: ListPlan, item: Json): PathElement {
   return list.keys.length > 0 ? keyedElement(list, item) : setElement(item);
 }
 
+/** The elements of all items. Throws a TypedError that names the item. */
+export function elementsOf(plan: ListPlan, list: readonly Json[]): PathElement[] {
+  const out: PathElement[] = [];
+  try {
+    for (let i = 0; i < list.length; i++) out.push(itemElement(plan, list[i] as Json));
+  } catch (e) {
+    if (e instanceof TypedError) throw new TypedError(`element ${out.length}: ${e.message}`);
+    throw e;
+  }
+  return out;
+}
+
 function keyedElement(list: ListPlan, item: Json): PathElement {
   if (item === null) throw new TypedError('associative list with keys may not have a null element');
   if (!isObject(item)) throw new TypedError('associative list with keys may not have non-map elements');
