@@ -33,7 +33,7 @@ test('a Service has its defaults, and only what it may use of its policies', () 
   assert.deepEqual([external.affinitySeconds, external.proxied], [60, false]);
 });
 
-test('an endpoint is ready unless it says otherwise, and serves as it is ready', () => {
+test('an endpoint is ready unless it says otherwise, and so with serving', () => {
   const { service, ports, endpoints } = sliceRow({
     metadata: { namespace: 'n', name: 's-1', labels: { 'kubernetes.io/service-name': 's' } },
     addressType: 'IPv4',
@@ -51,7 +51,7 @@ test('an endpoint is ready unless it says otherwise, and serves as it is ready',
     [
       [true, true, false, '', []],
       [false, true, true, 'a', []],
-      [false, false, false, '', ['z']],
+      [false, true, false, '', ['z']],
     ],
   );
 });

@@ -122,12 +122,11 @@ export function sliceRow(o: JsonObject): SliceRow {
 
 function endpointRow(e: JsonObject): EndpointRow {
   const c = obj(e.conditions);
-  const ready = c.ready !== false;
   const names = (v: Json | undefined) => list(v).map((h) => text(h.name));
   return {
     addresses: texts(e.addresses),
-    ready,
-    serving: typeof c.serving === 'boolean' ? c.serving : ready,
+    ready: c.ready !== false,
+    serving: c.serving !== false,
     terminating: c.terminating === true,
     hostname: text(e.hostname),
     node: text(e.nodeName),
