@@ -15,6 +15,7 @@ import { Kubelet } from './kubelet/kubelet.ts';
 import { keepLease, reportNode, STATUS_MS } from './kubelet/node.ts';
 import { runDns } from './network/dns/start.ts';
 import { heldAddresses, heldDevice } from './network/held.ts';
+import { serveServices } from './network/proxy/start.ts';
 import { connectCri } from './runtime/cri.ts';
 import type { Runtime } from './runtime/runtime.ts';
 import { podsCgroup, readSettings, type Settings } from './settings.ts';
@@ -125,6 +126,10 @@ async function main(settingsPath: string): Promise<void> {
     env,
     signal: stop.signal,
   });
+  const proxy = s.proxy
+    ? serveServices({ api, feeds: network.feeds, node: s.node, podCIDRs: s.podCIDRs, env }, stop.signal)
+    : Promise.resolve();
+  proxy.catch((error: unknown) => env.log('error', 'proxy.ended', { error: String(error) }));
   const kubelet = new Kubelet({
     api,
     runtime,
@@ -162,7 +167,7 @@ async function main(settingsPath: string): Promise<void> {
   env.log('info', 'agent.stopping');
   stop.abort();
   // Nothing here has to be finished: the next agent goes on from what the runtime and the disk say.
-  const ended = kubelet.stop().then(() => Promise.all([control, report, lease, pods, network.done, dns]));
+  const ended = kubelet.stop().then(() => Promise.all([control, report, lease, pods, network.done, dns, proxy]));
   await Promise.race([ended, sleep(env, STOP_MS_MAX)]);
   runtime.close();
   await machine.stop();

@@ -6,6 +6,8 @@ import { startContainerd } from './install/containerd.ts';
 import { findProgram } from './install/machine.ts';
 import { removeContainerd } from './install/remove.ts';
 import { heldDevice, removeHeld } from './network/held.ts';
+import { nftables } from './network/proxy/nftables.ts';
+import { tableName } from './network/proxy/start.ts';
 import { readSettings } from './settings.ts';
 
 // Ends every pod that an agent with these settings has left on this machine, its containerd, and what that keeps (images).
@@ -19,6 +21,10 @@ await removeHeld(
   heldDevice(s.bridge),
   [API_SERVICE, API_ENDPOINT, DNS_SERVICE, DNS_ENDPOINT].map((a) => a.address),
 );
+if (findProgram('nft') !== null) {
+  const env = { now: () => Date.now(), after: () => () => undefined, log: () => undefined };
+  await nftables({ table: tableName(s.url, s.node), env }).remove();
+}
 const dirs = { rootDir: join(s.stateDir, 'containerd'), stateDir: s.runDir };
 const program = findProgram('containerd');
 // A runtime that was there before us keeps what it runs; without its configuration no agent has prepared this machine: nothing of it runs.

@@ -35,6 +35,8 @@ export const Settings = v.object({
   cgroupRoot: v.optional(v.pipe(v.string(), v.startsWith('/', 'cgroupRoot: an absolute path is needed')), '/'),
   /** Name servers of pods with dnsPolicy Default, and what cluster DNS asks. */
   resolvConf: v.optional(v.string(), '/etc/resolv.conf'),
+  /** False: another program (kube-proxy) serves Services on this machine. */
+  proxy: v.optional(v.boolean(), true),
   labels: v.optional(v.record(v.string(), v.string()), {}),
   dns: v.optional(v.object({ servers: v.array(v.string()), domain: v.string() }), {
     servers: [],

@@ -20,6 +20,8 @@ export const NEEDS: readonly Need[] = [
   { debian: 'containernetworking-plugins', present: () => findCniBinDir() !== null },
   { debian: 'iptables', present: () => findProgram('iptables') !== null },
   { debian: 'nftables', present: () => findProgram('nft') !== null },
+  // What makes the kernel forget UDP flows to endpoints that are gone.
+  { debian: 'conntrack', present: () => findProgram('conntrack') !== null },
   { debian: 'iproute2', present: () => findProgram('ip') !== null },
 ];
 

@@ -133,6 +133,17 @@ export async function down(say: (line: string) => void): Promise<void> {
     f().catch((e: unknown) => say(`down: ${e instanceof Error ? e.message : String(e)}`));
   for (const n of [1, 2]) {
     await step(() => stop(join(DIR, `node${n}.pid`), END_MS_MAX));
+    const settings = join(DIR, `node${n}`, 'agent.json');
+    // Its packet filter table outlives an agent; the next cluster's Services have the same addresses.
+    if (existsSync(settings)) {
+      const remove = [
+        process.execPath,
+        '--disable-warning=ExperimentalWarning',
+        join(root, 'node-agent/remove.ts'),
+        settings,
+      ];
+      await step(() => run(join(SCRIPTS, 'runtime.sh'), ['exec', String(n), ...remove], { env }));
+    }
     if (existsSync(join(DIR, `kube-proxy${n}.pid`))) {
       await step(() => stop(join(DIR, `kube-proxy${n}.pid`), END_MS_MAX));
       await step(() => run(join(SCRIPTS, 'runtime.sh'), ['exec', String(n), program('kube-proxy'), '--cleanup']));

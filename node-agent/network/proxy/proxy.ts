@@ -14,7 +14,7 @@ const RETRY_MS = 1_000;
 const RETRY_MS_MAX = 30_000;
 
 export interface ProxyParts {
-  feeds: NetworkFeeds;
+  feeds: Pick<NetworkFeeds, 'services' | 'slices' | 'nodes'>;
   filter: PacketFilter;
   families: readonly Family[];
   node: string;

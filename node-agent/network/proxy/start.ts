@@ -18,10 +18,7 @@ export async function serveServices(
   o: { api: Api; feeds: NetworkFeeds; node: string; podCIDRs: readonly string[]; env: Env },
   signal: AbortSignal,
 ): Promise<void> {
-  await Promise.race([
-    o.feeds.services.ready,
-    new Promise((r) => signal.addEventListener('abort', r, { once: true })),
-  ]);
+  await Promise.race([o.feeds.services.ready, new Promise((r) => signal.addEventListener('abort', r, { once: true }))]);
   const filter = nftables({ table: tableName(o.api.connection.url, o.node), env: o.env });
   const serviceCIDRs = await rangesOfServices(o.api, o.env);
   await runProxy(
