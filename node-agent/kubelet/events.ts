@@ -14,6 +14,16 @@ const REFILL_MS = 300_000;
 /** core/v1 Event.message. */
 const MESSAGE_UNITS_MAX = 1024;
 
+/** What an Event is about: core/v1 ObjectReference. */
+interface Regarded {
+  apiVersion?: string;
+  kind: string;
+  name: string;
+  namespace?: string;
+  uid: string;
+  resourceVersion?: string;
+}
+
 interface Said {
   path: string;
   count: number;
@@ -37,7 +47,17 @@ export class PodEvents {
   }
 
   tell(pod: Pod, type: 'Normal' | 'Warning', reason: string, text: string): void {
-    const uid = pod.metadata.uid ?? '';
+    const { name = '', namespace = '', uid = '', resourceVersion = '' } = pod.metadata;
+    this.#tell({ apiVersion: 'v1', kind: 'Pod', name, namespace, uid, resourceVersion }, type, reason, text);
+  }
+
+  /** An Event of this node: it lies in the namespace `default`, and the node's name stands for its uid, as the kubelet does it. */
+  tellNode(type: 'Normal' | 'Warning', reason: string, text: string): void {
+    this.#tell({ kind: 'Node', name: this.#node, uid: this.#node }, type, reason, text);
+  }
+
+  #tell(object: Regarded, type: string, reason: string, text: string): void {
+    const { uid } = object;
     if (!this.#allowed(uid)) return;
     const message = text.slice(0, MESSAGE_UNITS_MAX);
     const key = `${uid}/${type}/${reason}/${message}`;
@@ -51,7 +71,7 @@ export class PodEvents {
     this.#said.set(key, said);
     if (this.#said.size > REMEMBERED_MAX) this.#said.delete(this.#said.keys().next().value ?? '');
     said.sent = said.sent
-      .then(() => (again ? this.#repeat(said, again) : this.#first(said, pod, type, reason, message)))
+      .then(() => (again ? this.#repeat(said, again) : this.#first(said, object, type, reason, message)))
       .catch((e: unknown) => this.#env.log('debug', 'event.failed', { reason, error: String(e) }));
   }
 
@@ -76,23 +96,15 @@ export class PodEvents {
     });
   }
 
-  async #first(said: Said, pod: Pod, type: string, reason: string, message: string): Promise<void> {
-    const m = pod.metadata;
-    const namespace = m.namespace ?? '';
+  async #first(said: Said, object: Regarded, type: string, reason: string, message: string): Promise<void> {
+    const namespace = object.namespace ?? 'default';
     const random = Math.floor(this.#env.random() * 65536).toString(16);
-    const name = `${m.name}.${Math.floor(said.lastMs * 1000).toString(16)}${random}`;
+    const name = `${object.name}.${Math.floor(said.lastMs * 1000).toString(16)}${random}`;
     const body: JsonObject = {
       apiVersion: 'v1',
       kind: 'Event',
       metadata: { name, namespace },
-      involvedObject: {
-        apiVersion: 'v1',
-        kind: 'Pod',
-        name: m.name ?? '',
-        namespace,
-        uid: m.uid ?? '',
-        resourceVersion: m.resourceVersion ?? '',
-      },
+      involvedObject: { ...object },
       type,
       reason,
       message,

@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { type Env, sleep } from '../../kube/meta/env.ts';
 import { type Api, ApiError } from '../api.ts';
 import type { ImageStore, Runtime } from '../runtime/runtime.ts';
@@ -8,11 +9,13 @@ import { loadPods } from './checkpoint.ts';
 import { OWN_CONDITIONS } from './conditions.ts';
 import type { NodeFacts } from './container.ts';
 import { PodEvents } from './events.ts';
+import { Housekeeping } from './housekeeping.ts';
 import { createPuller } from './images.ts';
 import { machineFacts } from './machine.ts';
 import { capacity, nodeView } from './node.ts';
 import type { WorkerParts } from './parts.ts';
 import { type Pod, type PodStatus, uidOf } from './pod.ts';
+import { PulledImages } from './pulledimages.ts';
 import { FollowedReferences, readReferences } from './references.ts';
 import { StatusReporter } from './reporter.ts';
 import type { MachineFacts } from './resources.ts';
@@ -54,15 +57,18 @@ export interface KubeletParts {
 /** The pods of this node: one worker each, woken by the API's watch and by the runtime's changes. */
 export class Kubelet implements PodHandler {
   readonly workers = new Map<string, PodWorker>();
+  readonly housekeeping: Housekeeping;
   readonly #p: KubeletParts;
   readonly #parts: WorkerParts;
   readonly #reporter: StatusReporter;
   readonly #followed: FollowedReferences;
   readonly #mounter: Mounter;
+  readonly #pulled: PulledImages;
   #node: NodeView | undefined;
   #current: Promise<unknown> | undefined;
   #next: Promise<Relist> | undefined;
   #seen = new Map<string, string>();
+  #list: Relist | undefined;
   #synced = false;
   #offline = false;
   #stop = new AbortController();
@@ -72,10 +78,18 @@ export class Kubelet implements PodHandler {
     this.#reporter = new StatusReporter(p.api, p.env);
     this.#followed = new FollowedReferences(p.api, p.env);
     this.#mounter = p.mounter ?? machineMounter;
+    this.#pulled = new PulledImages(join(p.root, 'images', 'pulled.json'));
     const events = new PodEvents(p.api, p.env, p.name);
+    this.housekeeping = new Housekeeping({
+      ...{ runtime: p.runtime, images: p.images, root: p.root, logRoot: p.node.logRoot, env: p.env },
+      ...{ pulled: this.#pulled, mounter: this.#mounter },
+      seen: () => this.#list,
+      pods: () => (this.#synced ? this.workers : undefined),
+      tell: (type, reason, message) => events.tellNode(type, reason, message),
+    });
     this.#parts = {
       runtime: p.runtime,
-      images: createPuller(p.images, () => p.env.now()),
+      images: createPuller(p.images, this.#pulled, () => p.env.now()),
       refs: readReferences(p.api, p.env),
       token: podTokens(p.api, p.env),
       followed: this.#followed,
@@ -102,8 +116,10 @@ export class Kubelet implements PodHandler {
 
   /** Runs until `stop`: follows the API and the runtime; where the API can't be reached, what was saved of the pods. */
   async run(): Promise<void> {
-    this.#p.env.after(OFFLINE_MS, () => this.#goOffline());
-    await Promise.all([followPods(this.#p.api, this.#p.name, this, this.#p.env, this.#stop.signal), this.#follow()]);
+    const { api, name, env } = this.#p;
+    env.after(OFFLINE_MS, () => this.#goOffline());
+    const { signal } = this.#stop;
+    await Promise.all([followPods(api, name, this, env, signal), this.#follow(), this.housekeeping.run(signal)]);
   }
 
   /** Leaves all pods as they are. */
@@ -190,6 +206,7 @@ export class Kubelet implements PodHandler {
         return null;
       });
       if (list === null) continue;
+      this.#list = list;
       for (const uid of new Set([...list.sandboxes.keys(), ...list.containers.keys(), ...this.workers.keys()])) {
         const print = fingerprint(list, uid);
         const worker = this.workers.get(uid);

@@ -57,6 +57,8 @@ export async function* readLog(
   try {
     let offset = o.tailLines === undefined ? 0 : await tailOffset(file, o.tailLines);
     let carry: Buffer = Buffer.alloc(0);
+    const state: Shape = { newLine: true };
+    let rotated = false;
     const since = o.sinceTime
       ? Date.parse(o.sinceTime)
       : o.sinceSeconds === undefined
@@ -71,21 +73,28 @@ export async function* readLog(
       const joined = Buffer.concat([carry, buffer.subarray(0, bytesRead)]);
       const last = joined.lastIndexOf(10);
       carry = joined.subarray(last + 1);
-      const out = format(joined.subarray(0, last + 1), o, since);
+      const out = format(joined.subarray(0, last + 1), o, since, state);
       if (out.length > 0) {
         yield out.length > rest ? out.subarray(0, rest) : out;
         rest -= out.length;
         if (rest <= 0) return;
       }
       if (bytesRead > 0) continue;
-      if (!o.follow || signal.aborted || !more) return;
-      if ((await stat(path).catch(() => null))?.ino !== (await file.stat()).ino) {
-        // Rotated: the rest of the old file has been read.
+      if (!o.follow || signal.aborted) return;
+      if (rotated) {
+        // What came into the old file before the runtime went over has been read now.
+        const fresh = await open(path, 'r');
         await file.close();
-        file = await open(path, 'r');
+        file = fresh;
         offset = 0;
+        rotated = false;
         continue;
       }
+      // No file at the path: it is being rotated, the runtime still writes into the old one.
+      const there = await stat(path).catch(() => null);
+      rotated = there !== null && there.ino !== (await file.stat()).ino;
+      if (rotated) continue;
+      if (!more) return;
       await changed(path, signal);
     }
   } finally {
@@ -93,15 +102,24 @@ export async function* readLog(
   }
 }
 
-function format(lines: Buffer, o: LogOptions, sinceMs: number): Buffer {
+/** What carries over from one piece of a log to the next. */
+interface Shape {
+  /** The next part begins a line: a runtime cuts long ones into several. */
+  newLine: boolean;
+}
+
+function format(lines: Buffer, o: LogOptions, sinceMs: number, s: Shape): Buffer {
   const parts: Buffer[] = [];
   for (let from = 0; from < lines.length; ) {
     const to = lines.indexOf(10, from);
     const line = parseLine(lines.subarray(from, to));
     from = to + 1;
-    if (line === null || (Number.isFinite(sinceMs) && Date.parse(line.time) < sinceMs)) continue;
+    if (line === null) continue;
+    const begins = s.newLine;
+    s.newLine = !line.partial || line.text.length === 0;
+    if (Number.isFinite(sinceMs) && Date.parse(line.time) < sinceMs) continue;
     if (o.stream === 'Stdout' ? line.stream !== 'stdout' : o.stream === 'Stderr' && line.stream !== 'stderr') continue;
-    if (o.timestamps) parts.push(Buffer.from(`${line.time} `));
+    if (o.timestamps && begins) parts.push(Buffer.from(`${line.time} `));
     parts.push(line.text);
     if (!line.partial) parts.push(NEWLINE);
   }
