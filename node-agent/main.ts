@@ -23,6 +23,7 @@ import { keepControl, type Link } from './tunnel/control.ts';
 import { serveExec } from './tunnel/exec.ts';
 import { serveLog } from './tunnel/log.ts';
 import { servePortForward } from './tunnel/portforward.ts';
+import { serveProxy } from './tunnel/proxy.ts';
 
 // An agent makes little garbage and lives for months: its young generation stays small instead of growing to 32 MiB with the first burst.
 setFlagsFromString('--semi-space-growth-factor=1');
@@ -78,14 +79,11 @@ function dialer(api: Api, kubelet: Kubelet, runtime: Runtime, facts: NodeFacts) 
     exec: () => serveExec,
     attach: () => serveExec,
     portforward: () => servePortForward,
-    proxy: () => null,
+    proxy: () => serveProxy,
   };
   return (dial: Dial): void => {
     const handler = serve[dial.kind]();
-    const done =
-      handler === null
-        ? Promise.reject(new Error(`${dial.kind} is not served yet`))
-        : handler({ api, kubelet, runtime, logRoot: facts.logRoot, env }, dial);
+    const done = handler({ api, kubelet, runtime, logRoot: facts.logRoot, env }, dial);
     done.catch((error: unknown) =>
       env.log('warn', 'stream.failed', { kind: dial.kind, pod: dial.pod, error: String(error) }),
     );

@@ -1,6 +1,7 @@
 import type { ClusterContext, ClusterKeys, ConnectRequest, PolicyView, User } from '../api/attributes.ts';
 import { createPolicyView, sharedRows } from '../api/policy.ts';
 import { kindByStorage } from '../kube/kinds/index.ts';
+import type { JsonObject } from '../kube/meta/json.ts';
 import { parseApiVersion } from '../kube/meta/object.ts';
 import { schemas } from '../kube/schema/schemas.ts';
 import { baseLayer as bundledLayer } from '../kube/store/base/base.ts';
@@ -16,6 +17,8 @@ import { BASE_CREATED, BASE_UID, type BaseLayer } from './tenant/base.ts';
 import { DEFAULT_LIMITS, LIMITS_KEY, type Limits, limitsWith } from './tenant/limits.ts';
 import { RemoteStore, type StoreStub } from './tenant/remote.ts';
 import { SharedFrames } from './tenant/sharedframes.ts';
+import { relinked } from './tunnel/links.ts';
+import { forwarded, prefixOf } from './tunnel/proxying.ts';
 import type { Opening } from './tunnel/relay.ts';
 import { withTunnelRenewals } from './tunnel/renewals.ts';
 
@@ -171,6 +174,8 @@ export async function fillView(c: ClusterContext): Promise<void> {
 async function connect(b: Bindings, cluster: string, node: string, c: ConnectRequest): Promise<Response> {
   const id = b.RELAYS.newUniqueId();
   const protocols = c.request.headers.get('sec-websocket-protocol');
+  const proxied = c.kind === 'proxy' ? forwarding(c) : undefined;
+  if (proxied === null) return new Response('request header fields too large', { status: 431 });
   const opening: Opening = {
     cluster,
     node,
@@ -181,7 +186,7 @@ async function connect(b: Bindings, cluster: string, node: string, c: ConnectReq
       namespace: c.namespace,
       pod: c.pod,
       uid: c.uid,
-      options: c.options as Record<string, unknown>,
+      options: { ...c.options, ...proxied?.options } as Record<string, unknown>,
       ...(protocols === null ? {} : { protocols: protocols.split(',').map((p) => p.trim()) }),
     },
   };
@@ -196,5 +201,21 @@ async function connect(b: Bindings, cluster: string, node: string, c: ConnectReq
     const value = c.request.headers.get(name);
     if (value !== null) headers.set(name, value);
   }
-  return b.RELAYS.get(id).fetch('https://relay.invalid/client', { headers });
+  const { body } = c.request;
+  const relay = b.RELAYS.get(id);
+  if (!proxied) return relay.fetch('https://relay.invalid/client', { headers });
+  const init = { headers, redirect: 'manual' as const };
+  const answer = await relay.fetch('https://relay.invalid/client', body ? { ...init, method: 'POST', body } : init);
+  if (answer.status === 101) return answer;
+  if (c.request.method !== 'HEAD') return relinked(answer, proxied.prefix, proxied.host);
+  await answer.body?.cancel();
+  return relinked(new Response(null, answer), proxied.prefix, proxied.host);
+}
+
+/** What a proxied request takes along; null when its headers are too long. */
+function forwarding(c: ConnectRequest): { options: JsonObject; prefix: string; host: string } | null {
+  const path = String(c.options.path ?? '/');
+  const prefix = prefixOf(c.request, path);
+  const options = forwarded(c.request, prefix, path);
+  return options && { options, prefix, host: `${c.options.address ?? ''}:${c.options.port ?? ''}` };
 }

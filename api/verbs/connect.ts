@@ -14,8 +14,13 @@ import { proxyTarget, splitTarget } from './proxy.ts';
 export async function connect(call: Call, resource: Resource, sub: ConnectSubresource): Promise<Response> {
   const { info } = call;
   const isGet = info.subresource === 'log';
-  if (!isGet && !sub.verbs.includes(info.verb)) throw methodNotAllowed();
+  // A proxied OPTIONS is no verb, and yet one of the methods.
+  if (!isGet && !sub.verbs.includes(info.verb) && info.subresource !== 'proxy') throw methodNotAllowed();
   if (!isGet && call.query.has('dryRun')) throw badRequest('dryRun is not supported');
+  if (info.subresource === 'proxy') {
+    const moved = toRoot(call);
+    if (moved) return moved;
+  }
   const object = objectOf(
     resource,
     await readRow(call, resource, info.subresource === 'proxy' ? splitTarget(info.name).name : info.name),
@@ -42,6 +47,18 @@ export async function connect(call: Call, resource: Resource, sub: ConnectSubres
     request: call.request,
   };
   return call.cluster.connect(node, request);
+}
+
+/** The root of what is proxied has a slash, so that its relative links work: upstream's redirect of GET and HEAD. */
+function toRoot(call: Call): Response | undefined {
+  const { method, url } = call.request;
+  const { pathname, search } = new URL(url);
+  if ((method !== 'GET' && method !== 'HEAD') || call.info.rest.length > 0 || pathname.endsWith('/')) return undefined;
+  const response = nothing(call);
+  return new Response(null, {
+    status: 301,
+    headers: { ...Object.fromEntries(response.headers), location: `${pathname}/${search}` },
+  });
 }
 
 const KINDS: Readonly<Record<string, ConnectRequest['kind']>> = {

@@ -56,7 +56,8 @@ export type Dial = v.InferOutput<typeof Dial>;
 
 /**
  * A stream socket (agent -> relay) opens with the answer's Head in the request header `coracle-head` (percent-encoded JSON). Status 101: the relay
- * couples the two sockets and every frame is the client's. Any other status: binary frames are the body, text frames are Credit and End.
+ * couples the two sockets and every frame is the client's. Status 102: the relay first sends the request's body as the agent grants it, and the answer's
+ * head comes as a frame. Any other status: binary frames are the body, text frames are Credit and End.
  */
 export const Head = v.object({
   status: v.pipe(v.number(), v.integer(), v.minValue(101), v.maxValue(599)),
@@ -69,6 +70,10 @@ export const CREDIT_BYTES = 1024 * 1024;
 export const Credit = v.object({ type: v.literal('credit'), bytes: v.pipe(v.number(), v.integer(), v.minValue(1)) });
 /** No more bytes in this direction. */
 export const End = v.object({ type: v.literal('end'), error: v.optional(v.string()) });
-export const StreamFrame = v.variant('type', [Credit, End]);
+/** agent -> relay, after a head with status 102: the answer's own. Its body follows. */
+export const HeadFrame = v.object({ type: v.literal('head'), head: Head });
+export const StreamFrame = v.variant('type', [Credit, End, HeadFrame]);
+/** What a proxied request's headers may take: they go down in the dial request, a control frame. */
+export const PROXIED_HEADER_BYTES = 32 * 1024;
 export type Head = v.InferOutput<typeof Head>;
 export type StreamFrame = v.InferOutput<typeof StreamFrame>;

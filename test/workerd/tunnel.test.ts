@@ -249,6 +249,51 @@ describe('a stream to a node', () => {
     });
   }
 
+  it('carries a request’s body as the agent grants it, then the head and body of its answer', async () => {
+    const a = await agent('proxied');
+    const sent = randomBytes(CREDIT_BYTES + 1_000);
+    const asked = fetch(`${workerd.url}/client?node=proxied&kind=proxy`, { method: 'POST', body: sent });
+    const socket = stream(await a.dial(), { status: 102 });
+    const got: Buffer[] = [];
+    let credit = 0;
+    const whole = new Promise<void>((done) =>
+      socket.on('message', (data: Buffer, binary) => {
+        if (binary) {
+          got.push(data);
+          credit -= data.length;
+          assert.ok(credit >= 0, 'more than was granted');
+          if (credit === 0) grant();
+        } else if (JSON.parse(String(data)).type === 'end') done();
+      }),
+    );
+    const grant = () => {
+      credit += CREDIT_BYTES;
+      socket.send(JSON.stringify({ type: 'credit', bytes: CREDIT_BYTES }));
+    };
+    await opened(socket);
+    grant();
+    await whole;
+    assert.ok(Buffer.concat(got).equals(sent));
+    const granted = new Promise((r) => socket.once('message', r));
+    socket.send(JSON.stringify({ type: 'head', head: { status: 418, headers: { 'x-pod': 'p' } } }));
+    await granted;
+    socket.send(Buffer.from('short and stout'));
+    socket.send(JSON.stringify({ type: 'end' }));
+    const answer = await asked;
+    assert.deepEqual([answer.status, answer.headers.get('x-pod'), await answer.text()], [418, 'p', 'short and stout']);
+  });
+
+  it('answers 500 where the agent goes before it has sent a head', async () => {
+    const a = await agent('gone');
+    const asked = fetch(`${workerd.url}/client?node=gone&kind=proxy`, { method: 'POST', body: 'x' });
+    const socket = stream(await a.dial(), { status: 102 });
+    await opened(socket);
+    socket.terminate();
+    const answer = await asked;
+    assert.equal(answer.status, 500);
+    assert.match(await answer.text(), /error trying to reach service/);
+  });
+
   it('closes the agent’s socket when the client of a body has gone', async () => {
     const { dial } = await agent('leaving');
     const answer = client('leaving');

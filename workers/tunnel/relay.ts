@@ -1,14 +1,13 @@
 import { DurableObject } from 'cloudflare:workers';
 import * as v from 'valibot';
 import { internal, type StatusError } from '../../kube/meta/status.ts';
-import { CREDIT_BYTES, type Dial, Head, StreamFrame } from '../../kube/wire/messages.ts';
+import { type Dial, Head } from '../../kube/wire/messages.ts';
 import { type Bindings, tunnelName } from '../bindings.ts';
 import { world } from '../env.ts';
+import { accepted, answered, exchange } from './bodies.ts';
 
 /** How long a client waits for the node to dial: kube-apiserver's own dial timeout to a kubelet. */
 const DIAL_MS = 10_000;
-/** A close frame's reason has room for 123 bytes of UTF-8. */
-const CLOSE_REASON_CHARS_MAX = 40;
 
 /** A bearer of the ticket only is let in; a relay object is met by one client and one agent and then forgotten. */
 export interface Opening {
@@ -53,7 +52,8 @@ export class Relay extends DurableObject<Bindings> {
       });
     if (agent.head.status === 101)
       return new Response(null, { status: 101, headers: agent.head.headers ?? {}, webSocket: agent.peer });
-    return new Response(body(agent.peer), { status: agent.head.status, headers: agent.head.headers ?? {} });
+    if (agent.head.status === 102) return exchange(agent.peer, request.body);
+    return answered(agent.head, accepted(agent.peer));
   }
 
   async #agent(request: Request): Promise<Response> {
@@ -82,54 +82,6 @@ function headOf(request: Request): string {
   } catch {
     return ''; // which is no head either
   }
-}
-
-/** The agent's binary frames as a body. The agent may have CREDIT_BYTES under way; more is granted as the client reads. */
-function body(agent: WebSocket): ReadableStream<Uint8Array> {
-  let granted = 0;
-  let over = false;
-  const stop = (code: number, why: string, end?: () => void) => {
-    if (over) return;
-    over = true;
-    end?.();
-    agent.close(code, why);
-  };
-  return new ReadableStream<Uint8Array>(
-    {
-      start(controller) {
-        const fail = (why: string) => stop(1011, why, () => controller.error(new Error(why)));
-        // Newer compatibility dates give Blobs otherwise.
-        agent.binaryType = 'arraybuffer';
-        agent.accept();
-        agent.addEventListener('message', ({ data }) => {
-          if (over) return;
-          if (typeof data !== 'string') {
-            const bytes = new Uint8Array(data as ArrayBuffer);
-            granted -= bytes.byteLength;
-            if (granted < 0) return fail('the agent sent more than it was granted');
-            if (bytes.byteLength > 0) controller.enqueue(bytes);
-            return;
-          }
-          const frame = v.safeParse(v.pipe(v.string(), v.parseJson(), StreamFrame), data);
-          if (!frame.success || frame.output.type !== 'end') return;
-          if (frame.output.error === undefined) stop(1000, 'end', () => controller.close());
-          else fail(frame.output.error.slice(0, CLOSE_REASON_CHARS_MAX));
-        });
-        // A body that ends well ends with a frame that says so: without it the rest is missing.
-        agent.addEventListener('close', () => fail('the node went away'));
-        agent.addEventListener('error', () => fail('the node went away'));
-      },
-      pull(controller) {
-        // Called when the queue is below the high-water mark: let the agent fill it up again.
-        const bytes = Math.max(0, (controller.desiredSize ?? 0) - granted);
-        if (bytes === 0 || over) return;
-        granted += bytes;
-        agent.send(JSON.stringify({ type: 'credit', bytes }));
-      },
-      cancel: () => stop(1000, 'the client went away'),
-    },
-    { highWaterMark: CREDIT_BYTES, size: (chunk) => chunk?.byteLength ?? 0 },
-  );
 }
 
 function failed(error: StatusError): Response {

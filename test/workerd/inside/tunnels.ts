@@ -69,6 +69,7 @@ export default {
     };
     const headers = new Headers(request.headers);
     headers.set('coracle-opening', encodeURIComponent(JSON.stringify({ cluster: 'c', node, dial })));
-    return env.RELAYS.get(id).fetch('https://r/client', { headers, signal: request.signal });
+    const { method, body, signal } = request;
+    return env.RELAYS.get(id).fetch('https://r/client', { method, body, headers, signal });
   },
 };
