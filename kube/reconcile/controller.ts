@@ -36,8 +36,13 @@ export interface Controller {
   /** `object` is undefined when it's gone. */
   reconcile(key: Key, object: KubeObject | undefined, view: View): Plan;
   /** Instead of one reconcile a key: all that are due at once (the scheduler's snapshot is made once a round). Keys without a plan are done. */
-  reconcileAll?(keys: readonly Key[], view: View): Map<Key, Plan>;
+  reconcileAll?(keys: readonly Key[], view: View): Map<Key, Plan | typeof LATER>;
+  /** reconcileAll is handed all that is due, not a page of it: it says by LATER what it leaves for its next turn, which comes at once. */
+  takesAll?: true;
 }
+
+/** In place of a plan: the key stays due as it is. At least one key of a turn has a plan. */
+export const LATER = 'later';
 
 /** Another kind that a controller looks at, mapped to keys of its root kind. */
 export interface Watch {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Key } from '../store/store.ts';
+import { LATER } from './controller.ts';
 import { object } from './testing/cluster.ts';
 import { create, NOTHING, named, pods, world } from './testing/runner.ts';
 
@@ -65,6 +66,20 @@ describe('a round', () => {
       false,
       'a key without a plan is done',
     );
+  });
+
+  it('hands one that asks for it all that is due, and leaves what it puts off', async () => {
+    const rounds: number[] = [];
+    const w = world(() => NOTHING, {
+      takesAll: true,
+      reconcileAll: (keys) => {
+        rounds.push(keys.length);
+        return new Map(keys.map((key, i) => [key, i < 60 ? { writes: [] } : LATER]));
+      },
+    });
+    for (let i = 0; i < 150; i++) await w.cluster.put(object('ConfigMap', `n${i}`));
+    const { again } = await w.round();
+    assert.deepEqual([rounds, again], [[150, 90, 30], undefined]);
   });
 
   it('of such a controller that throws brings all of its keys again', async () => {

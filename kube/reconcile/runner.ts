@@ -4,8 +4,19 @@ import { type Interest, Interests } from '../store/interest.ts';
 import { parseKey, resourceOfKey } from '../store/key.ts';
 import type { Entry, Key, Revision } from '../store/store.ts';
 import { asks, concernsOf, isRootNow } from './concerns.ts';
-import type { Controller, Effect, EffectResult, Note, Plan, Row, View, Write, WrittenNote } from './controller.ts';
+import {
+  type Controller,
+  type Effect,
+  type EffectResult,
+  LATER,
+  type Note,
+  type Plan,
+  type Row,
+  type View,
+  type Write,
+} from './controller.ts';
 import { type Beside, besideOf, interestsOf, resourceOf } from './interests.ts';
+import { doneNote, refusedNote } from './notes.ts';
 import type { Projection, QueueItem } from './projection.ts';
 import { objectOf, projectionsOf, rowOf, sameRow } from './row.ts';
 import { FAILURE, viewOf } from './view.ts';
@@ -93,6 +104,7 @@ export function createRunner(
   let rootsMoved = besides.length > 0;
   const projections = projectionsOf(controllers);
   const byName = new Map(controllers.map((c) => [c.name, c]));
+  const takeLimit = controllers.some((c) => c.takesAll) ? Number.POSITIVE_INFINITY : TAKE_LIMIT;
 
   /** Events on their way. */
   const telling = new Set<Promise<void>>();
@@ -305,6 +317,9 @@ export function createRunner(
 
   function plansOf(items: QueueItem[], now: number): Map<QueueItem, Plan | Error> {
     const plans = new Map<QueueItem, Plan | Error>();
+    const put = (item: QueueItem, plan: Plan | Error | typeof LATER | undefined) => {
+      if (plan !== LATER) plans.set(item, plan ?? NOTHING);
+    };
     for (const [name, group] of Map.groupBy(items, (i) => i.controller)) {
       const c = byName.get(name);
       if (c?.reconcileAll) {
@@ -314,7 +329,7 @@ export function createRunner(
             view(name, '', 0, now),
           ),
         );
-        for (const i of group) plans.set(i, all instanceof Error ? all : (all?.get(i.key) ?? NOTHING));
+        for (const i of group) put(i, all instanceof Error ? all : all?.get(i.key));
         continue;
       }
       // Without a controller: one that this release no longer has.
@@ -348,7 +363,7 @@ export function createRunner(
     let deposed = false;
     do {
       await pull(spent);
-      const items = projection.take(env.now(), TAKE_LIMIT);
+      const items = projection.take(env.now(), takeLimit);
       if (items.length === 0) break;
       const plans = plansOf(items, env.now()).entries();
       const broken: unknown[] = [];
@@ -383,15 +398,6 @@ const NOTHING: Plan = { writes: [] };
 const NAMESPACE_TERMINATING = 'NamespaceTerminating';
 const hasCause = (s: Status, reason: string) => s.details?.causes?.some((c) => c.reason === reason) ?? false;
 const backoff = (failures: number) => Math.min(BACKOFF_MS * 2 ** failures, BACKOFF_MS_MAX);
-
-const doneNote = ({ on, reason, message }: WrittenNote): Note | undefined =>
-  message === undefined ? undefined : { on, type: 'Normal', reason, message };
-const refusedNote = (n: WrittenNote, write: Write, status: Status): Note | undefined => {
-  const before = n.refused ?? `Error ${write.do === 'delete' ? 'deleting' : 'creating'}: `;
-  return n.failed === undefined
-    ? undefined
-    : { on: n.on, type: 'Warning', reason: n.failed, message: before + (status.message ?? '') };
-};
 
 function attempt<T>(f: () => T): T | Error {
   try {

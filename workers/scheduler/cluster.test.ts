@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { JsonObject } from '../../kube/meta/json.ts';
-import type { Row, View } from '../../kube/reconcile/controller.ts';
+import type { View } from '../../kube/reconcile/controller.ts';
 import { MemoryProjection } from '../../kube/reconcile/projection.ts';
 import type { Key } from '../../kube/store/store.ts';
 import { clusterOf } from './cluster.ts';
-import { pod as podOf } from './testing/pods.ts';
+import { plugins } from './plugins/index.ts';
+import { podInfo } from './podinfo.ts';
+import { nodeRow, pod as podOf, rowOf } from './testing/pods.ts';
 
 /** Rows of which each View tells what moved, as a loop's projection does. */
 function world() {
@@ -27,108 +29,114 @@ function world() {
     },
     memory,
   } as unknown as View;
-  const put = (key: Key, data: JsonObject, labels = {}): Row => {
-    const row = { key, revision: 1, uid: key, labels, owner: '', data };
+  const put = (row: Parameters<typeof rows.put>[0]) => {
     rows.put(row);
-    moved?.add(key);
-    return row;
+    moved?.add(row.key);
   };
   return {
     view,
     listed: () => listed,
-    node: (name: string, cpu = '4', labels = {}) =>
-      put(`nodes/${name}`, { spec: {}, status: { allocatable: { pods: '110', cpu, memory: '8Gi' } } }, labels),
+    node: (name: string, o: Parameters<typeof nodeRow>[1] = {}) => put(nodeRow(name, o)),
     pod: (name: string, o: Parameters<typeof podOf>[1] = {}, status: JsonObject = {}) =>
-      put(`pods/default/${name}`, { ...podOf(name, o), status } as unknown as JsonObject),
+      put(rowOf(`pods/default/${name}`, { ...podOf(name, o), status } as unknown as JsonObject, o.labels)),
     remove(key: Key) {
       rows.remove(key);
       moved?.add(key);
     },
     /** From now on it is told what moves. */
     follow() {
-      clusterOf(view);
+      clusterOf(view, plugins);
       moved = new Set();
     },
+    cluster: () => clusterOf(view, plugins),
     /** As one that was never told anything sees it. */
-    anew: () => clusterOf({ ...view, memory: new Map(), moved: () => undefined } as View),
+    anew: () => clusterOf({ ...view, memory: new Map(), moved: () => undefined } as View, plugins),
   };
 }
 type World = ReturnType<typeof world>;
-const shown = (c: ReturnType<typeof clusterOf>) => ({ room: c.room().nodes, waiting: [...c.waiting].sort() });
-const assertSame = (w: World) => assert.deepEqual(shown(clusterOf(w.view)), shown(w.anew()));
+type Cluster = ReturnType<World['cluster']>;
+const red = (c: Cluster) => c.matching('red', (p) => p.labels.color === 'red');
+const shown = (c: Cluster) => ({
+  nodes: c.nodes,
+  waiting: [...c.waiting.keys()].sort(),
+  promised: c.nodes.map((n) => c.nominated(n.name).map((p) => p.key)),
+  terms: [...c.terms.all()].map((t) => [t.use, t.weight, t.term.id, [...t.values].sort()]).sort(),
+  red: [[...red(c).by('zone')].sort(), c.nodes.map((n) => red(c).on(n))],
+  images: c.imageNodes('image:1'),
+});
+const assertSame = (w: World) => assert.deepEqual(shown(w.cluster()), shown(w.anew()));
+
+const zone = (value: string) => ({ labels: { zone: value } });
+const alone = {
+  podAntiAffinity: {
+    requiredDuringSchedulingIgnoredDuringExecution: [
+      { topologyKey: 'zone', labelSelector: { matchLabels: { color: 'red' } } },
+    ],
+  },
+};
 
 describe('the cluster in memory', () => {
   const requests = { cpu: '1' };
+  const labels = { color: 'red' };
   const table: [what: string, act: (w: World) => unknown][] = [
     ['a pod that comes', (w) => w.pod('new', { requests })],
     ['a pod that is bound', (w) => w.pod('waits', { requests, nodeName: 'n' })],
     ['a pod that asks for more', (w) => w.pod('runs', { requests: { cpu: '3' }, nodeName: 'n' })],
-    ['a pod that ends', (w) => w.pod('runs', { requests, nodeName: 'n' }, { phase: 'Failed' })],
-    ['a pod that goes', (w) => w.remove('pods/default/runs')],
+    ['a pod that gets a label', (w) => w.pod('runs', { requests, nodeName: 'n', labels })],
+    ['a pod that ends', (w) => w.pod('also', { requests, nodeName: 'n' }, { phase: 'Failed' })],
+    ['a pod that goes', (w) => w.remove('pods/default/also')],
     ['a pod that goes while it waits', (w) => w.remove('pods/default/waits')],
-    ['a pod on a node that is not there yet', (w) => w.pod('early', { requests, nodeName: 'later' })],
-    ['a node that comes, with a pod on it', (w) => [w.pod('early', { requests, nodeName: 'later' }), w.node('later')]],
+    ['a pod that is promised a node', (w) => w.pod('waits', { requests }, { nominatedNodeName: 'n' })],
+    ['a pod with terms that is bound', (w) => w.pod('waits', { requests, labels, affinity: alone, nodeName: 'm' })],
+    ['a pod on a node that is not there yet', (w) => w.pod('early', { requests, labels, nodeName: 'later' })],
+    [
+      'a node that comes, with a pod on it',
+      (w) => [w.pod('early', { requests, labels, nodeName: 'later' }), w.node('later', zone('a'))],
+    ],
     ['a node that comes first by name', (w) => w.node('a')],
-    ['a node that changes', (w) => w.node('n', '64')],
+    ['a node that changes', (w) => w.node('n', { ...zone('a'), allocatable: { cpu: '64' } })],
+    ['a node that moves', (w) => w.node('n', zone('z'))],
+    ['a node that gets an image', (w) => w.node('n', { ...zone('a'), images: { 'image:1': 1 } })],
+    ['a node that loses its labels', (w) => w.node('m')],
     ['a node that goes', (w) => w.remove('nodes/n')],
-    ['a node that goes and comes back', (w) => [w.remove('nodes/n'), clusterOf(w.view), w.node('n')]],
+    ['a node that goes and comes back', (w) => [w.remove('nodes/n'), w.cluster(), w.node('n', zone('b'))]],
   ];
   for (const [what, act] of table)
     it(`is kept up with ${what}`, () => {
       const w = world();
-      for (const n of ['n', 'm']) w.node(n);
+      w.node('n', zone('a'));
+      w.node('m', { ...zone('b'), images: { 'image:1': 5 } });
       w.pod('runs', { requests, nodeName: 'n' });
-      w.pod('also', { requests, nodeName: 'n', ports: [80] });
+      w.pod('also', { requests, nodeName: 'n', ports: [80], labels, affinity: alone });
       w.pod('waits', { requests });
       w.follow();
+      red(w.cluster());
       const before = w.listed();
       act(w);
-      clusterOf(w.view);
+      w.cluster();
       assert.equal(w.listed(), before, 'nothing is read that did not move');
       assertSame(w);
     });
 
   it('forgets what a round assumed', () => {
     const w = world();
-    w.node('n');
+    w.node('n', zone('a'));
+    w.pod('x', { requests, labels, affinity: alone }, { nominatedNodeName: 'n' });
     w.follow();
-    const { byName } = clusterOf(w.view).room();
-    const info = byName.get('n');
+    const c = w.cluster();
+    const info = c.node('n');
     assert.ok(info);
-    clusterOf(w.view).assume(info, podOf('x', { requests }));
-    assert.equal(info.pods, 1, 'this round counts it');
+    c.assume(podInfo(podOf('x', { requests, labels, affinity: alone })), info);
+    assert.deepEqual([info.pods.size, c.terms.size, red(c).on(info), c.nominated('n').length], [1, 1, 1, 0]);
     assertSame(w);
   });
-});
-
-describe('who may hope', () => {
-  const keys = (names: string[]) => names.map((n) => `pods/default/${n}`);
-  function hoping() {
+  it('looks at the nodes of each zone by turns', () => {
     const w = world();
-    w.pod('big', { requests: { cpu: '8' } });
-    w.pod('picky', { nodeSelector: { disk: 'ssd' } });
-    w.pod('new');
-    const c = clusterOf(w.view);
-    c.blame('pods/default/big', ['NodeResourcesFit']);
-    c.blame('pods/default/picky', ['NodeAffinity']);
-    return { w, c };
-  }
-  it('of a small node: who was never tried', () => {
-    const { w, c } = hoping();
-    assert.deepEqual(c.hopeful('node', w.view, w.node('n')), keys(['new']));
-  });
-  it('of a node with what a pod lacked: that pod', () => {
-    const { w, c } = hoping();
-    assert.deepEqual(c.hopeful('node', w.view, w.node('n', '16')), keys(['big', 'new']));
-    assert.deepEqual(c.hopeful('node', w.view, w.node('m', '4', { disk: 'ssd' })).sort(), keys(['new', 'picky']));
-  });
-  it('of a pod that leaves: who lacked room, not who wants another node', () => {
-    const { w, c } = hoping();
-    assert.deepEqual(c.hopeful('pod-deleted', w.view), keys(['big', 'new']));
-  });
-  it('of anything: who found no nodes at all', () => {
-    const { w, c } = hoping();
-    c.blame('pods/default/big', []);
-    assert.deepEqual(c.hopeful('node', w.view, w.node('n')), keys(['big', 'new']));
+    for (const [name, at] of Object.entries({ a: 'x', b: 'x', c: 'y', d: 'z', e: 'y', f: 'x' }))
+      w.node(name, { labels: { 'topology.kubernetes.io/zone': at } });
+    assert.deepEqual(
+      w.cluster().nodes.map((n) => n.name),
+      ['a', 'c', 'd', 'b', 'e', 'f'],
+    );
   });
 });

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { JsonObject } from '../../kube/meta/json.ts';
-import type { Plan } from '../../kube/reconcile/controller.ts';
+import { LATER, type Plan } from '../../kube/reconcile/controller.ts';
 import { ago, type Given, keyFor, viewOf } from '../controllers/testing/view.ts';
 import { scheduler } from './index.ts';
 import { pod as podOf } from './testing/pods.ts';
@@ -22,9 +22,14 @@ function node(name: string, allocatable: Record<string, string> = {}, spec: Json
 /** The plans of one round for all pods given. */
 function round(...objects: Given[]): Map<string, Plan> {
   const keys = objects.filter((o) => o.kind === 'Pod').map(keyFor);
-  const plans = scheduler.reconcileAll?.(keys, viewOf(scheduler, objects)) ?? new Map<string, Plan>();
-  return new Map([...plans].map(([k, p]) => [k.slice('pods/default/'.length), p]));
+  return plansOf(keys, objects);
 }
+function plansOf(keys: string[], objects: Given[]): Map<string, Plan> {
+  const plans = scheduler.reconcileAll?.(keys, viewOf(scheduler, objects)) ?? new Map<string, Plan>();
+  return new Map([...plans].flatMap(([k, p]) => (p === LATER ? [] : [[k.slice('pods/default/'.length), p] as const])));
+}
+/** Rejected, it looks again after five minutes. */
+const FLUSHED = { again: 300_000 };
 /** `a -> n1` for each pod bound, `a -` for each refused. */
 const placed = (plans: Map<string, Plan>) =>
   [...plans].map(([name, p]) => {
@@ -153,11 +158,12 @@ describe('a pod that fits nowhere', () => {
       notes: [
         { on: 'pods/default/a', type: 'Warning', reason: 'FailedScheduling', message: FULL, action: 'Scheduling' },
       ],
+      ...FLUSHED,
     });
   });
   it('is told so once', () => {
     const known = pod('a', { ...big, status: { conditions: [condition(FULL)] } });
-    assert.deepEqual(round(node('n'), busy, known).get('a'), { writes: [] });
+    assert.deepEqual(round(node('n'), busy, known).get('a'), { writes: [], ...FLUSHED });
   });
   it('is told another reason without a new time of transition', () => {
     const old = {
@@ -215,26 +221,25 @@ describe('a pod that others make room for', () => {
       news?.writes.map((w) => w.do),
       ['patch'],
     );
-    assert.deepEqual(round(node('n'), ending, of([told])).get('high'), { writes: [] });
+    assert.deepEqual(round(node('n'), ending, of([told])).get('high'), { writes: [], ...FLUSHED });
   });
-  it('does not say or do twice what was said and done', () => {
+  it('leaves alone who goes already', () => {
     const told = { type: 'PodScheduled', status: 'False', message };
     const ending = low('low', { metadata: { deletionTimestamp: ago(1) } });
     const plan = round(node('n'), ending, high({ status: { nominatedNodeName: 'n', conditions: [told] } })).get('high');
-    assert.deepEqual(
-      plan?.writes.map((w) => `${w.do} ${'key' in w ? w.key : ''}`),
-      ['patch pods/default/low', 'patch pods/default/high'],
-    );
+    assert.deepEqual(plan, { writes: [], ...FLUSHED });
   });
   it('keeps its room from less important ones, due or not', () => {
     const nominated = high({ status: { nominatedNodeName: 'n' }, requests: { cpu: '4' } });
     const small = pod('small', { priority: 2, requests: { cpu: '1' } });
-    const keys = [keyFor(small)];
-    const plans = scheduler.reconcileAll?.(keys, viewOf(scheduler, [node('n'), nominated, small]));
-    assert.equal(plans?.get(keys[0] ?? '')?.writes[0]?.do, 'patch', 'it is refused');
+    assert.equal(
+      plansOf([keyFor(small)], [node('n'), nominated, small]).get('small')?.writes[0]?.do,
+      'patch',
+      'refused',
+    );
     const urgent = pod('urgent', { priority: 10, requests: { cpu: '1' } });
-    const bound = scheduler.reconcileAll?.([keyFor(urgent)], viewOf(scheduler, [node('n'), nominated, urgent]));
-    assert.equal(bound?.get(keyFor(urgent))?.writes[0]?.do, 'post', 'a more important one goes first');
+    const bound = plansOf([keyFor(urgent)], [node('n'), nominated, urgent]).get('urgent');
+    assert.equal(bound?.writes[0]?.do, 'post', 'a more important one goes first');
   });
   it('gives the node up where it can no longer be its own', () => {
     const [write] = round(node('n'), low('low', { priority: 99 }), high({ status: { nominatedNodeName: 'n' } })).get(
@@ -243,34 +248,4 @@ describe('a pod that others make room for', () => {
     assert.ok(write?.do === 'patch');
     assert.equal((write.patch.status as JsonObject).nominatedNodeName, null);
   });
-});
-
-describe('pods that wait are tried again when', () => {
-  const waiting = [pod('a'), pod('b', { schedulerName: 'mine' })];
-  const woken = (changed: Given, there: boolean) => {
-    const all = viewOf(scheduler, [...waiting, changed]);
-    const row = all.get(keyFor(changed));
-    const view = there ? all : viewOf(scheduler, waiting);
-    const kind = changed.kind === 'Node' ? 'Node' : 'Pod';
-    return (scheduler.watches ?? []).flatMap((w) => (w.kind.kind === kind && row ? w.map(row, view) : []));
-  };
-  const table: { what: string; changed: Given; there: boolean; is: boolean }[] = [
-    { what: 'a node comes or changes', changed: node('n'), there: true, is: true },
-    { what: 'a pod leaves its node', changed: pod('x', { nodeName: 'n' }), there: false, is: true },
-    {
-      what: 'a pod ends on its node',
-      changed: pod('x', { nodeName: 'n', status: { phase: 'Succeeded' } }),
-      there: true,
-      is: true,
-    },
-    {
-      what: 'not when one runs on',
-      changed: pod('x', { nodeName: 'n', status: { phase: 'Running' } }),
-      there: true,
-      is: false,
-    },
-    { what: 'not when one that had no node goes', changed: pod('x'), there: false, is: false },
-  ];
-  for (const { what, changed, there, is } of table)
-    it(what, () => assert.deepEqual(woken(changed, there), is ? ['pods/default/a'] : []));
 });

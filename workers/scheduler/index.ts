@@ -1,24 +1,38 @@
 import { kindByStorage } from '../../kube/kinds/index.ts';
 import { fnv1a } from '../../kube/meta/hash.ts';
-import { formatTime, timeToMillis } from '../../kube/meta/time.ts';
-import type { Controller, Plan, Row, View, Write } from '../../kube/reconcile/controller.ts';
-import { keyOf, parseKey } from '../../kube/store/key.ts';
+import { timeToMillis } from '../../kube/meta/time.ts';
+import { type Controller, LATER, type Plan, type Row, type View, type Watch } from '../../kube/reconcile/controller.ts';
 import type { Key } from '../../kube/store/store.ts';
 import { needKind } from '../controllers/kind.ts';
 import { NODE_MOVES } from '../controllers/nodelifecycle.ts';
 import { ACTIVE, BOUND, UNBOUND } from '../controllers/pods.ts';
-import { type Cluster, clusterOf, over, podOf, type Room, SCHEDULER, waits } from './cluster.ts';
-import type { Pod } from './framework.ts';
+import { type Cluster, clusterOf, podOf, SCHEDULER, waits } from './cluster.ts';
+import type { PodInfo } from './framework.ts';
+import { bind, isTold, refuse } from './plans.ts';
 import { plugins } from './plugins/index.ts';
-import { isPreempted, PREEMPTION_REASON, type Preemption, priorityOf, statusOf } from './preemption.ts';
-import { projectNode, projectPod } from './project.ts';
-import { schedule } from './schedule.ts';
+import { statusOf } from './preemption.ts';
+import { projectBudget, projectNode, projectNothing, projectPod, projectSelector } from './project.ts';
+import { type Decision, schedule } from './schedule.ts';
+import { type Entry, FLUSH_MS } from './waiting.ts';
 
 const pods = needKind(kindByStorage, 'pods');
 const nodes = needKind(kindByStorage, 'nodes');
 
+/** Pods of one plan, and nodes that are looked at for them: then others have their turn. */
+const BATCH = 64;
+const BATCH_LOOKS = 10_000;
+
 /** A text's place in [0, 1): ties among nodes fall by it, the same each time a plan is made again. */
 const tieOf = (text: string): number => fnv1a(text) / 2 ** 32;
+
+/** Whatever moved, the cluster knows whom it gives hope. */
+const woken = (_: Row, view: View): Key[] => clusterOf(view, plugins).waiting.takeWoken();
+/** Read when the scheduler looks, and no reason to. */
+const quiet = (resource: string, of?: readonly string[]): Watch => ({
+  kind: needKind(kindByStorage, resource),
+  where: { wakes: 'never', ...(of ? { of } : {}) },
+  map: woken,
+});
 
 /** kube-scheduler: one snapshot a round, pods by priority and age, each placement assumed for those after it. */
 export const scheduler: Controller = {
@@ -31,172 +45,115 @@ export const scheduler: Controller = {
     { apiGroups: ['', 'events.k8s.io'], resources: ['events'], verbs: ['create', 'patch', 'update'] },
   ],
   for: pods,
-  roots: { fields: [...UNBOUND, { field: 'spec.schedulerName', op: '=', value: SCHEDULER }, ...ACTIVE] },
+  // Its status is mostly the scheduler's own writing.
+  roots: {
+    fields: [...UNBOUND, { field: 'spec.schedulerName', op: '=', value: SCHEDULER }, ...ACTIVE],
+    of: ['labels', 'generation', 'terminating', 'status.nominatedNodeName'],
+  },
   watches: [
-    // A node that came or changed, and a pod that left its node or has ended on it, may make room for pods that wait.
-    {
-      kind: nodes,
-      where: NODE_MOVES,
-      map: (row, view) => (view.get(row.key) ? clusterOf(view).hopeful('node', view, row) : promised(row, view)),
-    },
+    // A node that came or changed may suit pods that wait. What else it reports, of images above all, is heard of when the scheduler looks.
+    { kind: nodes, where: NODE_MOVES, map: woken },
+    quiet('nodes'),
+    // What takes room. Its status moves often, and means nothing to the scheduler but at its end; its labels count for others.
     {
       kind: pods,
-      // What takes room. Its status moves often, and means nothing to the scheduler.
       where: {
         fields: [...BOUND, ...ACTIVE],
         of: ['labels', 'generation', 'terminating', 'status.phase'],
         wakes: 'end',
       },
-      map: (row, view) =>
-        podOf(row).spec.nodeName && (over(podOf(row)) || view.get(row.key) === undefined)
-          ? clusterOf(view).hopeful('pod-deleted', view)
-          : [],
+      map: woken,
     },
+    { kind: pods, where: { fields: [...BOUND, ...ACTIVE], of: ['labels'] }, map: woken },
+    // What pods that wait were told, so that it isn't told twice.
+    { kind: pods, where: { fields: [...UNBOUND, ...ACTIVE], wakes: 'never' }, map: woken },
+    quiet('namespaces', ['labels']),
+    // By whose selectors pods belong together. Those of workloads in apps/v1 never change.
+    quiet('services'),
+    quiet('replicationcontrollers', ['generation']),
+    quiet('replicasets.apps', []),
+    quiet('statefulsets.apps', []),
+    quiet('poddisruptionbudgets.policy'),
   ],
-  project: { pods: projectPod, nodes: projectNode },
+  project: {
+    pods: projectPod,
+    nodes: projectNode,
+    namespaces: projectNothing,
+    services: projectSelector,
+    replicationcontrollers: projectSelector,
+    'replicasets.apps': projectSelector,
+    'statefulsets.apps': projectSelector,
+    'poddisruptionbudgets.policy': projectBudget,
+  },
+  takesAll: true,
   reconcile: () => ({ writes: [] }),
   reconcileAll(keys, view) {
-    const plans = new Map<Key, Plan>();
-    const due = waitingOf(keys, view);
-    if (due.length === 0) return plans;
-    const cluster = clusterOf(view);
-    const snap = cluster.room();
-    const now = new Set(due.map((d) => d.key));
-    const order = [...due, ...nominated(cluster, view).filter((d) => !now.has(d.key))].sort(byTurn);
-    for (const { key, row, pod } of order) {
-      if ((pod.spec.schedulingGates ?? []).length > 0) continue;
-      // Not due, but the room that was made for it is its own.
-      if (!now.has(key)) {
-        hold(cluster, snap, pod, statusOf(pod).nominatedNodeName);
+    const cluster = clusterOf(view, plugins);
+    const plans = new Map<Key, Plan | typeof LATER>();
+    const due = dueOf(keys, cluster, view, plans);
+    due.sort(byTurn);
+    let looked = 0;
+    for (const [i, { info }] of due.entries()) {
+      if (i >= BATCH || looked >= BATCH_LOOKS) {
+        plans.set(info.key, LATER);
         continue;
       }
-      const decision = schedule(pod, snap, plugins, tieOf(row.uid));
-      if ('node' in decision) {
-        cluster.assume(decision.node, pod);
-        plans.set(key, bind(key, row, decision.node.name));
-      } else {
-        cluster.blame(key, decision.plugins);
-        plans.set(key, refuse(key, row, pod, decision.message, decision.preemption, view.now));
-        hold(cluster, snap, pod, nominationOf(pod, decision.preemption));
-      }
+      const chance = { start: cluster.start, tie: tieOf(info.uid) };
+      const decision = schedule(info, cluster, plugins, chance);
+      looked += decision.looked;
+      cluster.start = (cluster.start + decision.looked) % Math.max(cluster.nodes.length, 1);
+      plans.set(info.key, planOf(decision, info, cluster, view.now));
     }
     return plans;
   },
 };
 
-interface Waiting {
-  key: Key;
-  row: Row;
-  pod: Pod;
-}
-/** The more important first, then the older. */
-const byTurn = (a: Waiting, b: Waiting) =>
-  priorityOf(b.pod) - priorityOf(a.pod) ||
-  timeToMillis(a.pod.metadata.creationTimestamp) - timeToMillis(b.pod.metadata.creationTimestamp);
+/** The more important first, then who waits longer since it came or was last tried. */
+const byTurn = (a: Entry, b: Entry) => b.info.priority - a.info.priority || sinceOf(a) - sinceOf(b);
+const sinceOf = (e: Entry) => e.triedMs || timeToMillis(e.info.pod.metadata.creationTimestamp);
 
-const waitingOf = (keys: Iterable<Key>, view: View): Waiting[] =>
-  [...keys].flatMap((key) => {
+/** Who is to be tried now; the others have their plans. */
+function dueOf(keys: Iterable<Key>, cluster: Cluster, view: View, plans: Map<Key, Plan | typeof LATER>): Entry[] {
+  const due: Entry[] = [];
+  const resting: Entry[] = [];
+  for (const key of keys) {
     const row = view.get(key);
-    return row && waits(podOf(row)) ? [{ key, row, pod: podOf(row) }] : [];
-  });
-
-/** Pods that wait for victims to leave. */
-const nominated = (cluster: Cluster, view: View): Waiting[] => waitingOf(cluster.nominated, view);
-
-/** Pods for which room was made on a node that is gone. */
-function promised(node: Row, view: View): Key[] {
-  const { name } = parseKey(node.key);
-  return nominated(clusterOf(view), view)
-    .filter(({ pod }) => statusOf(pod).nominatedNodeName === name)
-    .map(({ key }) => key);
+    const e = row && waits(podOf(row)) ? cluster.waiting.get(key) : undefined;
+    if (e === undefined || (e.info.pod.spec.schedulingGates ?? []).length > 0) continue;
+    if (e.parked) {
+      const left = e.triedMs + FLUSH_MS - view.now;
+      // Not told: the write was refused, or the pod is another now.
+      if (left > 0 && isTold(e.info.pod, e.message, e.nominated)) plans.set(key, { writes: [], again: left });
+      else due.push(e);
+    } else if (cluster.waiting.readyMs(e) > view.now) resting.push(e);
+    else due.push(e);
+  }
+  // With nothing else to do there is no need to wait, as long as they are few.
+  if (due.length === 0 && resting.length <= BATCH) return resting;
+  for (const e of resting) plans.set(e.info.key, { writes: [], again: cluster.waiting.readyMs(e) - view.now });
+  return due;
 }
 
-/** Less important pods don't take the room that was made for this one. */
-function hold(cluster: Cluster, room: Room, pod: Pod, node: string | undefined): void {
-  const info = node ? room.byName.get(node) : undefined;
-  if (info) cluster.assume(info, pod);
-}
-
-/** What status.nominatedNodeName becomes. */
-function nominationOf(pod: Pod, p: Preemption | undefined): string | undefined {
-  if (p && 'node' in p) return p.node.name;
-  return p === undefined || p.keepsNomination ? statusOf(pod).nominatedNodeName : undefined;
-}
-
-function bind(key: Key, row: Row, node: string): Plan {
-  const { namespace, name } = parseKey(key);
-  const body = {
-    apiVersion: 'v1',
-    kind: 'Binding',
-    metadata: { name, namespace, uid: row.uid },
-    target: { apiVersion: 'v1', kind: 'Node', name: node },
-  };
-  return {
-    writes: [{ do: 'post', key, subresource: 'binding', body }],
-    notes: [
-      {
-        on: key,
-        type: 'Normal',
-        reason: 'Scheduled',
-        message: `Successfully assigned ${namespace}/${name} to ${node}`,
-        action: 'Binding',
-      },
-    ],
-  };
-}
-
-function refuse(key: Key, row: Row, pod: Pod, message: string, preemption: Preemption | undefined, now: number): Plan {
-  const victims = preemption && 'node' in preemption ? preemption.victims : [];
-  const node = preemption && 'node' in preemption ? preemption.node.name : '';
-  const before = statusOf(pod).conditions?.find((c) => c.type === 'PodScheduled');
-  const was = statusOf(pod).nominatedNodeName;
-  const nomination = nominationOf(pod, preemption);
-  const evictions = victims.flatMap((v) => eviction(v, now));
-  // The same news needs no write: a cluster that is full stays quiet.
-  if (before?.status === 'False' && before.message === message && evictions.length === 0 && was === nomination)
-    return { writes: [] };
-  const condition = {
-    type: 'PodScheduled',
-    status: 'False',
-    reason: 'Unschedulable',
-    message,
-    lastProbeTime: null,
-    lastTransitionTime:
-      before?.status === 'False' && before.lastTransitionTime ? before.lastTransitionTime : formatTime(now),
-    ...(pod.metadata.generation ? { observedGeneration: pod.metadata.generation } : {}),
-  };
-  const status = { conditions: [condition], ...(was === nomination ? {} : { nominatedNodeName: nomination ?? null }) };
-  return {
-    writes: [...evictions, { do: 'patch', key, type: 'strategic', subresource: 'status', patch: { status } }],
-    notes: [
-      ...victims.map((v) => ({
-        on: keyOfPod(v),
-        type: 'Normal' as const,
-        reason: 'Preempted',
-        message: `Preempted by pod ${row.uid} on node ${node}`,
-        action: 'Preempting',
-      })),
-      { on: key, type: 'Warning', reason: 'FailedScheduling', message, action: 'Scheduling' },
-    ],
-  };
-}
-
-const keyOfPod = (pod: Pod): Key => keyOf('', 'pods', pod.metadata.namespace ?? '', pod.metadata.name ?? '');
-
-/** framework/preemption executor.go: the victim is told why, then deleted with its own grace period. Nothing is said or done twice. */
-function eviction(victim: Pod, now: number): Write[] {
-  const [key, uid] = [keyOfPod(victim), victim.metadata.uid ?? ''];
-  const condition = {
-    type: 'DisruptionTarget',
-    status: 'True',
-    reason: PREEMPTION_REASON,
-    message: `${SCHEDULER}: preempting to accommodate a higher priority pod`,
-    lastProbeTime: null,
-    lastTransitionTime: formatTime(now),
-    ...(victim.metadata.generation ? { observedGeneration: victim.metadata.generation } : {}),
-  };
-  const patch = { metadata: { uid }, status: { conditions: [condition] } };
-  const told: Write = { do: 'patch', key, type: 'strategic', subresource: 'status', patch };
-  const gone: Write = { do: 'delete', key, uid };
-  return [...(isPreempted(victim) ? [] : [told]), ...(victim.metadata.deletionTimestamp === undefined ? [gone] : [])];
+function planOf(decision: Decision, info: PodInfo, cluster: Cluster, now: number): Plan {
+  if ('node' in decision) {
+    cluster.assume(info, decision.node);
+    return bind(info, decision.node.name);
+  }
+  const { message, preemption } = decision;
+  const chosen = preemption && 'node' in preemption ? preemption : undefined;
+  const keeps = preemption && 'message' in preemption && preemption.keepsNomination;
+  const nomination = chosen?.node.name ?? (keeps ? statusOf(info.pod).nominatedNodeName : undefined) ?? undefined;
+  const displaced = chosen
+    ? cluster.nominated(chosen.node.name).filter((p) => p.priority < info.priority && p.uid !== info.uid)
+    : [];
+  for (const p of displaced) {
+    cluster.nominate(undefined, p.key, undefined);
+    cluster.waiting.wake(p.key);
+  }
+  const victims = (chosen?.victims ?? []).filter((v) => !cluster.isEvicted(v));
+  for (const v of victims) cluster.evict(v);
+  cluster.waiting.park(info.key, now, decision.plugins, message, nomination);
+  cluster.nominate(nomination ? info : undefined, info.key, nomination);
+  const plan = refuse(info, { message, victims, node: chosen?.node, nomination, displaced }, now);
+  return { ...plan, again: FLUSH_MS };
 }

@@ -99,7 +99,7 @@ describe('TaintToleration', () => {
     ],
     ['a toleration of all effects counts', of({ key: 'a', value: 'x' }), on(soft('a')), 0],
     ['a toleration of another effect does not', of({ key: 'a', value: 'x', effect: 'NoSchedule' }), on(soft('a')), 1],
-    ['hard taints do not count', of(), on(dedicated), 0],
+    ['hard taints do not count', of(), on(dedicated, soft('a')), 1],
   ];
   for (const [what, p, n, score] of scores) it(what, () => assert.equal(scored(tainttoleration, p, n), score));
 });

@@ -3,8 +3,9 @@ import { describe, it } from 'node:test';
 import type { JsonObject } from '../../kube/meta/json.ts';
 import type { NodeInfo, Pod } from './framework.ts';
 import { plugins } from './plugins/index.ts';
+import { podInfo } from './podinfo.ts';
 import { schedule } from './schedule.ts';
-import { node, pod } from './testing/pods.ts';
+import { node, pod, snapshotOf } from './testing/pods.ts';
 
 type PodIn = Parameters<typeof pod>[1] & { start?: string; status?: JsonObject; deleting?: boolean };
 function placed(name: string, priority: number, cpu: string, o: PodIn = {}): Pod {
@@ -16,10 +17,10 @@ function placed(name: string, priority: number, cpu: string, o: PodIn = {}): Pod
 const PREEMPTED = { conditions: [{ type: 'DisruptionTarget', status: 'True', reason: 'PreemptionByScheduler' }] };
 /** `n: a b`, the victims in order of importance, or what preemption says. */
 function run(p: Pod, ...nodes: NodeInfo[]): string {
-  const d = schedule(p, { nodes }, plugins, 0);
+  const d = schedule(podInfo(p), snapshotOf(nodes), plugins, { start: 0, tie: 0 });
   if ('node' in d) return `fits on ${d.node.name}`;
   const found = d.preemption;
-  if (found && 'node' in found) return `${found.node.name}: ${found.victims.map((v) => v.metadata.name).join(' ')}`;
+  if (found && 'node' in found) return `${found.node.name}: ${found.victims.map((v) => v.name).join(' ')}`;
   return found?.message ?? '';
 }
 const high = (cpu: string, more: PodIn = {}) => placed('p', 100, cpu, more);
@@ -124,7 +125,11 @@ describe('of several nodes victims go from the one with', () => {
       nodes: [on('n', placed('a', 5, '3')), on('m', placed('b', 5, '3', { start: '2026-01-01T09:00:00Z' }))],
       is: 'm: b',
     },
-    { what: 'the first of equals', nodes: [on('n', placed('a', 5, '3')), on('m', placed('b', 5, '3'))], is: 'n: a' },
+    {
+      what: 'the first of equals, by name',
+      nodes: [on('n', placed('a', 5, '3')), on('m', placed('b', 5, '3'))],
+      is: 'm: b',
+    },
   ];
   for (const { what, nodes, is } of table) it(what, () => assert.equal(run(high('4'), ...nodes), is));
 });

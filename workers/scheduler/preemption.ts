@@ -1,12 +1,21 @@
+import type { JsonObject } from '../../kube/meta/json.ts';
+import { type LabelRequirement, matchesLabels } from '../../kube/meta/selectors.ts';
 import { timeToMillis } from '../../kube/meta/time.ts';
-import type { NodeInfo, Pod, Reject } from './framework.ts';
-import { place } from './place.ts';
+import { parseKey } from '../../kube/store/key.ts';
+import type { NodeInfo, Pod, PodInfo, Reject, Snapshot } from './framework.ts';
+import { histogram } from './reasons.ts';
+import { requirements } from './terms.ts';
+import { add, type Cycle, rejectOf, remove, whatIf } from './whatif.ts';
 
 /** Who must go from which node so that a pod fits there, or what keeps it from preempting, in upstream's words. */
-export type Preemption = { node: NodeInfo; victims: Pod[] } | { message: string; keepsNomination: boolean };
+export type Preemption = { node: NodeInfo; victims: PodInfo[] } | { message: string; keepsNomination: boolean };
 
 /** Reason of the condition DisruptionTarget that a victim gets: core/v1 PodReasonPreemptionByScheduler. */
 export const PREEMPTION_REASON = 'PreemptionByScheduler';
+
+/** Upstream's defaults of minCandidateNodesPercentage and minCandidateNodesAbsolute: after so many nodes are found the best of them will do. */
+const CANDIDATES_PERCENT = 10;
+const CANDIDATES_MIN = 100;
 
 interface Status {
   nominatedNodeName?: string;
@@ -14,89 +23,155 @@ interface Status {
   conditions?: { type: string; status: string; reason?: string; message?: string; lastTransitionTime?: string }[];
 }
 export const statusOf = (pod: Pod): Status => (pod.status ?? {}) as Status;
-export const priorityOf = (pod: Pod): number => pod.spec.priority ?? 0;
-const startOf = (pod: Pod) => timeToMillis(statusOf(pod).startTime ?? pod.metadata.creationTimestamp);
+const startOf = ({ pod }: PodInfo) => timeToMillis(statusOf(pod).startTime ?? pod.metadata.creationTimestamp);
 
 /** More important first: the higher priority, then the longer run. */
-const byImportance = (a: Pod, b: Pod) => priorityOf(b) - priorityOf(a) || startOf(a) - startOf(b);
+const byImportance = (a: PodInfo, b: PodInfo) => b.priority - a.priority || startOf(a) - startOf(b);
+
+interface Candidate {
+  node: NodeInfo;
+  victims: PodInfo[];
+  violations: number;
+}
 
 /**
  * plugins/defaultpreemption: the node where evicting pods of lower priority makes room at the least cost. `rejects` says of every node why it was
- * rejected, `filter` asks again. PodDisruptionBudgets aren't looked at.
+ * rejected. `tie` (0 <= tie < 1) is where the search begins.
  */
-export function preempt(
-  pod: Pod,
-  rejects: ReadonlyMap<NodeInfo, Reject>,
-  filter: (node: NodeInfo) => Reject | undefined,
-): Preemption {
-  if (pod.spec.preemptionPolicy === 'Never')
-    return { message: 'not eligible due to preemptionPolicy=Never.', keepsNomination: true };
-  const nominated = statusOf(pod).nominatedNodeName;
+export function preempt(cycle: Cycle, rejects: ReadonlyMap<NodeInfo, Reject>, tie: number): Preemption {
+  const refused = ineligible(cycle, rejects);
+  if (refused) return { message: refused, keepsNomination: true };
+  const why = new Map<NodeInfo, Reject>();
+  const hopeful: NodeInfo[] = [];
   for (const [node, reject] of rejects) {
-    if (node.name === nominated && !reject.final && node.placed.some((p) => endsFor(pod, p)))
-      return { message: 'not eligible due to a terminating pod on the nominated node.', keepsNomination: true };
+    if (reject.final) why.set(node, NO_HELP);
+    else hopeful.push(node);
   }
-  const found: { node: NodeInfo; victims: Pod[] }[] = [];
-  const why = new Map<string, number>();
-  const count = (reason: string) => why.set(reason, (why.get(reason) ?? 0) + 1);
-  for (const [node, reject] of rejects) {
-    const victims = reject.final
-      ? { reasons: ['Preemption is not helpful for scheduling'] }
-      : victimsOn(node, pod, filter);
-    if (Array.isArray(victims)) found.push({ node, victims });
-    else for (const reason of victims.reasons) count(reason);
-  }
-  const [best] = found.sort((a, b) => cheaper(a.victims, b.victims));
-  if (best) return best;
-  return { message: `0/${rejects.size} nodes are available: ${histogram(why)}.`, keepsNomination: false };
+  const found = candidates(cycle, hopeful, Math.floor(tie * hopeful.length), why);
+  const [best] = found.sort(cheaper);
+  if (best) return { node: best.node, victims: best.victims };
+  return { message: `0/${rejects.size} nodes are available: ${histogram(why.values())}.`, keepsNomination: false };
+}
+const NO_HELP: Reject = { reasons: ['Preemption is not helpful for scheduling'] };
+const NO_VICTIMS: Reject = { reasons: ['No preemption victims found for incoming pod'] };
+
+function ineligible({ pod, snapshot }: Cycle, rejects: ReadonlyMap<NodeInfo, Reject>): string | undefined {
+  if (pod.pod.spec.preemptionPolicy === 'Never') return 'not eligible due to preemptionPolicy=Never.';
+  const promised = statusOf(pod.pod).nominatedNodeName;
+  const node = promised ? snapshot.node(promised) : undefined;
+  if (node === undefined || rejects.get(node)?.final) return undefined;
+  for (const p of node.pods.values())
+    if (p.priority < pod.priority && p.terminating && isPreempted(p.pod))
+      return 'not eligible due to a terminating pod on the nominated node.';
+  return undefined;
 }
 
 /** Whether a pod has been told that it goes for another. */
-export const isPreempted = (p: Pod): boolean =>
-  (statusOf(p).conditions ?? []).some(
-    (c) => c.type === 'DisruptionTarget' && c.status === 'True' && c.reason === PREEMPTION_REASON,
-  );
+const isPreempted = (p: Pod): boolean => {
+  const told = statusOf(p).conditions?.find((c) => c.type === 'DisruptionTarget');
+  return told?.status === 'True' && told.reason === PREEMPTION_REASON;
+};
 
-/** Evicted, and still on its way out, for a pod that waits for its room. */
-const endsFor = (waiting: Pod, p: Pod) =>
-  priorityOf(p) < priorityOf(waiting) && p.metadata.deletionTimestamp !== undefined && isPreempted(p);
+function candidates(cycle: Cycle, nodes: NodeInfo[], offset: number, why: Map<NodeInfo, Reject>): Candidate[] {
+  const share = Math.max(Math.floor((nodes.length * CANDIDATES_PERCENT) / 100), CANDIDATES_MIN);
+  const wanted = Math.min(share, nodes.length);
+  const budgets = budgetsOf(cycle.snapshot);
+  const found: Candidate[] = [];
+  for (let i = 0; i < nodes.length; i++) {
+    const node = nodes[(offset + i) % nodes.length];
+    if (node === undefined) break;
+    const victims = victimsOn(node, cycle, budgets);
+    if ('reasons' in victims) {
+      why.set(node, victims);
+      continue;
+    }
+    found.push(victims);
+    if (found.length >= wanted && found.some((c) => c.violations === 0)) break;
+  }
+  return found;
+}
 
 /** The fewest and least important pods of a node without which the pod fits; a Reject where none suffice. */
-function victimsOn(node: NodeInfo, pod: Pod, filter: (node: NodeInfo) => Reject | undefined): Pod[] | Reject {
-  const lower = node.placed.filter((p) => priorityOf(p) < priorityOf(pod)).sort(byImportance);
-  if (lower.length === 0) return { reasons: ['No preemption victims found for incoming pod'] };
-  let kept = without(node, new Set(lower));
-  const reject = filter(kept);
+function victimsOn(node: NodeInfo, cycle: Cycle, budgets: readonly Budget[]): Candidate | Reject {
+  const lower = [...node.pods.values()].filter((p) => p.priority < cycle.pod.priority);
+  if (lower.length === 0) return NO_VICTIMS;
+  const w = whatIf(cycle, node);
+  for (const p of lower) remove(w, p);
+  const reject = rejectOf(w, w.node);
   if (reject) return reject;
-  const victims: Pod[] = [];
-  for (const p of lower) {
-    const more = without(kept, new Set());
-    place(more, p);
-    if (filter(more)) victims.push(p);
-    else kept = more;
+  const victims: PodInfo[] = [];
+  // Who may stay stays: first those whose budgets would be overdrawn, then the rest, the most important first.
+  const { violating, others } = byBudget(lower.sort(byImportance), budgets);
+  let violations = 0;
+  for (const p of [...violating, ...others]) {
+    add(w, p);
+    if (rejectOf(w, w.node) === undefined) continue;
+    remove(w, p);
+    victims.push(p);
+    if (violating.has(p)) violations++;
   }
-  return victims;
+  if (victims.length === 0) return NO_VICTIMS;
+  return { node, victims: victims.sort(byImportance), violations };
 }
 
-/** A node of its own with these pods gone. */
-function without(node: NodeInfo, gone: ReadonlySet<Pod>): NodeInfo {
-  const copy: NodeInfo = { ...node, requested: {}, nonZero: {}, pods: 0, ports: new Set(), placed: [] };
-  for (const p of node.placed) if (!gone.has(p)) place(copy, p);
-  return copy;
+/** A PodDisruptionBudget as far as it decides. */
+interface Budget {
+  namespace: string;
+  selector: readonly LabelRequirement[];
+  allowed: number;
+  disrupted: JsonObject;
+}
+function budgetsOf(snapshot: Snapshot): Budget[] {
+  const found: Budget[] = [];
+  for (const row of snapshot.storage.list('poddisruptionbudgets.policy')) {
+    const { spec, status } = row.data as {
+      spec?: { selector?: JsonObject };
+      status?: { disruptionsAllowed?: number; disruptedPods?: JsonObject };
+    };
+    const selector = requirements(spec?.selector);
+    // No selector and an empty one alike mean nobody here.
+    if (selector === null || selector.length === 0) continue;
+    found.push({
+      namespace: parseKey(row.key).namespace,
+      selector,
+      allowed: status?.disruptionsAllowed ?? 0,
+      disrupted: status?.disruptedPods ?? {},
+    });
+  }
+  return found;
+}
+/** Whose eviction would overdraw a budget, if all of them went in this order. */
+function byBudget(pods: readonly PodInfo[], budgets: readonly Budget[]) {
+  const left = budgets.map((b) => b.allowed);
+  const violating = new Set<PodInfo>();
+  const overdraws = (pod: PodInfo): boolean => {
+    if (Object.keys(pod.labels).length === 0) return false;
+    for (const [i, b] of budgets.entries()) {
+      if (b.namespace !== pod.namespace || !matchesLabels(b.selector, pod.labels)) continue;
+      if (b.disrupted[pod.name] !== undefined) continue;
+      const rest = (left[i] ?? 0) - 1;
+      left[i] = rest;
+      if (rest < 0) return true;
+    }
+    return false;
+  };
+  for (const p of pods) if (overdraws(p)) violating.add(p);
+  return { violating, others: pods.filter((p) => !violating.has(p)) };
 }
 
-/** pickOneNodeForPreemption: the least important victim at the top, the smallest sum, the fewest, the youngest. */
-function cheaper(a: readonly Pod[], b: readonly Pod[]): number {
-  const top = (v: readonly Pod[]) => priorityOf(v[0] as Pod);
+/**
+ * pickOneNodeForPreemption: the fewest budgets overdrawn, the least important victim at the top, the smallest sum, the fewest, the youngest.
+ */
+function cheaper(a: Candidate, b: Candidate): number {
+  const top = ({ victims }: Candidate) => victims[0]?.priority ?? 0;
   // Each priority counts from the lowest there is, so that many of negative priority aren't cheaper than few.
-  const sum = (v: readonly Pod[]) => v.reduce((n, p) => n + priorityOf(p) + 2 ** 31, 0);
-  const oldest = (v: readonly Pod[]) => Math.min(...v.filter((p) => priorityOf(p) === top(v)).map(startOf));
-  return top(a) - top(b) || sum(a) - sum(b) || a.length - b.length || oldest(b) - oldest(a);
+  const sum = ({ victims }: Candidate) => victims.reduce((n, p) => n + p.priority + 2 ** 31, 0);
+  const oldest = (c: Candidate) => Math.min(...c.victims.filter((p) => p.priority === top(c)).map(startOf));
+  return (
+    a.violations - b.violations ||
+    top(a) - top(b) ||
+    sum(a) - sum(b) ||
+    a.victims.length - b.victims.length ||
+    oldest(b) - oldest(a)
+  );
 }
-
-/** Reasons with their counts, sorted as text, as upstream's FitError has them. */
-export const histogram = (counts: ReadonlyMap<string, number>): string =>
-  [...counts]
-    .map(([reason, n]) => `${n} ${reason}`)
-    .sort()
-    .join(', ');

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Pod } from './framework.ts';
-import { amounts, podRequests } from './resources.ts';
+import { amounts, podRequests, podUsage } from './resources.ts';
 
 const c = (cpu: string, memory: string, more: object = {}) => ({
   name: 'c',
@@ -41,16 +41,16 @@ describe('what a pod asks for', () => {
       is: { cpu: 2010, memory: 1 },
     },
     {
-      what: 'a limit stands for a request that is missing',
+      what: 'not its limits: the API has made requests of them',
       of: { containers: [{ name: 'c', resources: { limits: { cpu: '2', memory: '7' }, requests: { cpu: '1' } } }] },
-      is: { cpu: 1000, memory: 7 },
+      is: { cpu: 1000 },
     },
   ];
   for (const { what, of, is } of table) it(what, () => assert.deepEqual(podRequests(pod(of)), is));
 
   it('in scores each container that asks for nothing counts as 100m and 200Mi', () => {
     const two = pod({ containers: [{ name: 'a' }, { name: 'b', resources: { requests: { cpu: '1' } } }] });
-    assert.deepEqual(podRequests(two, true), { cpu: 1100, memory: 400 * 1024 * 1024 });
+    assert.deepEqual(podUsage(two).nonZero, { cpu: 1100, memory: 400 * 1024 * 1024 });
   });
 });
 

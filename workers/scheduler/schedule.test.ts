@@ -2,17 +2,18 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { NodeInfo, Pod, SchedulerPlugin } from './framework.ts';
 import { plugins } from './plugins/index.ts';
+import { podInfo } from './podinfo.ts';
 import { schedule } from './schedule.ts';
-import { node, pod } from './testing/pods.ts';
+import { node, pod, snapshotOf } from './testing/pods.ts';
 
 const run = (p: Pod, nodes: NodeInfo[], tie = 0, with_ = plugins) => {
-  const d = schedule(p, { nodes }, with_, tie);
+  const d = schedule(podInfo(p), snapshotOf(nodes), with_, { start: 0, tie });
   return 'node' in d ? d.node.name : d.message;
 };
 const TAINTED = { taints: [{ key: 'k', effect: 'NoSchedule' }] };
 
 describe("why a pod fits nowhere is told in upstream's words", () => {
-  const full = (name: string) => node(name, { allocatable: { pods: '1' }, on: [pod('x')] });
+  const full = (name: string) => node(name, { allocatable: { pods: '1' }, on: [pod(`x-${name}`)] });
   const table: { what: string; pod: Pod; nodes: NodeInfo[]; is: string }[] = [
     { what: 'no nodes', pod: pod('p'), nodes: [], is: 'no nodes available to schedule pods' },
     {
@@ -55,7 +56,7 @@ describe("why a pod fits nowhere is told in upstream's words", () => {
   for (const { what, pod: p, nodes, is } of table) it(what, () => assert.equal(run(p, nodes), is));
 
   it('a plugin that rejects the pod before any node', () => {
-    const gate: SchedulerPlugin = { name: 'Gate', retryOn: [], prepare: () => ({ reasons: ['not today'] }) };
+    const gate: SchedulerPlugin = { name: 'Gate', retryOn: {}, prepare: () => ({ reasons: ['not today'] }) };
     assert.equal(
       run(pod('p'), [node('a'), node('b')], 0, [gate, ...plugins]),
       '0/2 nodes are available: not today. preemption: 0/2 nodes are available: 2 Preemption is not helpful for scheduling.',

@@ -1,105 +1,168 @@
 import {
+  isOnly,
   isReject,
   type NodeInfo,
-  type Pod,
+  type PodInfo,
   type Reject,
   SCORE_MAX,
   type SchedulerPlugin,
   type Snapshot,
 } from './framework.ts';
-import { histogram, type Preemption, preempt } from './preemption.ts';
+import { type Preemption, preempt, statusOf } from './preemption.ts';
+import { histogram } from './reasons.ts';
+import { type Cycle, cycleOf, rejectOf } from './whatif.ts';
 
-/** Where a pod goes, or why nowhere, and whose eviction would change that. */
-export type Decision = { node: NodeInfo } | { message: string; plugins: string[]; preemption?: Preemption };
+/** Where a pod goes, or why nowhere, and whose eviction would change that. `looked`: at how many nodes. */
+export type Decision = { looked: number } & (
+  | { node: NodeInfo }
+  | { message: string; plugins: string[]; preemption?: Preemption }
+);
+
+/** Where the search for nodes begins, and a number in [0, 1) by which ties fall. */
+export interface Chance {
+  start: number;
+  tie: number;
+}
+
+/** Upstream's minFeasibleNodesToFind and minFeasibleNodesPercentageToFind. */
+const FEASIBLE_MIN = 100;
+const FEASIBLE_PERCENT_MIN = 5;
+
+/** How many nodes that suit are enough to choose among. */
+export function enough(nodes: number): number {
+  if (nodes < FEASIBLE_MIN) return nodes;
+  const percent = Math.max(50 - Math.floor(nodes / 125), FEASIBLE_PERCENT_MIN);
+  return Math.max(Math.floor((nodes * percent) / 100), FEASIBLE_MIN);
+}
 
 /**
- * One pod against one snapshot: filter, score, choose. Pure: the choice among equals falls to `tie` (0 <= tie < 1).
- * The message is upstream's FitError text.
+ * One pod against one snapshot: filter, score, choose. Pure. The message is upstream's FitError text.
  */
-export function schedule(pod: Pod, snapshot: Snapshot, plugins: readonly SchedulerPlugin[], tie: number): Decision {
+export function schedule(
+  pod: PodInfo,
+  snapshot: Snapshot,
+  plugins: readonly SchedulerPlugin[],
+  { start, tie }: Chance,
+): Decision {
+  const all = snapshot.nodes;
+  if (all.length === 0) return { message: 'no nodes available to schedule pods', plugins: [], looked: 0 };
+  const begun = begin(pod, snapshot, plugins);
+  if ('reject' in begun) {
+    const { reject, blamed } = begun;
+    const final = new Map(all.map((n) => [n, { ...reject, final: true }]));
+    const preemption = preempt({ pod, snapshot, states: new Map() }, final, tie);
+    return { ...refusal(all.length, `${reject.reasons.join(', ')}.`, blamed, preemption), looked: 0 };
+  }
+  const { cycle, only, limiters } = begun;
+  const promised = statusOf(pod.pod).nominatedNodeName;
+  const own = promised ? snapshot.node(promised) : undefined;
+  const blamed = new Set<string>(limiters);
+  // Most likely the only one, for room has been made on it.
+  if (own && rejectOf(cycle, own, blamed) === undefined) return { node: own, looked: 1 };
+  const nodes = only ? all.filter((n) => only.has(n.name)) : all;
+  const { fits, rejects } = search(cycle, nodes, only ? 0 : start, blamed);
+  const looked = fits.length + rejects.size;
+  const [first] = fits;
+  if (first !== undefined) {
+    const node = fits.length === 1 ? first : best(pod, snapshot, plugins, fits, tie);
+    return { node, looked };
+  }
+  if (only) {
+    const rest: Reject = { reasons: [`node(s) didn't satisfy plugin(s) [${limiters.sort().join(' ')}]`], final: true };
+    for (const n of all) if (!rejects.has(n)) rejects.set(n, rest);
+  }
+  const preemption = preempt(cycle, rejects, tie);
+  return { ...refusal(all.length, `${histogram(rejects.values())}.`, [...blamed], preemption), looked };
+}
+
+type Begun =
+  | { cycle: Cycle; only: ReadonlySet<string> | undefined; limiters: string[] }
+  | { reject: Reject; blamed: string[] };
+
+/** What plugins say of the pod before any node is looked at. */
+function begin(pod: PodInfo, snapshot: Snapshot, plugins: readonly SchedulerPlugin[]): Begun {
   const states = new Map<SchedulerPlugin, unknown>();
-  const nothing = new Set<string>();
-  if (snapshot.nodes.length === 0) return { message: 'no nodes available to schedule pods', plugins: [] };
+  const limiters: string[] = [];
+  let only: ReadonlySet<string> | undefined;
   for (const p of plugins) {
     const s = p.prepare?.(pod, snapshot) ?? null;
-    if (isReject(s)) {
-      const all = new Map(snapshot.nodes.map((n) => [n, { ...s, final: true }]));
-      return refusal(
-        all,
-        s.reasons.join(', '),
-        [p.name],
-        preempt(pod, all, () => s),
-      );
-    }
-    if (s !== null) states.set(p, s);
+    if (s === null) continue;
+    if (isReject(s)) return { reject: s, blamed: [p.name] };
+    states.set(p, s);
+    if (!isOnly(s)) continue;
+    limiters.push(p.name);
+    only = only ? only.intersection(s.only) : s.only;
+    if (only.size > 0) continue;
+    const names = limiters.toSorted();
+    const what = names.length === 1 ? `plugin ${names[0]}` : `plugin(s) [${names.join(' ')}] simultaneously`;
+    return { reject: { reasons: [`node(s) didn't satisfy ${what}`], final: true }, blamed: names };
   }
+  return { cycle: cycleOf(pod, snapshot, states), only, limiters };
+}
+
+/** Nodes that suit, until there are enough, and why others don't. */
+function search(cycle: Cycle, nodes: readonly NodeInfo[], start: number, blamed: Set<string>) {
   const fits: NodeInfo[] = [];
   const rejects = new Map<NodeInfo, Reject>();
-  const counts = new Map<string, number>();
-  const blamed = new Set<string>();
-  for (const node of snapshot.nodes) {
-    const r = firstReject(states, node, blamed);
+  const wanted = enough(nodes.length);
+  for (let i = 0; i < nodes.length && fits.length < wanted; i++) {
+    const node = nodes[(start + i) % nodes.length];
+    if (node === undefined) break;
+    const r = rejectOf(cycle, node, blamed);
     if (r === undefined) fits.push(node);
-    else {
-      rejects.set(node, r);
-      for (const reason of r.reasons) counts.set(reason, (counts.get(reason) ?? 0) + 1);
-    }
+    else rejects.set(node, r);
   }
-  const first = fits[0];
-  if (first === undefined) {
-    const preemption = preempt(pod, rejects, (node) => firstReject(states, node, nothing));
-    return refusal(rejects, histogram(counts), [...blamed], preemption);
-  }
-  if (fits.length === 1) return { node: first };
-  return { node: best(states, fits, tie) };
+  return { fits, rejects };
 }
 
 /** pkg/scheduler/framework types.go FitError: why no node takes the pod, then what preemption says. */
-function refusal(
-  rejects: ReadonlyMap<NodeInfo, Reject>,
-  why: string,
-  plugins: string[],
-  preemption: Preemption,
-): Decision {
+function refusal(nodes: number, why: string, plugins: string[], preemption: Preemption) {
   const says =
     'message' in preemption
       ? preemption.message
       : `found a potential placement for pod on node ${preemption.node.name}, preempting ${preemption.victims.length} victims`;
-  return { message: `0/${rejects.size} nodes are available: ${why}. preemption: ${says}`, plugins, preemption };
+  return { message: `0/${nodes} nodes are available: ${why} preemption: ${says}`, plugins, preemption };
 }
 
-function firstReject(
-  states: ReadonlyMap<SchedulerPlugin, unknown>,
-  node: NodeInfo,
-  blamed: Set<string>,
-): Reject | undefined {
-  for (const [p, s] of states) {
-    const r = p.filter?.(s, node);
-    if (r === undefined) continue;
-    blamed.add(p.name);
-    return r;
-  }
-  return undefined;
-}
-
-function best(states: ReadonlyMap<SchedulerPlugin, unknown>, nodes: readonly NodeInfo[], tie: number): NodeInfo {
-  const totals = new Map<NodeInfo, number>(nodes.map((n) => [n, 0]));
-  for (const [p, s] of states) {
-    if (!p.score) continue;
-    const raw = nodes.map((n) => p.score?.(s, n) ?? 0);
-    const top = Math.max(...raw);
-    nodes.forEach((n, i) => {
-      const score = normalized(raw[i] ?? 0, top, p.normalize);
-      totals.set(n, (totals.get(n) ?? 0) + score * (p.weight ?? 1));
-    });
-  }
-  const top = Math.max(...totals.values());
-  const winners = nodes.filter((n) => totals.get(n) === top);
+function best(
+  pod: PodInfo,
+  snapshot: Snapshot,
+  plugins: readonly SchedulerPlugin[],
+  nodes: readonly NodeInfo[],
+  tie: number,
+): NodeInfo {
+  const totals = scoresOf(pod, snapshot, plugins, nodes);
+  const top = Math.max(...totals);
+  const winners = nodes.filter((_, i) => totals[i] === top);
   return winners[Math.floor(tie * winners.length)] ?? (nodes[0] as NodeInfo);
 }
-function normalized(score: number, top: number, how: SchedulerPlugin['normalize']): number {
-  if (how === undefined) return score;
-  if (top === 0) return how === 'reverse' ? SCORE_MAX : 0;
-  const scaled = Math.floor((score * SCORE_MAX) / top);
-  return how === 'reverse' ? SCORE_MAX - scaled : scaled;
+
+/** Weighted sums of all scores, node by node. */
+export function scoresOf(
+  pod: PodInfo,
+  snapshot: Snapshot,
+  plugins: readonly SchedulerPlugin[],
+  nodes: readonly NodeInfo[],
+): number[] {
+  const totals: number[] = new Array(nodes.length).fill(0);
+  for (const p of plugins) {
+    const state = p.score && p.prepareScore ? p.prepareScore(pod, nodes, snapshot) : null;
+    if (state === null) continue;
+    const raw = nodes.map((n) => p.score?.(state, n) ?? 0);
+    const scores = p.normalized?.(state, raw, nodes) ?? scaled(raw, p.normalize);
+    scores.forEach((s, i) => {
+      totals[i] = (totals[i] ?? 0) + s * (p.weight ?? 1);
+    });
+  }
+  return totals;
+}
+/** plugins/helper/normalize_score.go. */
+function scaled(scores: readonly number[], how: 'scale' | 'reverse' | undefined): readonly number[] {
+  if (how === undefined) return scores;
+  const top = Math.max(...scores);
+  if (top === 0) return how === 'reverse' ? scores.map(() => SCORE_MAX) : scores;
+  return scores.map((s) => {
+    const part = Math.floor((s * SCORE_MAX) / top);
+    return how === 'reverse' ? SCORE_MAX - part : part;
+  });
 }

@@ -1,11 +1,14 @@
 import type { SchedulerPlugin } from '../framework.ts';
+import { imagelocality } from './imagelocality.ts';
+import { interpodaffinity } from './interpodaffinity.ts';
 import { nodeaffinity } from './nodeaffinity.ts';
 import { nodename, nodeunschedulable } from './nodename.ts';
 import { nodeports } from './nodeports.ts';
 import { balancedallocation, noderesourcesfit } from './noderesources.ts';
+import { podtopologyspread } from './podtopologyspread.ts';
 import { tainttoleration } from './tainttoleration.ts';
 
-/** The plugins in upstream's order: filters run in it, and the first that rejects a node names the reason. */
+/** The plugins of upstream's default profile in its order: filters run in it, and the first that rejects a node names the reason. */
 export const plugins = [
   nodename,
   nodeunschedulable,
@@ -13,5 +16,8 @@ export const plugins = [
   nodeaffinity,
   nodeports,
   noderesourcesfit,
+  podtopologyspread,
+  interpodaffinity,
   balancedallocation,
+  imagelocality,
 ] as readonly SchedulerPlugin[];

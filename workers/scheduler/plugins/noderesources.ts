@@ -1,73 +1,102 @@
-import { type Amounts, SCORE_MAX, type SchedulerPlugin } from '../framework.ts';
-import { add, podRequests } from '../resources.ts';
+import {
+  type Amounts,
+  type NodeInfo,
+  type PodInfo,
+  type Reject,
+  SCORE_MAX,
+  type SchedulerPlugin,
+} from '../framework.ts';
+
+/** What every node is asked for, in upstream's order; extended resources follow by name. */
+const USUAL = ['cpu', 'memory', 'ephemeral-storage'];
+/** What Resource.SetMaxResource takes besides: extended resources, huge pages, attachable volumes. */
+const isScalar = (name: string): boolean =>
+  name.includes('/') || name.startsWith('hugepages-') || name.startsWith('attachable-volumes-');
 
 interface State {
   request: Amounts;
-  nonZero: Amounts;
+  names: readonly string[];
 }
-const prepare = (pod: Parameters<NonNullable<SchedulerPlugin<State>['prepare']>>[0]): State => ({
-  request: podRequests(pod),
-  nonZero: podRequests(pod, true),
-});
-
-/** Room for the pod's requests and one more pod; prefers the emptier node (LeastAllocated over cpu and memory). */
-export const noderesourcesfit: SchedulerPlugin<State> = {
-  name: 'NodeResourcesFit',
-  weight: 1,
-  retryOn: ['node', 'pod-deleted', 'pod-updated'],
-  prepare,
-  filter({ request }, node) {
-    const reasons: string[] = [];
-    let final = false;
-    if (node.pods + 1 > (node.allocatable.pods ?? 0)) reasons.push('Too many pods');
-    for (const name of [
-      'cpu',
-      'memory',
-      'ephemeral-storage',
-      ...Object.keys(request)
-        .filter((k) => !['cpu', 'memory', 'ephemeral-storage'].includes(k))
-        .sort(),
-    ]) {
-      const want = request[name] ?? 0;
-      const all = node.allocatable[name] ?? 0;
-      if (want === 0 || want <= all - (node.requested[name] ?? 0)) continue;
-      reasons.push(`Insufficient ${name}`);
-      // More than the whole node: no eviction helps.
-      if (want > all) final = true;
-    }
-    return reasons.length === 0 ? undefined : { reasons, final };
-  },
-  score({ nonZero }, node) {
-    const parts = ['cpu', 'memory'].flatMap((name) => {
-      const all = node.allocatable[name] ?? 0;
-      const used = (node.nonZero[name] ?? 0) + (nonZero[name] ?? 0);
-      if (all === 0) return [];
-      return used > all ? [0] : [Math.floor(((all - used) * SCORE_MAX) / all)];
-    });
-    return parts.length === 0 ? 0 : Math.floor(parts.reduce((a, b) => a + b, 0) / parts.length);
-  },
+const namesOf = (request: Amounts): string[] => {
+  const own = Object.keys(request);
+  const scalars = own.filter((k) => !USUAL.includes(k) && isScalar(k)).sort();
+  return [...USUAL, ...scalars].filter((k) => (request[k] ?? 0) > 0);
 };
 
+function missing({ request, names }: State, node: NodeInfo): Reject | undefined {
+  let reasons: string[] | undefined;
+  let final = false;
+  if (node.pods.size + 1 > (node.allocatable.pods ?? 0)) reasons = ['Too many pods'];
+  for (const name of names) {
+    const want = request[name] ?? 0;
+    const all = node.allocatable[name] ?? 0;
+    if (want <= all - (node.requested[name] ?? 0)) continue;
+    reasons = [...(reasons ?? []), `Insufficient ${name}`];
+    // More than the whole node: no eviction helps.
+    if (want > all) final = true;
+  }
+  return reasons && { reasons, final };
+}
+
+const less = (before: PodInfo, after: PodInfo, names: readonly string[]): boolean =>
+  names.some((name) => (after.counted[name] ?? 0) < (before.counted[name] ?? 0));
+const stateOf = (pod: PodInfo): State => ({ request: pod.requests, names: namesOf(pod.requests) });
+
+/** Room for the pod's requests and one more pod; prefers the emptier node (LeastAllocated over cpu and memory). */
+export const noderesourcesfit: SchedulerPlugin<State, Amounts> = {
+  name: 'NodeResourcesFit',
+  retryOn: {
+    node(pod, before, after) {
+      if (after === undefined) return false;
+      const state = stateOf(pod);
+      if (missing(state, { ...after, requested: {}, pods: new Map() })) return false;
+      return (
+        before === undefined ||
+        ['pods', ...state.names].some((name) => (after.allocatable[name] ?? 0) > (before.allocatable[name] ?? 0))
+      );
+    },
+    pod: (pod, before, after) =>
+      before !== undefined && (after === undefined || less(before, after, namesOf(pod.requests))),
+    target: (before, after) => less(before, after, Object.keys(before.counted)),
+  },
+  prepare: stateOf,
+  filter: missing,
+  weight: 1,
+  prepareScore: ({ nonZero }) => nonZero,
+  score(nonZero, node) {
+    let [sum, n] = [0, 0];
+    for (const name of SCORED) {
+      const all = node.allocatable[name] ?? 0;
+      if (all === 0) continue;
+      const used = (node.nonZero[name] ?? 0) + (nonZero[name] ?? 0);
+      if (used <= all) sum += Math.floor(((all - used) * SCORE_MAX) / all);
+      n++;
+    }
+    return n === 0 ? 0 : Math.floor(sum / n);
+  },
+};
+const SCORED = ['cpu', 'memory'];
+
 /** How alike cpu and memory are used: 100 where they are, 50 where one is full and the other free. */
-function balance(used: Amounts, allocatable: Amounts): number {
-  const [a = 0, b = a] = ['cpu', 'memory'].flatMap((name) => {
+function balance(used: Amounts, more: Amounts | undefined, allocatable: Amounts): number {
+  const parts: number[] = [];
+  for (const name of SCORED) {
     const all = allocatable[name] ?? 0;
-    return all === 0 ? [] : [Math.min(1, (used[name] ?? 0) / all)];
-  });
-  return Math.floor((1 - Math.abs(a - b) / 2) * SCORE_MAX);
+    if (all > 0) parts.push(Math.min(1, ((used[name] ?? 0) + (more?.[name] ?? 0)) / all));
+  }
+  const [a = 0, b = a] = parts;
+  return Math.floor((1 - Math.abs((a - b) / 2)) * SCORE_MAX);
 }
 
 /** Prefers nodes on which the pod evens out the use of cpu and memory (balanced_allocation.go): about 75 where it changes little. */
-export const balancedallocation: SchedulerPlugin<Amounts> = {
+export const balancedallocation: SchedulerPlugin<unknown, Amounts> = {
   name: 'NodeResourcesBalancedAllocation',
+  retryOn: {},
   weight: 1,
-  retryOn: [],
-  prepare(pod) {
-    const request = podRequests(pod);
-    return (request.cpu ?? 0) === 0 && (request.memory ?? 0) === 0 ? null : request;
-  },
+  prepareScore: ({ counted }) => ((counted.cpu ?? 0) === 0 && (counted.memory ?? 0) === 0 ? null : counted),
   score(request, node) {
-    const gain = balance(add(node.requested, request), node.allocatable) - balance(node.requested, node.allocatable);
+    const { requested, allocatable } = node;
+    const gain = balance(requested, request, allocatable) - balance(requested, undefined, allocatable);
     return SCORE_MAX / 2 + Math.trunc((SCORE_MAX / 2 + gain) / 2);
   },
 };
