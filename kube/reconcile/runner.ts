@@ -3,6 +3,7 @@ import type { Status } from '../meta/status.ts';
 import { type Interest, Interests } from '../store/interest.ts';
 import { parseKey, resourceOfKey } from '../store/key.ts';
 import type { Entry, Key, Revision } from '../store/store.ts';
+import { attempt } from './attempt.ts';
 import { asks, concernsOf, isRootNow } from './concerns.ts';
 import {
   type Controller,
@@ -398,11 +399,3 @@ const NOTHING: Plan = { writes: [] };
 const NAMESPACE_TERMINATING = 'NamespaceTerminating';
 const hasCause = (s: Status, reason: string) => s.details?.causes?.some((c) => c.reason === reason) ?? false;
 const backoff = (failures: number) => Math.min(BACKOFF_MS * 2 ** failures, BACKOFF_MS_MAX);
-
-function attempt<T>(f: () => T): T | Error {
-  try {
-    return f();
-  } catch (error) {
-    return error instanceof Error ? error : new Error(String(error));
-  }
-}
