@@ -8,6 +8,7 @@ import type { Dial } from '../kube/wire/messages.ts';
 import { type Api, createApi } from './api.ts';
 import { machineEnv } from './env.ts';
 import { followNetwork } from './feed/network.ts';
+import { runFront } from './front/start.ts';
 import { importPause, OWN_SANDBOX_IMAGE } from './install/pause.ts';
 import { prepare } from './install/prepare.ts';
 import type { NodeFacts } from './kubelet/container.ts';
@@ -128,6 +129,14 @@ async function main(settingsPath: string): Promise<void> {
     ? serveServices({ api, feeds: network.feeds, node: s.node, podCIDRs: s.podCIDRs, env }, stop.signal)
     : Promise.resolve();
   proxy.catch((error: unknown) => env.log('error', 'proxy.ended', { error: String(error) }));
+  const front = runFront({
+    api,
+    domain: s.dns.domain,
+    file: join(s.stateDir, 'serving', 'tls.json'),
+    held,
+    env,
+    signal: stop.signal,
+  });
   const kubelet = new Kubelet({
     api,
     runtime,
@@ -165,7 +174,7 @@ async function main(settingsPath: string): Promise<void> {
   env.log('info', 'agent.stopping');
   stop.abort();
   // Nothing here has to be finished: the next agent goes on from what the runtime and the disk say.
-  const ended = kubelet.stop().then(() => Promise.all([control, report, lease, pods, network.done, dns, proxy]));
+  const ended = kubelet.stop().then(() => Promise.all([control, report, lease, pods, network.done, dns, front, proxy]));
   await Promise.race([ended, sleep(env, STOP_MS_MAX)]);
   runtime.close();
   await machine.stop();
