@@ -3,7 +3,7 @@ import type { Status } from '../meta/status.ts';
 import { type Interest, Interests } from '../store/interest.ts';
 import { parseKey, resourceOfKey } from '../store/key.ts';
 import type { Entry, Key, Revision } from '../store/store.ts';
-import { attempt } from './attempt.ts';
+import { attempt, backoff } from './attempt.ts';
 import { asks, concernsOf, isRootNow } from './concerns.ts';
 import {
   type Controller,
@@ -59,9 +59,6 @@ const TAKE_LIMIT = 64;
 const APPLY_AT_ONCE = 8;
 /** Events on their way at the same time. */
 const NOTES_AT_ONCE = 16;
-/** Upstream's rate limiter of controllers: 5 ms doubling up to 1,000 s. */
-const BACKOFF_MS = 5;
-const BACKOFF_MS_MAX = 1_000_000;
 
 /** How much one wake-up may do before it gives way; the rest comes at the next. */
 export interface Budget {
@@ -398,4 +395,3 @@ const BESIDE = 'beside';
 const NOTHING: Plan = { writes: [] };
 const NAMESPACE_TERMINATING = 'NamespaceTerminating';
 const hasCause = (s: Status, reason: string) => s.details?.causes?.some((c) => c.reason === reason) ?? false;
-const backoff = (failures: number) => Math.min(BACKOFF_MS * 2 ** failures, BACKOFF_MS_MAX);
