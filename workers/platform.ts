@@ -24,12 +24,13 @@ import { RemoteStore, type StoreStub } from './tenant/remote.ts';
 /** Controllers that upstream runs with another's account. */
 const ACCOUNTS: Readonly<Record<string, string>> = { 'taint-eviction-controller': 'node-controller' };
 
+/** What kube-apiserver does itself it does as itself. */
+const SERVERS_OWN: ReadonlySet<string> = new Set(['kubernetes-service-controller', 'default-service-cidr-controller']);
+
 /** Upstream runs the scheduler as a user of its own, controllers as ServiceAccounts of kube-system. */
 export function identity(controller: string): User {
   if (controller === 'kube-scheduler') return { name: 'system:kube-scheduler', groups: [GROUPS.authenticated] };
-  // What kube-apiserver does itself it does as itself.
-  if (controller === 'kubernetes-service-controller')
-    return { name: 'system:apiserver', groups: [GROUPS.masters, GROUPS.authenticated] };
+  if (SERVERS_OWN.has(controller)) return { name: 'system:apiserver', groups: [GROUPS.masters, GROUPS.authenticated] };
   return {
     name: serviceAccountName('kube-system', ACCOUNTS[controller] ?? controller),
     groups: [...serviceAccountGroups('kube-system'), GROUPS.authenticated],
