@@ -13,12 +13,12 @@ import { importPause, OWN_SANDBOX_IMAGE } from './install/pause.ts';
 import { prepare } from './install/prepare.ts';
 import type { NodeFacts } from './kubelet/container.ts';
 import { Kubelet } from './kubelet/kubelet.ts';
-import { keepLease, reportNode, STATUS_MS } from './kubelet/node.ts';
+import { keepLease, keepNode, type NodeSources, reportNode } from './kubelet/node.ts';
 import { runDns } from './network/dns/start.ts';
 import { heldAddresses, heldDevice } from './network/held.ts';
 import { serveServices } from './network/proxy/start.ts';
 import { connectCri } from './runtime/cri.ts';
-import type { Runtime } from './runtime/runtime.ts';
+import type { ImageStore, Runtime } from './runtime/runtime.ts';
 import { podsCgroup, readSettings, type Settings } from './settings.ts';
 import { keepControl, type Link } from './tunnel/control.ts';
 import { serveExec } from './tunnel/exec.ts';
@@ -38,27 +38,14 @@ const env = machineEnv((level, event, fields) => {
 /** What still goes on this long after SIGTERM is left. */
 const STOP_MS_MAX = 800;
 
-/** Calls `f` every `ms`, at once at first, sooner again after a failure, until aborted. */
-async function every(
-  ms: number,
-  retryMs: number,
-  what: string,
-  signal: AbortSignal,
-  f: () => Promise<unknown>,
-): Promise<void> {
-  while (!signal.aborted) {
-    const ok = await f().then(
-      () => true,
-      (error: unknown) => {
-        env.log('warn', `${what}.failed`, { error: String(error) });
-        return false;
-      },
-    );
-    await Promise.race([
-      sleep(env, ok ? ms : retryMs),
-      new Promise((r) => signal.addEventListener('abort', r, { once: true })),
-    ]);
-  }
+/** What a Node's status says beside what the runtime does. */
+function nodeSources(kubelet: Kubelet, images: ImageStore): NodeSources {
+  return {
+    images: () => images.listImages(),
+    imageChanges: () => kubelet.imageChanges,
+    pressures: () => kubelet.evictor.pressures,
+    tell: (type, reason, message) => kubelet.events.tellNode(type, reason, message),
+  };
 }
 
 function nodeFacts(s: Settings): NodeFacts {
@@ -147,7 +134,9 @@ async function main(settingsPath: string): Promise<void> {
     hostIPs: s.addresses,
     env,
   });
-  const node = { name: s.node, addresses: s.addresses, labels: s.labels, taints: [], podCIDRs: s.podCIDRs };
+  const settings = { addresses: s.addresses, labels: s.labels, taints: [], podCIDRs: s.podCIDRs, root: s.stateDir };
+  const node = { name: s.node, ...settings };
+  const sources = nodeSources(kubelet, images);
   const link: Link = { heardMs: 0 };
   const control = keepControl(
     api,
@@ -156,7 +145,7 @@ async function main(settingsPath: string): Promise<void> {
       dial: dialer(api, kubelet, runtime, facts),
       wake: () => undefined,
       back: () =>
-        void reportNode(api, runtime, node, env).catch((error) =>
+        void reportNode(api, runtime, node, env, sources).catch((error) =>
           env.log('warn', 'node.status.failed', { error: String(error) }),
         ),
     },
@@ -164,7 +153,7 @@ async function main(settingsPath: string): Promise<void> {
     stop.signal,
     link,
   );
-  const report = every(STATUS_MS, 2_000, 'node.status', stop.signal, () => reportNode(api, runtime, node, env));
+  const report = keepNode(api, runtime, node, env, sources, stop.signal);
   const lease = keepLease(api, s.node, link, env, stop.signal);
   const pods = kubelet.run();
   env.log('info', 'agent.started', { node: s.node, url: s.url });

@@ -13,6 +13,9 @@ export const OWN_CONDITIONS: ReadonlySet<string> = new Set([
   'PodScheduled',
 ]);
 
+/** Also by its reason: controllers write DisruptionTarget as well. */
+export const isOwn = (c: Condition) => OWN_CONDITIONS.has(c.type) || c.reason === 'TerminationByKubelet';
+
 const YES: Verdict = { status: 'True' };
 const list = (names: readonly string[]) => `[${names.join(' ')}]`;
 
@@ -23,6 +26,7 @@ export function podConditions(
   phase: PodStatus['phase'],
   statuses: { init: readonly ContainerStatus[]; main: readonly ContainerStatus[] },
   now: number,
+  ended?: { message: string; disrupted?: boolean },
 ): Condition[] {
   const old = pod.status?.conditions ?? [];
   const containers = containersReady(pod, phase, statuses);
@@ -33,13 +37,15 @@ export function podConditions(
     { type: 'ContainersReady', ...containers },
     { type: 'PodScheduled', ...YES },
   ];
+  if (ended?.disrupted)
+    own.push({ type: 'DisruptionTarget', ...YES, reason: 'TerminationByKubelet', message: ended.message });
   const fresh = own.map((c): Condition => {
     const before = old.find((o) => o.type === c.type);
     const since = before?.status === c.status ? before.lastTransitionTime : undefined;
     const observed = pod.metadata.generation ? { observedGeneration: pod.metadata.generation } : {};
     return { ...c, lastProbeTime: null, lastTransitionTime: since ?? formatTime(now), ...observed };
   });
-  return [...old.filter((o) => !OWN_CONDITIONS.has(o.type)), ...fresh];
+  return [...old.filter((o) => !own.some((c) => c.type === o.type)), ...fresh];
 }
 
 function sandboxReady(actual: Actual): Verdict {

@@ -112,6 +112,7 @@ export class Housekeeping {
       if (freed >= goal) break;
       await images.removeImage({ image: i.id });
       this.#records.delete(i.id);
+      pulled.changes++;
       freed += i.size;
       env.log('info', 'image.removed', { image: i.repoTags[0] ?? i.id, bytes: i.size });
     }

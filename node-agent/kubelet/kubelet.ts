@@ -9,10 +9,13 @@ import { loadPods } from './checkpoint.ts';
 import { OWN_CONDITIONS } from './conditions.ts';
 import type { NodeFacts } from './container.ts';
 import { PodEvents } from './events.ts';
+import { Evictor } from './evictor.ts';
 import { Housekeeping } from './housekeeping.ts';
 import { createPuller } from './images.ts';
 import { machineFacts } from './machine.ts';
-import { capacity, nodeView } from './node.ts';
+import { type MachineReader, machineReader } from './machinereader.ts';
+import { nodeView } from './node.ts';
+import { capacity } from './nodestatus.ts';
 import type { WorkerParts } from './parts.ts';
 import { type Pod, type PodStatus, uidOf } from './pod.ts';
 import { PulledImages } from './pulledimages.ts';
@@ -47,6 +50,8 @@ export interface KubeletParts {
   allocatable?: Readonly<Record<string, string>>;
   /** Absent: the machine's own mounts. */
   mounter?: Mounter;
+  /** Absent: this machine's own numbers. */
+  reader?: MachineReader;
   /** Services of the cluster; undefined until they are known. Absent: there are none. */
   services?: () => readonly Service[] | undefined;
   /** Absent: this machine. */
@@ -58,6 +63,8 @@ export interface KubeletParts {
 export class Kubelet implements PodHandler {
   readonly workers = new Map<string, PodWorker>();
   readonly housekeeping: Housekeeping;
+  readonly evictor: Evictor;
+  readonly events: PodEvents;
   readonly #p: KubeletParts;
   readonly #parts: WorkerParts;
   readonly #reporter: StatusReporter;
@@ -80,11 +87,20 @@ export class Kubelet implements PodHandler {
     this.#mounter = p.mounter ?? machineMounter;
     this.#pulled = new PulledImages(join(p.root, 'images', 'pulled.json'));
     const events = new PodEvents(p.api, p.env, p.name);
+    this.events = events;
     this.housekeeping = new Housekeeping({
       ...{ runtime: p.runtime, images: p.images, root: p.root, logRoot: p.node.logRoot, env: p.env },
       ...{ pulled: this.#pulled, mounter: this.#mounter },
       seen: () => this.#list,
       pods: () => (this.#synced ? this.workers : undefined),
+      tell: (type, reason, message) => events.tellNode(type, reason, message),
+    });
+    this.evictor = new Evictor({
+      ...{ runtime: p.runtime, images: p.images, root: p.root, logRoot: p.node.logRoot, env: p.env },
+      machine: p.reader ?? machineReader(),
+      pods: () => [...this.workers.values()].filter((w) => w.admitted).map((w) => w.pod),
+      end: (pod, why) => this.workers.get(uidOf(pod))?.end(why),
+      reclaim: () => this.housekeeping.collectImages(Number.POSITIVE_INFINITY),
       tell: (type, reason, message) => events.tellNode(type, reason, message),
     });
     this.#parts = {
@@ -100,7 +116,7 @@ export class Kubelet implements PodHandler {
       node: p.node,
       root: p.root,
       hostIPs: p.hostIPs,
-      allocatable: p.allocatable ?? capacity().allocatable,
+      allocatable: p.allocatable ?? capacity(p.root).allocatable,
       startedMs: p.env.now(),
       admit: (pod) => this.#admit(pod),
       services: p.services ?? (() => []),
@@ -119,7 +135,17 @@ export class Kubelet implements PodHandler {
     const { api, name, env } = this.#p;
     env.after(OFFLINE_MS, () => this.#goOffline());
     const { signal } = this.#stop;
-    await Promise.all([followPods(api, name, this, env, signal), this.#follow(), this.housekeeping.run(signal)]);
+    await Promise.all([
+      followPods(api, name, this, env, signal),
+      this.#follow(),
+      this.housekeeping.run(signal),
+      this.evictor.run(signal),
+    ]);
+  }
+
+  /** Counts up with each image that was pulled or removed. */
+  get imageChanges(): number {
+    return this.#pulled.changes;
   }
 
   /** Leaves all pods as they are. */
@@ -254,6 +280,8 @@ export class Kubelet implements PodHandler {
 
   /** Judged by the node as it was read before; a refusal is confirmed with the node as it is now. */
   async #admit(pod: Pod): Promise<Refusal | null> {
+    const pressed = this.evictor.refusal(pod);
+    if (pressed !== null) return { reason: 'Evicted', message: `Pod was rejected: ${pressed}` };
     const others = [...this.workers.values()].filter((w) => w.admitted && !hasEnded(w.pod)).map((w) => w.pod);
     if (this.#node && refusal(pod, this.#node, others) === null) return null;
     const path = `/api/v1/nodes/${this.#p.name}`;

@@ -1,26 +1,34 @@
-import { readFileSync } from 'node:fs';
-import { arch, cpus, release, totalmem } from 'node:os';
+import { release } from 'node:os';
 import type { Env } from '../../kube/meta/env.ts';
 import type { JsonObject } from '../../kube/meta/json.ts';
-import { formatMicroTime, formatTime } from '../../kube/meta/time.ts';
+import { formatMicroTime } from '../../kube/meta/time.ts';
 import { DOUBT_MS, RENEWED_BY } from '../../kube/wire/messages.ts';
 import { type Api, ApiError } from '../api.ts';
+import type { Image } from '../runtime/messages.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 import type { Link } from '../tunnel/control.ts';
 import type { NodeView } from './admit.ts';
+import { type Pressure, pressureConditions } from './eviction.ts';
+import { imagesOfStatus } from './imagegc.ts';
+import { machineReader } from './machinereader.ts';
+import {
+  addressesOf,
+  architecture,
+  capacity,
+  readiness,
+  runtimeAbilities,
+  systemInfo,
+  timedConditions,
+} from './nodestatus.ts';
 import type { Condition } from './pod.ts';
 
-/** Kubernetes' minor that this agent follows, as kubectl shows it. */
-export const KUBELET_VERSION = 'v1.37.1+coracle';
-/** kubelet's defaults: maxPods, nodeStatusReportFrequency, nodeLeaseDurationSeconds. */
-export const MAX_PODS = 110;
+/** kubelet's nodeStatusReportFrequency, nodeStatusUpdateFrequency, nodeLeaseDurationSeconds. */
 export const STATUS_MS = 300_000;
+const LOOK_MS = 10_000;
 export const LEASE_SECONDS = 40;
 const RENEW_MS = (LEASE_SECONDS * 1000) / 4;
 /** After a renewal that failed. */
 const RETRY_MS = 2_000;
-/** Kept back for the machine itself: kubelet's default hard eviction threshold of memory. */
-const RESERVED_MEMORY = 100 * 1024 * 1024;
 
 export interface NodeSettings {
   name: string;
@@ -28,75 +36,18 @@ export interface NodeSettings {
   labels: Readonly<Record<string, string>>;
   taints: readonly JsonObject[];
   podCIDRs: readonly string[];
+  /** A path on the disk of volumes and logs; absent: /. */
+  root?: string;
 }
 
-/** What this machine offers, in Kubernetes' quantities. */
-export function capacity(): { capacity: Record<string, string>; allocatable: Record<string, string> } {
-  const memory = Math.floor(totalmem() / 1024);
-  const common = { cpu: String(cpus().length), pods: String(MAX_PODS) };
-  return {
-    capacity: { ...common, memory: `${memory}Ki` },
-    allocatable: { ...common, memory: `${memory - RESERVED_MEMORY / 1024}Ki` },
-  };
-}
-
-const ARCH: Record<string, string> = { x64: 'amd64', arm64: 'arm64' };
-
-function systemInfo(runtimeVersion: string): JsonObject {
-  const read = (path: string) => {
-    try {
-      return readFileSync(path, 'utf8').trim();
-    } catch {
-      return ''; // not every machine has one
-    }
-  };
-  const os = /^PRETTY_NAME="?(.*?)"?$/m.exec(read('/etc/os-release'))?.[1] ?? 'Linux';
-  return {
-    machineID: read('/etc/machine-id'),
-    systemUUID: read('/sys/class/dmi/id/product_uuid'),
-    bootID: read('/proc/sys/kernel/random/boot_id'),
-    kernelVersion: release(),
-    osImage: os,
-    containerRuntimeVersion: runtimeVersion,
-    kubeletVersion: KUBELET_VERSION,
-    kubeProxyVersion: '',
-    operatingSystem: 'linux',
-    architecture: ARCH[arch()] ?? arch(),
-  };
-}
-
-/** The conditions a healthy node shows, Ready after the runtime's word. */
-async function conditions(runtime: Runtime, old: readonly Condition[], now: number): Promise<Condition[]> {
-  const status = await runtime.status().catch((e: Error) => e);
-  const bad =
-    status instanceof Error
-      ? [`container runtime is down: ${status.message}`]
-      : (status.status?.conditions ?? [])
-          .filter((c) => !c.status)
-          .map(
-            (c) =>
-              `container runtime ${c.type === 'NetworkReady' ? 'network' : 'status check'} not ready: ${c.reason} ${c.message}`,
-          );
-  const make = (type: string, status: Condition['status'], reason: string, message: string): Condition => {
-    const before = old.find((c) => c.type === type);
-    const since = before?.status === status ? before.lastTransitionTime : undefined;
-    return {
-      type,
-      status,
-      reason,
-      message,
-      lastHeartbeatTime: formatTime(now),
-      lastTransitionTime: since ?? formatTime(now),
-    } as Condition;
-  };
-  return [
-    make('MemoryPressure', 'False', 'KubeletHasSufficientMemory', 'kubelet has sufficient memory available'),
-    make('DiskPressure', 'False', 'KubeletHasNoDiskPressure', 'kubelet has no disk pressure'),
-    make('PIDPressure', 'False', 'KubeletHasSufficientPID', 'kubelet has sufficient PID available'),
-    bad.length === 0
-      ? make('Ready', 'True', 'KubeletReady', 'kubelet is posting ready status')
-      : make('Ready', 'False', 'KubeletNotReady', bad.join(', ')),
-  ];
+/** What is known of this node beside its runtime. */
+export interface NodeSources {
+  images?(): Promise<readonly Image[]>;
+  pressures?(): ReadonlySet<Pressure>;
+  /** Counts up with each image that comes or goes. */
+  imageChanges?(): number;
+  /** An Event of the node. */
+  tell?(type: 'Normal' | 'Warning', reason: string, message: string): void;
 }
 
 /** What the kubelet judges pods by. */
@@ -115,48 +66,102 @@ export function nodeView(node: JsonObject): NodeView {
 }
 
 /** Makes the Node when it's missing and brings its status up to date; the Node as the API has it. */
-export async function reportNode(api: Api, runtime: Runtime, s: NodeSettings, env: Env): Promise<JsonObject> {
+export async function reportNode(
+  api: Api,
+  runtime: Runtime,
+  s: NodeSettings,
+  env: Env,
+  sources: NodeSources = {},
+): Promise<JsonObject> {
   const path = `/api/v1/nodes/${s.name}`;
-  const labels = {
-    'kubernetes.io/hostname': s.name,
-    'kubernetes.io/os': 'linux',
-    'kubernetes.io/arch': ARCH[arch()] ?? arch(),
-    'beta.kubernetes.io/os': 'linux',
-    'beta.kubernetes.io/arch': ARCH[arch()] ?? arch(),
-    ...s.labels,
-  };
-  let node = await api.get(path).catch((e: unknown) => {
+  const found = await api.get(path).catch((e: unknown) => {
     if (e instanceof ApiError && e.code === 404) return null;
     throw e;
   });
+  const node = found ?? (await api.send('POST', '/api/v1/nodes', newNode(s)));
+  const old = ((node.status as JsonObject | undefined)?.conditions ?? []) as unknown as Condition[];
+  const [version, answer, images] = await Promise.all([
+    runtime.version(),
+    runtime.status().catch((e: Error) => e),
+    sources.images?.() ?? [],
+  ]);
+  const verdicts = [...pressureConditions(sources.pressures?.() ?? new Set()), readiness(answer)];
+  const conditions = timedConditions(verdicts, old, env.now());
+  for (const c of conditions) tellChange(c, old, s.name, sources);
+  const status = {
+    ...capacity(s.root),
+    conditions,
+    addresses: addressesOf(s.addresses, s.name),
+    daemonEndpoints: { kubeletEndpoint: { Port: 10250 } },
+    nodeInfo: systemInfo(`${version.runtimeName}://${version.runtimeVersion}`, machineReader().memory().swapBytes),
+    ...(images.length > 0 ? { images: imagesOfStatus(images) } : {}),
+    ...(answer instanceof Error ? {} : runtimeAbilities(answer)),
+  };
+  const body = { status } as unknown as JsonObject;
+  return api.send('PATCH', `${path}/status`, body, 'application/strategic-merge-patch+json');
+}
+
+function newNode(s: NodeSettings): JsonObject {
+  const labels = {
+    'kubernetes.io/hostname': s.name,
+    'kubernetes.io/os': 'linux',
+    'kubernetes.io/arch': architecture(),
+    'beta.kubernetes.io/os': 'linux',
+    'beta.kubernetes.io/arch': architecture(),
+    ...s.labels,
+  };
+  const annotations = { 'volumes.kubernetes.io/controller-managed-attach-detach': 'true' };
   const spec = {
     ...(s.podCIDRs[0] ? { podCIDR: s.podCIDRs[0], podCIDRs: [...s.podCIDRs] } : {}),
     ...(s.taints.length > 0 ? { taints: [...s.taints] } : {}),
   };
-  node ??= await api.send('POST', '/api/v1/nodes', {
-    apiVersion: 'v1',
-    kind: 'Node',
-    metadata: { name: s.name, labels },
-    spec,
-  });
-  const version = await runtime.version();
-  const old = ((node.status as JsonObject | undefined)?.conditions ?? []) as unknown as Condition[];
-  const status = {
-    ...capacity(),
-    conditions: await conditions(runtime, old, env.now()),
-    addresses: [
-      ...s.addresses.map((address) => ({ type: 'InternalIP', address })),
-      { type: 'Hostname', address: s.name },
-    ],
-    daemonEndpoints: { kubeletEndpoint: { Port: 10250 } },
-    nodeInfo: systemInfo(`${version.runtimeName}://${version.runtimeVersion}`),
-  };
-  return api.send(
-    'PATCH',
-    `${path}/status`,
-    { status } as unknown as JsonObject,
-    'application/strategic-merge-patch+json',
-  );
+  return { apiVersion: 'v1', kind: 'Node', metadata: { name: s.name, labels, annotations }, spec };
+}
+
+const EVENTS: Record<string, { True: string; False: string }> = {
+  MemoryPressure: { True: 'NodeHasInsufficientMemory', False: 'NodeHasSufficientMemory' },
+  DiskPressure: { True: 'NodeHasDiskPressure', False: 'NodeHasNoDiskPressure' },
+  PIDPressure: { True: 'NodeHasInsufficientPID', False: 'NodeHasSufficientPID' },
+  Ready: { True: 'NodeReady', False: 'NodeNotReady' },
+};
+
+function tellChange(c: Condition, old: readonly Condition[], node: string, sources: NodeSources): void {
+  if (c.status === 'Unknown' || old.find((o) => o.type === c.type)?.status === c.status) return;
+  const reason = EVENTS[c.type]?.[c.status];
+  if (reason) sources.tell?.('Normal', reason, `Node ${node} status is now: ${reason}`);
+}
+
+/** Keeps the Node's status true until `signal` aborts: reported at once when a condition or the images change, else each 5 min. */
+export async function keepNode(
+  api: Api,
+  runtime: Runtime,
+  s: NodeSettings,
+  env: Env,
+  sources: NodeSources,
+  signal: AbortSignal,
+): Promise<void> {
+  let shown = '';
+  let reportedMs = Number.NEGATIVE_INFINITY;
+  sources.tell?.('Normal', 'Starting', 'Starting kubelet.');
+  while (!signal.aborted) {
+    const answer = await runtime.status().catch((e: Error) => e);
+    const now = JSON.stringify([
+      readiness(answer),
+      [...(sources.pressures?.() ?? [])].sort(),
+      sources.imageChanges?.(),
+    ]);
+    let wait = LOOK_MS;
+    if (now !== shown || env.now() - reportedMs >= STATUS_MS) {
+      try {
+        await reportNode(api, runtime, s, env, sources);
+        [shown, reportedMs] = [now, env.now()];
+      } catch (error) {
+        env.log('warn', 'node.status.failed', { error: String(error) });
+        wait = RETRY_MS;
+      }
+    }
+    await pause(env, wait, signal);
+  }
 }
 
 /** Renews this node's Lease in kube-node-lease, making it when it's missing. `linked`: from now on the control channel renews it. */

@@ -22,6 +22,8 @@ const nameOf = (image: string) => image.replace(/@.*$/, '').replace(/:[^/:]*$/, 
 export class PulledImages {
   readonly #path: string;
   #records: Promise<Records> | undefined;
+  /** Counts up with each image that was pulled or removed. */
+  changes = 0;
 
   /** `path`: the file that it is kept in. */
   constructor(path: string) {
@@ -40,6 +42,7 @@ export class PulledImages {
 
   /** After a pull; `auth` undefined: it took none. */
   async add(id: string, image: string, auth: AuthConfig | undefined): Promise<void> {
+    this.changes++;
     const records = await this.#load();
     const before = records[id]?.[nameOf(image)];
     if (before === 'everybody') return;

@@ -1,7 +1,7 @@
 import { type Env, sleep } from '../../kube/meta/env.ts';
 import type { Json, JsonObject } from '../../kube/meta/json.ts';
 import { type Api, ApiError } from '../api.ts';
-import { OWN_CONDITIONS } from './conditions.ts';
+import { isOwn } from './conditions.ts';
 import { type Pod, type PodStatus, uidOf } from './pod.ts';
 
 /** Waits between attempts to send a status: from this, doubling, up to the most. */
@@ -86,7 +86,7 @@ export class StatusReporter {
     const patched = {
       ...status,
       conditions: status.conditions
-        ?.filter((c) => OWN_CONDITIONS.has(c.type))
+        ?.filter(isOwn)
         .map((c) => ({ ...c, reason: c.reason ?? null, message: c.message ?? null })),
       ...(status.podIPs ? { podIPs: whole(status.podIPs) } : {}),
       ...(status.hostIPs ? { hostIPs: whole(status.hostIPs) } : {}),

@@ -34,7 +34,7 @@ export interface Known {
   messages: ReadonlyMap<string, string>;
   ready: ReadonlySet<string>;
   /** This node has ended the pod: refused it, or its deadline has passed. */
-  ended?: { reason: string; message: string } | undefined;
+  ended?: { reason: string; message: string; disrupted?: boolean } | undefined;
 }
 
 /** `containerd://<id>`, as upstream prints container ids. */
@@ -55,7 +55,7 @@ export function podStatus(pod: Pod, actual: Actual, verdicts: Verdicts, known: K
   const why = phase === 'Failed' && known.ended ? known.ended : kept;
   return {
     phase,
-    conditions: podConditions(pod, actual, phase, { init, main }, now),
+    conditions: podConditions(pod, actual, phase, { init, main }, now, known.ended),
     ...(why?.reason === undefined ? {} : { reason: why.reason }),
     ...(why?.message === undefined ? {} : { message: why.message }),
     ...(known.hostIPs[0] ? { hostIP: known.hostIPs[0], hostIPs: known.hostIPs.map((ip) => ({ ip })) } : {}),

@@ -5,12 +5,13 @@ import { actualOf, type PodActual } from './actual.ts';
 import { rememberedReferences, savePod } from './checkpoint.ts';
 import { logDirectory } from './container.ts';
 import { ConfigError, type Downward, type References } from './env.ts';
+import type { Ending } from './evictor.ts';
 import type { WorkerParts } from './parts.ts';
 import { allContainers, type Container, type Pod, type PodStatus, podText, uidOf } from './pod.ts';
 import { Prober } from './prober.ts';
 import { sandboxConfig } from './sandbox.ts';
 import { HookError, startContainer } from './start.ts';
-import { creatingReason, podStatus, rejectedStatus, sameStatus, waitingReason } from './status.ts';
+import { creatingReason, podStatus, rejectedStatus, sameStatus } from './status.ts';
 import { type Stopping, stopContainer, stopContainers } from './stop.ts';
 import { terminationMessage } from './terminationmessage.ts';
 import { type PodVolumes, volumesOf } from './volumes/podvolumes.ts';
@@ -33,8 +34,7 @@ export class PodWorker {
   readonly #refs: References;
   #known = new Map();
   #waiting = new Map<string, { reason: string; message?: string }>();
-  /** By container id: termination messages. */
-  #messages = new Map<string, string>();
+  #messages = new Map<string, string>(); // termination messages by container id
   readonly #volumes: PodVolumes;
   #backedOff = new Set<string>();
   /** By container name: when a start that failed may be tried again. */
@@ -47,7 +47,7 @@ export class PodWorker {
   #observers: (() => void)[] = [];
   #saved = '';
   #admitted = false;
-  #ended: { reason: string; message: string } | undefined;
+  #ended: Ending | undefined;
   /** Set when the object is gone from the API: nothing is reported any more. */
   gone = false;
 
@@ -84,10 +84,6 @@ export class PodWorker {
     const a = this.#last?.containers.get(name);
     return !this.#stopped && a?.attempt === attempt && a.state === 'running';
   }
-  /** Why a container hasn't started, as its status says. */
-  waitingReason(name: string): string {
-    return waitingReason(this.pod, name);
-  }
   get sandboxId(): string | undefined {
     return this.#last?.sandbox?.ready ? this.#last.sandbox.id : undefined;
   }
@@ -95,6 +91,14 @@ export class PodWorker {
   observed(): Promise<void> {
     if (this.#last || this.#stopped) return Promise.resolve();
     return new Promise((resolve) => this.#observers.push(resolve));
+  }
+
+  /** This node ends the pod. */
+  end(why: Ending, type: 'Normal' | 'Warning' = 'Warning'): void {
+    if (this.#ended || isDeleted(this.pod) || hasEnded(this.pod)) return;
+    this.#ended = why;
+    this.#event(type, why.reason, why.message);
+    this.wake();
   }
 
   wake(): void {
@@ -212,10 +216,8 @@ export class PodWorker {
     const at = deadlineOf(this.pod);
     if (at === undefined || this.#ended || isDeleted(this.pod) || hasEnded(this.pod)) return;
     const left = at - this.#parts.env.now();
-    if (left <= 0) {
-      this.#ended = DEADLINE;
-      this.#event('Normal', DEADLINE.reason, DEADLINE.message);
-    } else this.#later(left);
+    if (left <= 0) this.end(DEADLINE, 'Normal');
+    else this.#later(left);
   }
 
   #backOff(a: Extract<Action, { do: 'wait' }>, actual: PodActual): void {
@@ -244,7 +246,7 @@ export class PodWorker {
         return;
       }
       case 'stop-pod':
-        return this.#stopPod(actual, action.graceSeconds);
+        return this.#stopPod(actual, this.#ended?.graceSeconds ?? action.graceSeconds);
     }
   }
 
@@ -319,23 +321,21 @@ export class PodWorker {
 
   /** Old runs are removed, the messages of ended ones read. */
   async #collect(actual: PodActual): Promise<void> {
-    for (const id of actual.old) await this.#parts.runtime.removeContainer(id);
-    for (const id of actual.oldSandboxes) await this.#parts.runtime.removePodSandbox(id);
-    const shown = [...actual.containers.values(), ...actual.previous.values()].filter((a) => a.state === 'exited');
-    const { root, node } = this.#parts;
-    for (const a of shown) {
-      if (!this.#messages.has(a.id))
-        this.#messages.set(a.id, await terminationMessage(root, node.logRoot, this.pod, a));
-    }
-    const ids = new Set([...actual.containers.values(), ...actual.previous.values()].map((a) => a.id));
+    const { root, node, runtime } = this.#parts;
+    for (const id of actual.old) await runtime.removeContainer(id);
+    for (const id of actual.oldSandboxes) await runtime.removePodSandbox(id);
+    const shown = [...actual.containers.values(), ...actual.previous.values()];
+    for (const a of shown.filter((x) => x.state === 'exited' && !this.#messages.has(x.id)))
+      this.#messages.set(a.id, await terminationMessage(root, node.logRoot, this.pod, a));
+    const ids = new Set(shown.map((a) => a.id));
     for (const map of [this.#messages, this.#known]) for (const id of map.keys()) if (!ids.has(id)) map.delete(id);
     for (const id of this.#backedOff) if (!ids.has(id)) this.#backedOff.delete(id);
   }
 
   /** Shown as any container that isn't there yet. */
   #showCreating(which: (c: Container) => boolean): void {
-    for (const c of allContainers(this.pod).filter(which))
-      this.#waiting.set(c.name, { reason: creatingReason(this.pod) });
+    const reason = creatingReason(this.pod);
+    for (const c of allContainers(this.pod).filter(which)) this.#waiting.set(c.name, { reason });
   }
 
   /** Makes the pod's volumes; false while one isn't there: nothing is started before, and its containers stay in creation. */

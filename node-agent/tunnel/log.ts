@@ -6,6 +6,7 @@ import type { Dial } from '../../kube/wire/messages.ts';
 import { logDirectory } from '../kubelet/container.ts';
 import type { Kubelet } from '../kubelet/kubelet.ts';
 import { type LogOptions, readLog } from '../kubelet/logs.ts';
+import { waitingReason } from '../kubelet/status.ts';
 import { bodySender, dialRelay, refuse, type StreamParts } from './stream.ts';
 
 /** Serves one log request of the cloud: finds the file, dials the relay, sends it. */
@@ -34,7 +35,7 @@ async function locate(
   if (attempt === undefined) {
     const text = options.previous
       ? `previous terminated container ${JSON.stringify(name)} in pod ${JSON.stringify(dial.pod)} not found`
-      : `container ${JSON.stringify(name)} in pod ${JSON.stringify(dial.pod)} is waiting to start: ${worker.waitingReason(name)}`;
+      : `container ${JSON.stringify(name)} in pod ${JSON.stringify(dial.pod)} is waiting to start: ${waitingReason(worker.pod, name)}`;
     return { status: badRequest(text).status };
   }
   const path = join(logDirectory(logRoot, worker.pod), name, `${attempt}.log`);
