@@ -6,7 +6,7 @@ import { keyOf, parseKey } from '../../kube/store/key.ts';
 import type { Key } from '../../kube/store/store.ts';
 import { Counts, type Matches, Selections } from './counts.ts';
 import type { Labels, NodeInfo, Pod, PodInfo, SchedulerPlugin, Snapshot } from './framework.ts';
-import { displace, nodeInfoOf, place } from './nodeinfo.ts';
+import { displace, nodeInfoOf, place, sameLabels } from './nodeinfo.ts';
 import { podInfoOf } from './podinfo.ts';
 import { selectorFor } from './selectors.ts';
 import type { Storage } from './storage.ts';
@@ -61,7 +61,7 @@ export class Cluster implements Snapshot {
   constructor(rows: Pick<View, 'get' | 'list'>, plugins: readonly SchedulerPlugin[]) {
     this.#rows = rows;
     this.waiting = new Waiting(plugins);
-    this.storage = { get: (key) => this.#rows.get(key)?.data, list: (resource) => this.#rows.list(resource) };
+    this.storage = { get: (key) => this.#rows.get(key), list: (resource) => this.#rows.list(resource) };
   }
   /** Rows are read from here from now on. */
   read(rows: Pick<View, 'get' | 'list'>): void {
@@ -230,7 +230,7 @@ export class Cluster implements Snapshot {
 
 /** Whether a pod counts as it did, whatever else of it changed. */
 const alike = (a: PodInfo, b: PodInfo): boolean =>
-  a.uid === b.uid && equalJson(a.labels as JsonObject, b.labels as JsonObject) && equalJson(a.counted, b.counted);
+  a.uid === b.uid && sameLabels(a, b) && equalJson(a.counted, b.counted);
 
 const NOBODY: readonly PodInfo[] = [];
 /** Selectors of pods that were worked out: one for each template and namespace. */
@@ -244,6 +244,9 @@ const OTHERS = [
   'persistentvolumes',
   'storageclasses.storage.k8s.io',
   'csinodes.storage.k8s.io',
+  'csidrivers.storage.k8s.io',
+  'csistoragecapacities.storage.k8s.io',
+  'volumeattachments.storage.k8s.io',
 ];
 const MEMORY = 'cluster';
 

@@ -8,10 +8,22 @@ import { NODE_MOVES } from '../controllers/nodelifecycle.ts';
 import { ACTIVE, BOUND, UNBOUND } from '../controllers/pods.ts';
 import { type Cluster, clusterOf, podOf, SCHEDULER, waits } from './cluster.ts';
 import type { PodInfo } from './framework.ts';
-import { bind, isTold, refuse } from './plans.ts';
+import { bind, isTold, prepareVolumes, refuse, TOLD_NOTHING } from './plans.ts';
 import { plugins } from './plugins/index.ts';
+import { volumebinding, volumeWrites } from './plugins/volumebinding.ts';
 import { statusOf } from './preemption.ts';
-import { projectBudget, projectNode, projectNothing, projectPod, projectSelector } from './project.ts';
+import {
+  projectBudget,
+  projectCapacity,
+  projectClaim,
+  projectClass,
+  projectNode,
+  projectNothing,
+  projectPod,
+  projectSelector,
+  projectSpec,
+  projectVolume,
+} from './project.ts';
 import { type Decision, schedule } from './schedule.ts';
 import { type Entry, FLUSH_MS } from './waiting.ts';
 
@@ -34,6 +46,8 @@ const quiet = (resource: string, of?: readonly string[]): Watch => ({
   map: woken,
 });
 
+const loud = (resource: string): Watch => ({ kind: needKind(kindByStorage, resource), map: woken });
+
 /** kube-scheduler: one snapshot a round, pods by priority and age, each placement assumed for those after it. */
 export const scheduler: Controller = {
   name: 'kube-scheduler',
@@ -42,6 +56,7 @@ export const scheduler: Controller = {
     { apiGroups: [''], resources: ['pods'], verbs: ['delete', 'get', 'list', 'watch'] },
     { apiGroups: [''], resources: ['bindings', 'pods/binding'], verbs: ['create'] },
     { apiGroups: [''], resources: ['pods/status'], verbs: ['patch', 'update'] },
+    { apiGroups: [''], resources: ['persistentvolumeclaims', 'persistentvolumes'], verbs: ['get', 'patch', 'update'] },
     { apiGroups: ['', 'events.k8s.io'], resources: ['events'], verbs: ['create', 'patch', 'update'] },
   ],
   for: pods,
@@ -74,6 +89,14 @@ export const scheduler: Controller = {
     quiet('replicasets.apps', []),
     quiet('statefulsets.apps', []),
     quiet('poddisruptionbudgets.policy'),
+    // What pods with claims wait for.
+    loud('persistentvolumeclaims'),
+    loud('persistentvolumes'),
+    loud('storageclasses.storage.k8s.io'),
+    loud('csinodes.storage.k8s.io'),
+    quiet('csidrivers.storage.k8s.io'),
+    quiet('csistoragecapacities.storage.k8s.io'),
+    quiet('volumeattachments.storage.k8s.io'),
   ],
   project: {
     pods: projectPod,
@@ -84,6 +107,13 @@ export const scheduler: Controller = {
     'replicasets.apps': projectSelector,
     'statefulsets.apps': projectSelector,
     'poddisruptionbudgets.policy': projectBudget,
+    persistentvolumeclaims: projectClaim,
+    persistentvolumes: projectVolume,
+    'storageclasses.storage.k8s.io': projectClass,
+    'csinodes.storage.k8s.io': projectSpec,
+    'csidrivers.storage.k8s.io': projectSpec,
+    'csistoragecapacities.storage.k8s.io': projectCapacity,
+    'volumeattachments.storage.k8s.io': projectSpec,
   },
   takesAll: true,
   reconcile: () => ({ writes: [] }),
@@ -136,8 +166,16 @@ function dueOf(keys: Iterable<Key>, cluster: Cluster, view: View, plans: Map<Key
 
 function planOf(decision: Decision, info: PodInfo, cluster: Cluster, now: number): Plan {
   if ('node' in decision) {
-    cluster.assume(info, decision.node);
-    return bind(info, decision.node.name);
+    const { node } = decision;
+    const volumes = volumeWrites(info, node, cluster);
+    if (volumes === undefined) {
+      cluster.assume(info, node);
+      return bind(info, node.name);
+    }
+    // Room is kept until the volumes are there, of which the claims tell.
+    cluster.waiting.park(info.key, now, [volumebinding.name], TOLD_NOTHING, node.name);
+    cluster.nominate(info, info.key, node.name);
+    return { ...prepareVolumes(info, node.name, volumes), again: FLUSH_MS };
   }
   const { message, preemption } = decision;
   const chosen = preemption && 'node' in preemption ? preemption : undefined;

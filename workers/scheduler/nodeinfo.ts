@@ -1,7 +1,8 @@
+import { equalJson, type JsonObject } from '../../kube/meta/json.ts';
 import type { KubeObject } from '../../kube/meta/object.ts';
 import type { Row } from '../../kube/reconcile/controller.ts';
 import { parseKey } from '../../kube/store/key.ts';
-import type { Amounts, NodeInfo, PodInfo, Taint } from './framework.ts';
+import type { Amounts, Labels, NodeInfo, PodInfo, Taint } from './framework.ts';
 import { amounts } from './resources.ts';
 
 interface NodeRow extends KubeObject {
@@ -33,6 +34,9 @@ export function nodeInfoOf(row: Row): NodeInfo {
     ports: new Map(),
   };
 }
+
+export const sameLabels = (a: { labels: Labels }, b: { labels: Labels }): boolean =>
+  equalJson(a.labels as JsonObject, b.labels as JsonObject);
 
 /** Counts a pod in on a node. */
 export function place(node: NodeInfo, pod: PodInfo): void {

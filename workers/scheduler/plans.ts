@@ -1,6 +1,7 @@
 import type { JsonObject } from '../../kube/meta/json.ts';
 import { formatTime } from '../../kube/meta/time.ts';
 import type { Plan, Write } from '../../kube/reconcile/controller.ts';
+import type { Key } from '../../kube/store/store.ts';
 import { SCHEDULER } from './cluster.ts';
 import type { NodeInfo, Pod, PodInfo } from './framework.ts';
 import { PREEMPTION_REASON, statusOf } from './preemption.ts';
@@ -61,7 +62,12 @@ export interface Refusal {
   displaced: readonly PodInfo[];
 }
 
+/** In place of a message: nothing is wrong, it only takes time. */
+export const TOLD_NOTHING = '';
+
+/** Whether a pod has heard of its last refusal. */
 export const isTold = (pod: Pod, message: string, nomination: string | undefined): boolean => {
+  if (message === TOLD_NOTHING) return statusOf(pod).nominatedNodeName === nomination;
   const c = statusOf(pod).conditions?.find((b) => b.type === 'PodScheduled');
   return (
     c?.status === 'False' && c.message === message && (statusOf(pod).nominatedNodeName || undefined) === nomination
@@ -100,14 +106,21 @@ export function refuse(info: PodInfo, r: Refusal, now: number): Pick<Plan, 'writ
   };
 }
 
-/** Room is kept for it no longer: it may find another place before this one is free. */
-const freed = ({ key }: PodInfo): Write => ({
+/** Volumes are made where the pod goes: it is bound when they are there. */
+export function prepareVolumes({ pod, key }: PodInfo, node: string, volumes: readonly Write[]): Pick<Plan, 'writes'> {
+  const known = statusOf(pod).nominatedNodeName === node;
+  return { writes: known ? volumes : [...volumes, nominated(key, node)] };
+}
+const nominated = (key: Key, nominatedNodeName: string | null): Write => ({
   do: 'patch',
   key,
   type: 'strategic',
   subresource: 'status',
-  patch: { status: { nominatedNodeName: null } },
+  patch: { status: { nominatedNodeName } },
 });
+
+/** Room is kept for it no longer: it may find another place before this one is free. */
+const freed = ({ key }: PodInfo): Write => nominated(key, null);
 
 /** framework/preemption executor.go: the victim is told why, then deleted with its own grace period. */
 function eviction({ pod, key, uid }: PodInfo, now: number): Write[] {

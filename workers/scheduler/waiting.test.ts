@@ -305,3 +305,48 @@ describe('of many pods', () => {
     assert.equal(w.nodeOf('p'), 'n');
   });
 });
+
+describe('a pod with a claim', () => {
+  const CLAIM = 'persistentvolumeclaims/default/c';
+  const claim = (spec: JsonObject = {}, annotations: Record<string, string> = {}) => ({
+    apiVersion: 'v1',
+    kind: 'PersistentVolumeClaim',
+    metadata: { name: 'c', namespace: 'default', uid: 'uid-c', annotations },
+    spec: { storageClassName: 'late', resources: { requests: { storage: '1Gi' } }, ...spec },
+  });
+  const volumes = [{ name: 'v', persistentVolumeClaim: { claimName: 'c' } }];
+  const late = {
+    apiVersion: 'storage.k8s.io/v1',
+    kind: 'StorageClasses',
+    metadata: { name: 'late' },
+    provisioner: 'csi.example.com',
+    volumeBindingMode: 'WaitForFirstConsumer',
+  };
+  const BOUND = { 'pv.kubernetes.io/bind-completed': 'yes' };
+
+  it('waits until the claim is there', () => {
+    const w = rejected({ volumes }, node('n'));
+    assert.match(w.told('p'), /^0\/1 nodes are available: persistentvolumeclaim "c" not found\. preemption: /);
+    w.put({ apiVersion: 'v1', kind: 'PersistentVolume', metadata: { name: 'v' }, spec: {} });
+    w.put(claim({ volumeName: 'v' }, BOUND));
+    w.run();
+    assert.equal(w.nodeOf('p'), 'n');
+  });
+  it('says where it wants its volume, keeps room there, and is bound when the volume is there', () => {
+    const w = new World();
+    for (const o of [node('n', { allocatable: { pods: '1' } }), late, claim()]) w.put(o);
+    w.put(pod('p', { volumes, priority: 5 }));
+    w.run();
+    assert.equal(w.nodeOf('p'), undefined);
+    assert.equal(w.objects.get(CLAIM)?.metadata.annotations?.['volume.kubernetes.io/selected-node'], 'n');
+    assert.equal(w.objects.get(KEY)?.status?.nominatedNodeName, 'n');
+    assert.deepEqual(w.events, []);
+    w.put(pod('q'));
+    w.pass(SECOND);
+    assert.equal(w.nodeOf('q'), undefined, 'the room is kept');
+    w.put({ apiVersion: 'v1', kind: 'PersistentVolume', metadata: { name: 'v' }, spec: {} });
+    w.put(claim({ volumeName: 'v' }, BOUND));
+    w.run();
+    assert.equal(w.nodeOf('p'), 'n');
+  });
+});

@@ -1,4 +1,3 @@
-import { equalJson, type JsonObject } from '../../../kube/meta/json.ts';
 import type { ByValue } from '../counts.ts';
 import {
   type NodeInfo,
@@ -8,6 +7,7 @@ import {
   type Snapshot,
   type Term,
 } from '../framework.ts';
+import { sameLabels } from '../nodeinfo.ts';
 import { allMean, goesByNamespaces, means, type NamespaceLabels } from '../terms.ts';
 
 /** How many pods are in which places, and what is different in a what-if. */
@@ -86,7 +86,7 @@ export const interpodaffinity: SchedulerPlugin<State, Score> = {
       if (before === undefined)
         return requiredAnti.length > 0 || required.some((t) => after.labels[t.topologyKey] !== undefined);
       // Upstream looks at the topology keys of the pod's own terms alone; a node that moves may also leave others behind that want to avoid the pod.
-      return !equalJson(before.labels as JsonObject, after.labels as JsonObject);
+      return !sameLabels(before, after);
     },
   },
   prepare(pod, snapshot) {
@@ -152,7 +152,6 @@ const namespacesOf =
   (snapshot: Snapshot): NamespaceLabels =>
   (namespace) =>
     snapshot.namespaceLabels(namespace);
-const sameLabels = (a: PodInfo, b: PodInfo) => equalJson(a.labels as JsonObject, b.labels as JsonObject);
 
 /** In each place that the terms name is a pod that all of them mean; the first of pods that want each other's company may go anywhere. */
 function meetsAffinity(s: State, node: NodeInfo): boolean {

@@ -87,13 +87,15 @@ interface World {
   namespaces?: Record<string, Labels>;
   /** Services, workloads, claims, volumes, budgets: by key. */
   rows?: Record<Key, JsonObject>;
+  /** Labels of them. */
+  labels?: Record<Key, Labels>;
 }
 /** A cluster with these nodes, what is on them, and what there is beside. */
 export function snapshotOf(nodes: readonly NodeInfo[], world: World = {}): Cluster {
   const rows = new Map<Key, Row>();
   for (const [name, labels] of Object.entries(world.namespaces ?? {}))
     rows.set(`namespaces/${name}`, rowOf(`namespaces/${name}`, {}, labels));
-  for (const [key, data] of Object.entries(world.rows ?? {})) rows.set(key, rowOf(key, data));
+  for (const [key, data] of Object.entries(world.rows ?? {})) rows.set(key, rowOf(key, data, world.labels?.[key]));
   const cluster = new Cluster(
     {
       get: (key) => rows.get(key),

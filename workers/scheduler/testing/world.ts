@@ -1,4 +1,4 @@
-import type { JsonObject } from '../../../kube/meta/json.ts';
+import { isObject, type JsonObject } from '../../../kube/meta/json.ts';
 import type { KubeObject } from '../../../kube/meta/object.ts';
 import { LATER, type Plan, type Row, type View, type Write } from '../../../kube/reconcile/controller.ts';
 import { sameRow } from '../../../kube/reconcile/row.ts';
@@ -127,7 +127,8 @@ export class World {
         o.spec = { ...o.spec, nodeName: node };
         delete o.status?.nominatedNodeName;
       });
-    } else if (w.do === 'patch') this.edit(w.key, (o) => patchStatus(o, w.patch));
+    } else if (w.do === 'patch' && w.subresource === 'status') this.edit(w.key, (o) => patchStatus(o, w.patch));
+    else if (w.do === 'patch') this.edit(w.key, (o) => merge(o as unknown as JsonObject, w.patch));
     else if (w.do === 'delete')
       this.edit(w.key, (o) => {
         o.metadata.deletionTimestamp = new Date(this.now).toISOString();
@@ -169,6 +170,13 @@ export class World {
   }
 }
 
+function merge(into: JsonObject, patch: JsonObject): void {
+  for (const [k, v] of Object.entries(patch)) {
+    const old = into[k];
+    if (isObject(v) && isObject(old)) merge(old, v);
+    else into[k] = v;
+  }
+}
 function patchStatus(o: Body, patch: JsonObject): void {
   const { conditions, ...rest } = patch.status as { conditions?: JsonObject[] } & JsonObject;
   const status = { ...o.status } as { conditions?: JsonObject[] } & JsonObject;
