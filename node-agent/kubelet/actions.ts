@@ -1,4 +1,15 @@
-import { allContainers, type Container, isInit, isSidecar, type Pod, restartPolicyOf } from './pod.ts';
+import type { LinuxContainerResources } from '../runtime/messages.ts';
+import type { Waits } from './backoff.ts';
+import { containerHash } from './container.ts';
+import {
+  allContainers,
+  type Container,
+  type ContainerStatus,
+  isInit,
+  isSidecar,
+  type Pod,
+  restartPolicyOf,
+} from './pod.ts';
 
 /** What the runtime has of one container name of a pod: its newest instance, and how often it has been started. */
 export interface ActualContainer {
@@ -13,6 +24,11 @@ export interface ActualContainer {
   reason: string;
   /** The runtime's own words, as for a command that couldn't be started. */
   message?: string;
+  /** Of what it was made from (containerHash); absent in containers of others. */
+  hash?: string | undefined;
+  /** Where the runtime tells them. */
+  resources?: LinuxContainerResources | undefined;
+  user?: ContainerStatus['user'];
 }
 /** What the runtime has of one pod. */
 export interface Actual {
@@ -42,25 +58,19 @@ export type Action =
       do: 'start';
       container: Container;
       attempt: number;
-      init: boolean /** Ended first: it may still run. */;
+      init: boolean;
+      /** Ended first: it may still run. */
       stop?: string;
+      /** The run before, which the back-off counts from. */
+      after?: ActualContainer;
     }
-  | { do: 'kill'; id: string; name: string; why: Failed; message: string }
+  | { do: 'kill'; id: string; name: string; why: Failed | undefined; message: string }
+  /** Limits of what runs are brought to what the node has allotted. */
+  | { do: 'resize' }
   /** Everything of the pod: containers with grace, then the sandbox. */
   | { do: 'stop-pod'; graceSeconds: number }
   /** A start that has to wait: `untilMs` of the back-off. */
   | { do: 'wait'; name: string; untilMs: number };
-
-/** Back-off of restarts: kubelet's 10 s doubling up to 5 min, forgotten after 10 min of running. */
-export const BACKOFF_MS = 10_000;
-export const BACKOFF_MS_MAX = 300_000;
-const BACKOFF_RESET_MS = 600_000;
-
-/** When a container that has exited may be started again, in milliseconds since the epoch. The first restart is at once. */
-export function restartAt(c: ActualContainer): number {
-  if (c.attempt === 0 || c.finishedMs - c.startedMs > BACKOFF_RESET_MS) return c.finishedMs;
-  return c.finishedMs + Math.min(BACKOFF_MS * 2 ** (c.attempt - 1), BACKOFF_MS_MAX);
-}
 
 /** True when a container that has ended with that code is to be started again: podutil.ContainerShouldRestart. */
 export function restarts(pod: Pod, c: Container, exitCode: number): boolean {
@@ -105,14 +115,26 @@ export function terminalPhase(pod: Pod, actual: Actual): 'Succeeded' | 'Failed' 
   return failed ? 'Failed' : 'Succeeded';
 }
 
+/** What podActions knows beyond the pod, the runtime and its probes. */
+export interface Circumstances {
+  now: number;
+  waits: Waits;
+  /** The node has ended the pod (its deadline, a refusal, an eviction), within that time or the pod's own. */
+  ended?: { graceSeconds?: number } | undefined;
+  /** What a container that runs needs to get the resources that it is allotted. */
+  resized?(c: Container): 'nothing' | 'update' | 'restart';
+  /** The pod's own cgroup isn't as it is allotted. */
+  podResized?: boolean;
+}
+
 /**
  * What is to be done for a pod now: kubelet's computePodActions as a table. Pure; called again after each change. Nothing is
- * started while something must be killed first; containers of the main list start together, init containers one by one.
- * `ended`: the node has ended the pod (its deadline, a refusal).
+ * started while something must be killed first, but what is killed; containers of the main list start together, init
+ * containers one by one, ephemeral ones at any time.
  */
-export function podActions(pod: Pod, actual: Actual, verdicts: Verdicts, now: number, ended = false): Action[] {
+export function podActions(pod: Pod, actual: Actual, verdicts: Verdicts, o: Circumstances): Action[] {
   const anyAlive = [...actual.containers.values()].some((a) => a.state === 'running' || a.state === 'created');
-  const over = isDeleted(pod) || ended || hasEnded(pod) || terminalPhase(pod, actual) !== undefined;
+  const over = isDeleted(pod) || o.ended || hasEnded(pod) || terminalPhase(pod, actual) !== undefined;
   // A pod that never restarts isn't begun anew when its sandbox is lost: what ran in it has failed.
   const lost =
     !actual.sandbox?.ready &&
@@ -121,34 +143,61 @@ export function podActions(pod: Pod, actual: Actual, verdicts: Verdicts, now: nu
     actual.containers.size + (actual.previous?.size ?? 0) > 0;
   if (over || lost) {
     const sandboxUp = actual.sandbox?.ready === true;
-    return anyAlive || sandboxUp ? [{ do: 'stop-pod', graceSeconds: graceOf(pod) }] : [];
+    return anyAlive || sandboxUp ? [{ do: 'stop-pod', graceSeconds: o.ended?.graceSeconds ?? graceOf(pod) }] : [];
   }
   if (!actual.sandbox?.ready) {
     // A sandbox that is gone takes its containers with it: the whole pod starts anew, init containers included.
     const attempt = actual.sandbox === undefined ? 0 : actual.sandbox.attempt + 1;
     return [{ do: 'sandbox', attempt, ...(actual.sandbox ? { stop: actual.sandbox.id } : {}) }];
   }
-  const kills = allContainers(pod).flatMap((c) => kill(pod, c, actual, verdicts));
+  const kills = allContainers(pod).flatMap((c) => kill(pod, c, actual, verdicts, o));
   if (kills.length > 0) return kills;
+  const resized = o.podResized || allContainers(pod).some((c) => isRunning(actual, c) && o.resized?.(c) === 'update');
   return [
-    ...initActions(pod, actual, verdicts, now),
-    ...(initialized(pod, actual, verdicts) ? mainActions(pod, actual, now) : []),
+    ...(resized ? [{ do: 'resize' } as const] : []),
+    ...ephemeralActions(pod, actual),
+    ...initActions(pod, actual, verdicts, o),
+    ...(initialized(pod, actual, verdicts) ? mainActions(pod, actual, o) : []),
   ];
 }
+
+const isRunning = (actual: Actual, c: Container) => actual.containers.get(c.name)?.state === 'running';
 
 export const isDeleted = (pod: Pod) => pod.metadata.deletionTimestamp !== undefined;
 export const hasEnded = (pod: Pod) => pod.status?.phase === 'Failed' || pod.status?.phase === 'Succeeded';
 
-function kill(pod: Pod, c: Container, actual: Actual, verdicts: Verdicts): Action[] {
+/** The end of a container that runs and mustn't, and its next start where it comes back at once. */
+function kill(pod: Pod, c: Container, actual: Actual, verdicts: Verdicts, o: Circumstances): Action[] {
   const a = actual.containers.get(c.name);
+  if (a?.state !== 'running') return [];
+  const init = isInit(pod, c);
+  const what = init ? 'Init container' : 'Container';
   const why = verdicts.dead.get(c.name);
-  if (a?.state !== 'running' || why === undefined) return [];
-  const what = isInit(pod, c) ? 'Init container' : 'Container';
-  const again = (c.restartPolicy ?? restartPolicyOf(pod)) !== 'Never' && !isInit(pod, c) ? ', will be restarted' : '';
-  return [{ do: 'kill', id: a.id, name: c.name, why, message: `${what} ${c.name} failed ${why} probe${again}` }];
+  const changed = a.hash !== undefined && a.hash !== containerHash(c) && (!init || isSidecar(c));
+  const comesBack = changed || (c.restartPolicy ?? restartPolicyOf(pod)) !== 'Never';
+  const end = (message: string): Action => ({ do: 'kill', id: a.id, name: c.name, why, message });
+  const start: Action = { do: 'start', container: c, attempt: a.attempt + 1, init };
+  if (!changed && why === undefined) {
+    if (o.resized?.(c) !== 'restart') return [];
+    return [end(`Container ${c.name} resize requires restart`), { do: 'resize' }, start];
+  }
+  const cause = changed ? 'definition changed' : `failed ${why} probe`;
+  const kills = [end(`${what} ${c.name} ${cause}${comesBack && !init ? ', will be restarted' : ''}`)];
+  // What it waits for is the run before; the one that ends now is for the next time.
+  const before = actual.previous?.get(c.name);
+  const waits = before?.state === 'exited' && before.finishedMs + o.waits.waitMs(c, before) > o.now;
+  return comesBack && !waits ? [...kills, before?.state === 'exited' ? { ...start, after: before } : start] : kills;
 }
 
-function initActions(pod: Pod, actual: Actual, verdicts: Verdicts, now: number): Action[] {
+/** Ephemeral containers are started once, whatever becomes of them. */
+function ephemeralActions(pod: Pod, actual: Actual): Action[] {
+  return (pod.spec.ephemeralContainers ?? []).flatMap((c): Action[] => {
+    const a = latest(actual, c.name);
+    return a === undefined ? [{ do: 'start', container: c, attempt: 0, init: false }] : [];
+  });
+}
+
+function initActions(pod: Pod, actual: Actual, verdicts: Verdicts, o: Circumstances): Action[] {
   const actions: Action[] = [];
   const begun = mainStarted(pod, actual);
   let before = true; // everything earlier in the list is through
@@ -158,22 +207,22 @@ function initActions(pod: Pod, actual: Actual, verdicts: Verdicts, now: number):
     // A sidecar that has ended is started again even after its turn; anything else only in its turn.
     if (wanted && a?.state !== 'running' && (before || begun || (isSidecar(c) && a !== undefined))) {
       const again = a === undefined || a.state !== 'exited' || restarts(pod, c, a.exitCode);
-      if (again) actions.push(startOrWait(c, a, actual, true, now));
+      if (again) actions.push(startOrWait(c, a, actual, true, o));
     }
     before &&= initDone(c, a, verdicts);
   }
   return actions;
 }
 
-function mainActions(pod: Pod, actual: Actual, now: number): Action[] {
+function mainActions(pod: Pod, actual: Actual, o: Circumstances): Action[] {
   return pod.spec.containers.flatMap((c): Action[] => {
     const a = latest(actual, c.name);
     // A run of a lost sandbox counts as ended, however it looked last.
     const here = actual.containers.has(c.name);
     if (a === undefined || (here && (a.state === 'created' || a.state === 'unknown')))
-      return [startOrWait(c, a, actual, false, now)];
+      return [startOrWait(c, a, actual, false, o)];
     if (here && a.state === 'running') return [];
-    return a.state !== 'exited' || restarts(pod, c, a.exitCode) ? [startOrWait(c, a, actual, false, now)] : [];
+    return a.state !== 'exited' || restarts(pod, c, a.exitCode) ? [startOrWait(c, a, actual, false, o)] : [];
   });
 }
 
@@ -182,15 +231,15 @@ function startOrWait(
   a: ActualContainer | undefined,
   actual: Actual,
   init: boolean,
-  now: number,
+  o: Circumstances,
 ): Action {
   // Only what has run and ended waits; what was made and never started (the agent ended between the two) doesn't.
-  const at = a?.state === 'exited' ? restartAt(a) : 0;
-  if (at > now) return { do: 'wait', name: container.name, untilMs: at };
+  const untilMs = a?.state === 'exited' ? a.finishedMs + o.waits.waitMs(container, a) : 0;
+  if (untilMs > o.now) return { do: 'wait', name: container.name, untilMs };
   const before = latest(actual, container.name);
   const attempt = before === undefined ? 0 : before.attempt + 1;
   const stop = a?.state === 'unknown' || a?.state === 'created' ? { stop: a.id } : {};
-  return { do: 'start', container, attempt, init, ...stop };
+  return { do: 'start', container, attempt, init, ...stop, ...(a?.state === 'exited' ? { after: a } : {}) };
 }
 
 /** Seconds that containers get between the stop signal and SIGKILL: setTerminationGracePeriod. */

@@ -123,7 +123,15 @@ async function detail(
     reason: s.reason,
     message: s.message,
     imageID: s.imageRef,
+    hash: c.annotations[ANNOTATION.hash],
+    resources: s.resources?.linux,
+    ...(s.user?.linux ? { user: { linux: userOf(s.user.linux) } } : {}),
   };
   known.set(c.id, made);
   return made;
+}
+
+function userOf(u: { uid: number; gid: number; supplementalGroups: number[] }) {
+  const { uid, gid, supplementalGroups } = u;
+  return { uid, gid, ...(supplementalGroups.length > 0 ? { supplementalGroups } : {}) };
 }

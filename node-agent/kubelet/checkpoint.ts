@@ -14,7 +14,7 @@ const directory = (root: string, uid: string) => join(root, 'pods', uid);
 const podFile = (root: string, uid: string) => join(directory(root, uid), 'pod.json');
 
 /** Never half a file, whenever the machine stops. */
-async function writeWhole(path: string, text: string): Promise<void> {
+export async function writeWhole(path: string, text: string): Promise<void> {
   await mkdir(dirname(path), { recursive: true });
   await writeFile(`${path}.new`, text, { mode: 0o600, flush: true });
   await rename(`${path}.new`, path);

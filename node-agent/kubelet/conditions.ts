@@ -11,7 +11,11 @@ export const OWN_CONDITIONS: ReadonlySet<string> = new Set([
   'Ready',
   'ContainersReady',
   'PodScheduled',
+  'PodResizePending',
+  'PodResizeInProgress',
 ]);
+/** Those of them that are there only while they are true. */
+export const PASSING_CONDITIONS: ReadonlySet<string> = new Set(['PodResizePending', 'PodResizeInProgress']);
 
 /** Also by its reason: controllers write DisruptionTarget as well. */
 export const isOwn = (c: Condition) => OWN_CONDITIONS.has(c.type) || c.reason === 'TerminationByKubelet';
@@ -24,7 +28,11 @@ export function podConditions(
   pod: Pod,
   actual: Actual,
   phase: PodStatus['phase'],
-  statuses: { init: readonly ContainerStatus[]; main: readonly ContainerStatus[] },
+  statuses: {
+    init: readonly ContainerStatus[];
+    main: readonly ContainerStatus[];
+    resizes?: readonly Condition[];
+  },
   now: number,
   ended?: { message: string; disrupted?: boolean },
 ): Condition[] {
@@ -45,7 +53,8 @@ export function podConditions(
     const observed = pod.metadata.generation ? { observedGeneration: pod.metadata.generation } : {};
     return { ...c, lastProbeTime: null, lastTransitionTime: since ?? formatTime(now), ...observed };
   });
-  return [...old.filter((o) => !own.some((c) => c.type === o.type)), ...fresh];
+  const kept = old.filter((o) => !PASSING_CONDITIONS.has(o.type) && !own.some((c) => c.type === o.type));
+  return [...kept, ...(statuses.resizes ?? []), ...fresh];
 }
 
 function sandboxReady(actual: Actual): Verdict {

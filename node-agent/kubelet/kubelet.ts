@@ -4,7 +4,8 @@ import { type Api, ApiError } from '../api.ts';
 import type { ImageStore, Runtime } from '../runtime/runtime.ts';
 import { hasEnded } from './actions.ts';
 import { fingerprint, type Relist, relist } from './actual.ts';
-import { type NodeView, type Refusal, refusal } from './admit.ts';
+import { type NodeView, type Refusal, refusal, requestOf } from './admit.ts';
+import { type Cgroups, ensureTiers, kernelCgroups } from './cgroups.ts';
 import { loadPods } from './checkpoint.ts';
 import { OWN_CONDITIONS } from './conditions.ts';
 import type { NodeFacts } from './container.ts';
@@ -21,7 +22,7 @@ import { type Pod, type PodStatus, uidOf } from './pod.ts';
 import { PulledImages } from './pulledimages.ts';
 import { FollowedReferences, readReferences } from './references.ts';
 import { StatusReporter } from './reporter.ts';
-import type { MachineFacts } from './resources.ts';
+import { type MachineFacts, qosOf } from './resources.ts';
 import type { Service } from './serviceenv.ts';
 import { followPods, type PodHandler } from './source.ts';
 import { podTokens } from './tokens.ts';
@@ -34,6 +35,8 @@ import { PodWorker } from './worker.ts';
 const RELIST_MS = 1_000;
 /** The API hasn't told the pods by then: those on disk are gone on with. */
 const OFFLINE_MS = 5_000;
+/** The classes' cgroups follow what pods ask for after this. */
+const TIERS_MS = 1_000;
 /** How long a stream waits for an agent that has just begun to know its pods: less than the relay waits for the agent. */
 const OBSERVED_MS_MAX = 8_000;
 const OBSERVE_MS = 50;
@@ -56,6 +59,8 @@ export interface KubeletParts {
   services?: () => readonly Service[] | undefined;
   /** Absent: this machine. */
   machine?: MachineFacts;
+  /** Absent: the kernel's own. */
+  cgroups?: Cgroups;
   env: Env;
 }
 
@@ -68,6 +73,9 @@ export class Kubelet implements PodHandler {
   readonly #p: KubeletParts;
   readonly #parts: WorkerParts;
   readonly #reporter: StatusReporter;
+  readonly #cgroups: Cgroups;
+  /** The classes' cgroups are to be brought up to date. */
+  #tiers: Promise<void> | undefined;
   readonly #followed: FollowedReferences;
   readonly #mounter: Mounter;
   readonly #pulled: PulledImages;
@@ -82,6 +90,7 @@ export class Kubelet implements PodHandler {
 
   constructor(p: KubeletParts) {
     this.#p = p;
+    this.#cgroups = p.cgroups ?? kernelCgroups();
     this.#reporter = new StatusReporter(p.api, p.env);
     this.#followed = new FollowedReferences(p.api, p.env);
     this.#mounter = p.mounter ?? machineMounter;
@@ -118,7 +127,10 @@ export class Kubelet implements PodHandler {
       hostIPs: p.hostIPs,
       allocatable: p.allocatable ?? capacity(p.root).allocatable,
       startedMs: p.env.now(),
+      cgroups: this.#cgroups,
       admit: (pod) => this.#admit(pod),
+      admitResize: (worker) => this.#admitResize(worker),
+      changed: () => this.#changed(),
       services: p.services ?? (() => []),
       machine: p.machine ?? machineFacts(),
       runtimeHandler: (name) => this.#runtimeHandler(name),
@@ -278,11 +290,18 @@ export class Kubelet implements PodHandler {
     return this.#next;
   }
 
+  /** Pods that this node has taken and that haven't ended, as they were granted. */
+  #taken(except?: string): Pod[] {
+    return [...this.workers.values()]
+      .filter((w) => w.admitted && !hasEnded(w.pod) && uidOf(w.pod) !== except)
+      .map((w) => w.allocated);
+  }
+
   /** Judged by the node as it was read before; a refusal is confirmed with the node as it is now. */
   async #admit(pod: Pod): Promise<Refusal | null> {
     const pressed = this.evictor.refusal(pod);
     if (pressed !== null) return { reason: 'Evicted', message: `Pod was rejected: ${pressed}` };
-    const others = [...this.workers.values()].filter((w) => w.admitted && !hasEnded(w.pod)).map((w) => w.pod);
+    const others = this.#taken();
     if (this.#node && refusal(pod, this.#node, others) === null) return null;
     const path = `/api/v1/nodes/${this.#p.name}`;
     const node = await this.#p.api.get(path).catch((e: unknown) => {
@@ -292,6 +311,31 @@ export class Kubelet implements PodHandler {
     if (node === null) return null;
     this.#node = nodeView(node);
     return refusal(pod, this.#node, others);
+  }
+
+  /** A resize fits beside all others; those that wait and come before it have been asked first. */
+  async #admitResize({ pod }: { pod: Pod }): Promise<Refusal | null> {
+    this.#node ??= nodeView(await this.#p.api.get(`/api/v1/nodes/${this.#p.name}`));
+    return refusal(pod, this.#node, this.#taken(uidOf(pod)));
+  }
+
+  /** What is free is another: resizes that wait are tried again in upstream's order, and burstable pods' share is what they ask for. */
+  #changed(): void {
+    const waiting = [...this.workers.values()].filter((w) => w.admitted && w.resizes.wants(w.pod));
+    for (const w of waiting.sort(resizeOrder)) w.wake();
+    this.#tiers ??= sleep(this.#p.env, TIERS_MS).then(() => {
+      this.#tiers = undefined;
+      return this.#setTiers();
+    });
+  }
+
+  async #setTiers(): Promise<void> {
+    const milli = this.#taken()
+      .filter((p) => qosOf(p) === 'Burstable')
+      .reduce((sum, p) => sum + requestOf(p, 'cpu'), 0);
+    await ensureTiers(this.#cgroups, this.#p.node.cgroupParent, milli).catch((e: unknown) =>
+      this.#p.env.log('warn', 'cgroups.failed', { error: String(e) }),
+    );
   }
 
   async #labels(): Promise<Readonly<Record<string, string>>> {
@@ -318,6 +362,16 @@ export class Kubelet implements PodHandler {
       throw e;
     });
   }
+}
+
+/** Resizes that ask for no more first, then by priority, class and how long they have waited: upstream's sortPendingResizes. */
+function resizeOrder(a: PodWorker, b: PodWorker): number {
+  const more = Number(a.resizes.wantsMore(a.pod)) - Number(b.resizes.wantsMore(b.pod));
+  if (more !== 0) return more;
+  const priority = (b.pod.spec.priority ?? 0) - (a.pod.spec.priority ?? 0);
+  if (priority !== 0) return priority;
+  const guaranteed = Number(qosOf(b.pod) === 'Guaranteed') - Number(qosOf(a.pod) === 'Guaranteed');
+  return guaranteed || (a.resizes.pendingSince < b.resizes.pendingSince ? -1 : 1);
 }
 
 /** Our status, with conditions that others own as the API has them. */

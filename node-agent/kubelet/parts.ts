@@ -2,6 +2,7 @@ import type { Env } from '../../kube/meta/env.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 import type { Relist } from './actual.ts';
 import type { Refusal } from './admit.ts';
+import type { Cgroups } from './cgroups.ts';
 import type { NodeFacts } from './container.ts';
 import type { References } from './env.ts';
 import type { ImagePuller } from './images.ts';
@@ -39,6 +40,11 @@ export interface WorkerParts {
   /** The runtime's name for a RuntimeClass, '' for ''; rejects when there is none. */
   runtimeHandler(runtimeClass: string): Promise<string>;
   relist(): Promise<Relist>;
+  cgroups: Cgroups;
+  /** Why the node can't give a pod the resources that it asks for now; null when it can. */
+  admitResize(worker: { pod: Pod; allocated: Pod }): Promise<Refusal | null>;
+  /** A pod was taken or has ended: what is free is another. */
+  changed(): void;
   /** Why this node doesn't take the pod; null when it does. */
   admit(pod: Pod): Promise<Refusal | null>;
   /** Sends a status to the API, at some time. */

@@ -1,43 +1,58 @@
-import { request as httpRequest } from 'node:http';
-import { request as httpsRequest } from 'node:https';
 import { connect } from 'node:net';
-import { type Env, sleep } from '../../kube/meta/env.ts';
 import { RuntimeError } from '../runtime/error.ts';
 import type { Runtime } from '../runtime/runtime.ts';
-import type { Container, Handler, Probe } from './pod.ts';
+import { expandVariables } from './container.ts';
+import { grpcHealth } from './grpchealth.ts';
+import { dialText, headersOf, hostPort, httpGet, portOf, urlOf } from './httpget.ts';
+import type { Container, Probe } from './pod.ts';
 
 export type ProbeKind = 'startupProbe' | 'livenessProbe' | 'readinessProbe';
 export interface ProbeResult {
   ok: boolean;
   output: string;
+  /** It passed, and something is to be told. */
+  warning?: boolean;
+  /** It couldn't be tried: the result doesn't count. */
+  unknown?: boolean;
 }
 
 /** Upstream caps what it keeps of a probe's output. */
 const OUTPUT_BYTES = 10 * 1024;
+/** What can't be tried is tried so often at once. */
+const TRIES = 3;
 
-/** Runs one handler once against a container. Never throws: what goes wrong is a failure with its text. */
-export async function runHandler(
-  h: Handler,
+/** Runs one probe once against a container. Never throws. */
+export async function runProbe(
+  p: Probe,
   c: Container,
   containerId: string,
   podIP: string,
-  timeoutSeconds: number,
   runtime: Runtime,
-  env: Env,
 ): Promise<ProbeResult> {
-  try {
-    if (h.exec) return await execProbe(h.exec.command, containerId, timeoutSeconds, runtime);
-    if (h.httpGet) return await httpProbe(h.httpGet, c, podIP, timeoutSeconds * 1000);
-    if (h.tcpSocket)
-      return await tcpProbe(h.tcpSocket.host ?? podIP, portOf(h.tcpSocket.port, c), timeoutSeconds * 1000);
-    if (h.sleep) {
-      await sleep(env, h.sleep.seconds * 1000);
-      return { ok: true, output: '' };
-    }
-    return { ok: false, output: 'missing probe handler' };
-  } catch (error) {
-    return { ok: false, output: error instanceof Error ? error.message : String(error) };
+  let result: ProbeResult = { ok: false, unknown: true, output: '' };
+  for (let i = 0; i < TRIES && result.unknown; i++) {
+    result = await tryOnce(p, c, containerId, podIP, runtime).catch(
+      (error: unknown): ProbeResult => ({
+        ok: false,
+        unknown: true,
+        output: error instanceof Error ? error.message : String(error),
+      }),
+    );
   }
+  return result;
+}
+
+async function tryOnce(p: Probe, c: Container, id: string, podIP: string, runtime: Runtime): Promise<ProbeResult> {
+  const timeoutSeconds = p.timeoutSeconds ?? 1;
+  if (p.exec) {
+    const own = (c.env ?? []).map((e) => ({ key: e.name, value: e.value ?? '' }));
+    const command = p.exec.command.map((t) => expandVariables(t, own));
+    return execProbe(command, id, timeoutSeconds, runtime);
+  }
+  if (p.httpGet) return httpProbe(urlOf(p.httpGet, c, podIP), headersOf(p.httpGet, 'probe'), timeoutSeconds * 1000);
+  if (p.tcpSocket) return tcpProbe(p.tcpSocket.host || podIP, portOf(p.tcpSocket.port, c), timeoutSeconds * 1000);
+  if (p.grpc) return grpcHealth(podIP, p.grpc.port, p.grpc.service ?? '', timeoutSeconds);
+  throw new Error(`missing probe handler for ${c.name}`);
 }
 
 async function execProbe(cmd: string[], id: string, timeoutSeconds: number, runtime: Runtime): Promise<ProbeResult> {
@@ -52,44 +67,16 @@ async function execProbe(cmd: string[], id: string, timeoutSeconds: number, runt
   }
 }
 
-function httpProbe(
-  h: NonNullable<Handler['httpGet']>,
-  c: Container,
-  podIP: string,
-  timeoutMs: number,
-): Promise<ProbeResult> {
-  const secure = h.scheme === 'HTTPS';
-  const host = h.host ?? podIP;
-  const port = portOf(h.port, c);
-  const path = h.path?.startsWith('/') ? h.path : `/${h.path ?? ''}`;
-  const headers: Record<string, string> = { 'user-agent': 'kube-probe/1.37', accept: '*/*', connection: 'close' };
-  for (const x of h.httpHeaders ?? []) headers[x.name.toLowerCase()] = x.value;
-  return new Promise((resolve) => {
-    const r = (secure ? httpsRequest : httpRequest)(
-      { host, port, path, headers, timeout: timeoutMs, ...(secure ? { rejectUnauthorized: false } : {}) },
-      (answer) => {
-        const code = answer.statusCode ?? 0;
-        let text = '';
-        answer.on('data', (b: Buffer) => {
-          if (text.length < OUTPUT_BYTES) text += b.toString();
-        });
-        answer.on('end', () =>
-          resolve(
-            code >= 200 && code < 400
-              ? { ok: true, output: text }
-              : { ok: false, output: `HTTP probe failed with statuscode: ${code}` },
-          ),
-        );
-        answer.on('error', (e) => resolve({ ok: false, output: e.message }));
-      },
-    );
-    const url = `${secure ? 'https' : 'http'}://${host}:${port}${path}`;
-    r.on('timeout', () =>
-      r.destroy(new Error('context deadline exceeded (Client.Timeout exceeded while awaiting headers)')),
-    );
-    r.on('error', (e) => resolve({ ok: false, output: `Get "${url}": ${e.message}` }));
-    r.end();
-  });
+async function httpProbe(url: URL, headers: Record<string, string[]>, timeoutMs: number): Promise<ProbeResult> {
+  try {
+    const { code, body } = await httpGet(url, headers, timeoutMs);
+    if (code >= 200 && code < 300) return { ok: true, output: body };
+    if (code >= 300 && code < 400)
+      return { ok: true, warning: true, output: `Probe terminated redirects, Response body: ${body}` };
+    return { ok: false, output: `HTTP probe failed with statuscode: ${code}` };
+  } catch (error) {
+    return { ok: false, output: error instanceof Error ? error.message : String(error) };
+  }
 }
 
 function tcpProbe(host: string, port: number, timeoutMs: number): Promise<ProbeResult> {
@@ -100,18 +87,9 @@ function tcpProbe(host: string, port: number, timeoutMs: number): Promise<ProbeR
       resolve({ ok, output });
     };
     s.on('connect', () => done(true, ''));
-    s.on('timeout', () => done(false, `dial tcp ${host}:${port}: i/o timeout`));
-    s.on('error', (e) => done(false, `dial tcp ${host}:${port}: ${e.message}`));
+    s.on('timeout', () => done(false, `dial tcp ${hostPort(host, port)}: i/o timeout`));
+    s.on('error', (e) => done(false, dialText(e, host, port)));
   });
-}
-
-/** A port number of a number or of a container port's name. */
-export function portOf(port: number | string, c: Container): number {
-  const n = Number(port);
-  if (Number.isInteger(n)) return n;
-  const named = c.ports?.find((p) => p.name === port);
-  if (!named) throw new Error(`couldn't find port: ${port} in container ${c.name}`);
-  return named.containerPort;
 }
 
 /** Counts results up to the thresholds; `verdict` changes only when one is reached. */

@@ -2,8 +2,8 @@ import type { Env } from '../../kube/meta/env.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 import type { ActualContainer, Failed, Verdicts } from './actions.ts';
 import type { PodActual } from './actual.ts';
-import { allContainers, isInit, isSidecar, type Pod } from './pod.ts';
-import { type ProbeKind, ProbeState, runHandler } from './probe.ts';
+import { allContainers, type Container, isInit, isSidecar, type Pod } from './pod.ts';
+import { type ProbeKind, ProbeState, runProbe } from './probe.ts';
 
 const KINDS: readonly ProbeKind[] = ['startupProbe', 'livenessProbe', 'readinessProbe'];
 const NAMES: Record<ProbeKind, string> = {
@@ -14,6 +14,9 @@ const NAMES: Record<ProbeKind, string> = {
 
 /** kubelet's kubeletRestartGracePeriod: a container this much older than the agent was there before it. */
 const RESTART_GRACE_MS = 10_000;
+
+/** Takes a warning of a probe: its reason and its text. */
+type Tell = (reason: 'Unhealthy' | 'ProbeWarning', text: string) => void;
 
 interface Running {
   containerId: string;
@@ -27,17 +30,17 @@ export class Prober {
   readonly #env: Env;
   readonly #startedMs: number;
   readonly #changed: () => void;
-  readonly #unhealthy: (text: string) => void;
+  readonly #tell: Tell;
   #probes = new Map<string, Running>();
   #podIP = '';
 
   /** `startedMs`: when this agent began. What ran well before keeps its verdicts until its probes have spoken. */
-  constructor(runtime: Runtime, env: Env, startedMs: number, changed: () => void, unhealthy: (text: string) => void) {
+  constructor(runtime: Runtime, env: Env, startedMs: number, changed: () => void, tell: Tell) {
     this.#runtime = runtime;
     this.#env = env;
     this.#startedMs = startedMs;
     this.#changed = changed;
-    this.#unhealthy = unhealthy;
+    this.#tell = tell;
   }
 
   /** Starts and stops probes so that exactly the running containers' probes run; liveness and readiness wait for startup. */
@@ -62,7 +65,10 @@ export class Prober {
         const state = new ProbeState(kind, probe, first);
         const running: Running = { containerId: a.id, state, cancel: () => undefined };
         this.#probes.set(key, running);
-        const wait = Math.max(0, (probe.initialDelaySeconds ?? 0) * 1000 - (this.#env.now() - a.startedMs));
+        const delay = Math.max(0, (probe.initialDelaySeconds ?? 0) * 1000 - (this.#env.now() - a.startedMs));
+        // An agent that has just begun doesn't probe all of its pods at once.
+        const period = (probe.periodSeconds ?? 10) * 1000;
+        const wait = delay + (this.#env.now() - this.#startedMs < period ? this.#env.random() * period : 0);
         if (!(kind === 'startupProbe' && first)) this.#schedule(key, running, c, wait);
       }
     }
@@ -108,21 +114,16 @@ export class Prober {
     this.#probes.clear();
   }
 
-  #schedule(key: string, running: Running, c: Parameters<typeof runHandler>[1], ms: number): void {
+  #schedule(key: string, running: Running, c: Container, ms: number): void {
     running.cancel = this.#env.after(ms, async () => {
       const { probe, kind } = running.state;
-      const result = await runHandler(
-        probe,
-        c,
-        running.containerId,
-        this.#podIP,
-        probe.timeoutSeconds ?? 1,
-        this.#runtime,
-        this.#env,
-      );
+      const result = await runProbe(probe, c, running.containerId, this.#podIP, this.#runtime);
       if (this.#probes.get(key) !== running) return; // the container has been replaced meanwhile
-      if (!result.ok) this.#unhealthy(`${NAMES[kind]} probe failed: ${result.output}`);
-      const changed = running.state.take(result.ok);
+      const what = `${NAMES[kind]} probe`;
+      if (result.unknown) this.#tell('Unhealthy', `${what} errored and resulted in unknown state: ${result.output}`);
+      else if (!result.ok) this.#tell('Unhealthy', `${what} failed: ${result.output}`);
+      else if (result.warning) this.#tell('ProbeWarning', `${what} warning: ${result.output}`);
+      const changed = !result.unknown && running.state.take(result.ok);
       // A startup probe that has passed is over; a container that will be ended isn't probed again.
       const over = kind === 'startupProbe' ? running.state.verdict !== undefined : running.state.verdict === false;
       if (kind === 'readinessProbe' || !over) this.#schedule(key, running, c, (probe.periodSeconds ?? 10) * 1000);

@@ -1,7 +1,7 @@
 import { type Env, sleep } from '../../kube/meta/env.ts';
 import type { Json, JsonObject } from '../../kube/meta/json.ts';
 import { type Api, ApiError } from '../api.ts';
-import { isOwn } from './conditions.ts';
+import { isOwn, PASSING_CONDITIONS } from './conditions.ts';
 import { type Pod, type PodStatus, uidOf } from './pod.ts';
 
 /** Waits between attempts to send a status: from this, doubling, up to the most. */
@@ -14,6 +14,8 @@ interface Sending {
   running: Promise<void> | undefined;
   /** Revision that the last answer had. */
   revision: number;
+  /** Conditions of ours that the API may show. */
+  shown: Set<string>;
 }
 
 /**
@@ -33,8 +35,9 @@ export class StatusReporter {
 
   report(pod: Pod, status: PodStatus): void {
     const uid = uidOf(pod);
-    const s = this.#pods.get(uid) ?? { next: undefined, running: undefined, revision: 0 };
+    const s = this.#pods.get(uid) ?? { next: undefined, running: undefined, revision: 0, shown: new Set<string>() };
     this.#pods.set(uid, s);
+    for (const c of pod.status?.conditions ?? []) if (PASSING_CONDITIONS.has(c.type)) s.shown.add(c.type);
     s.next = { pod, status };
     s.running ??= this.#send(s).finally(() => {
       s.running = undefined;
@@ -65,7 +68,8 @@ export class StatusReporter {
       const { pod, status } = s.next;
       s.next = undefined;
       try {
-        const answer = await this.#patch(pod, status);
+        const answer = await this.#patch(pod, status, s.shown);
+        s.shown = new Set((status.conditions ?? []).map((c) => c.type).filter((t) => PASSING_CONDITIONS.has(t)));
         s.revision = Number((answer.metadata as JsonObject | undefined)?.resourceVersion ?? 0);
         failures = 0;
       } catch (error) {
@@ -78,16 +82,18 @@ export class StatusReporter {
     }
   }
 
-  #patch(pod: Pod, status: PodStatus): Promise<JsonObject> {
+  #patch(pod: Pod, status: PodStatus, shown: ReadonlySet<string>): Promise<JsonObject> {
     const m = pod.metadata;
     const path = `/api/v1/namespaces/${m.namespace}/pods/${m.name}/status`;
     // Lists that a strategic merge would join with what was there are ours as a whole; conditions are joined by type.
     const whole = (list: unknown[] | undefined) => (list ? [{ $patch: 'replace' }, ...list] : undefined);
+    const own = (status.conditions ?? []).filter(isOwn);
     const patched = {
       ...status,
-      conditions: status.conditions
-        ?.filter(isOwn)
-        .map((c) => ({ ...c, reason: c.reason ?? null, message: c.message ?? null })),
+      conditions: [
+        ...own.map((c) => ({ ...c, reason: c.reason ?? null, message: c.message ?? null })),
+        ...[...shown].filter((t) => !own.some((c) => c.type === t)).map((type) => ({ $patch: 'delete', type })),
+      ],
       ...(status.podIPs ? { podIPs: whole(status.podIPs) } : {}),
       ...(status.hostIPs ? { hostIPs: whole(status.hostIPs) } : {}),
     };

@@ -1,4 +1,5 @@
 import type { PodSandboxConfig } from '../runtime/messages.ts';
+import { podCgroupPath } from './cgroups.ts';
 import { logDirectory, type NodeFacts, podLabels } from './container.ts';
 import { kernelName } from './hostname.ts';
 import type { Pod } from './pod.ts';
@@ -27,7 +28,7 @@ export function sandboxConfig(
     labels: podLabels(pod),
     annotations: { ...metadata.annotations },
     linux: {
-      cgroupParent: node.cgroupParent,
+      cgroupParent: podCgroupPath(node.cgroupParent, pod),
       sysctls: Object.fromEntries((security.sysctls ?? []).map((s) => [dotted(s.name), s.value])),
       securityContext: {
         namespaceOptions: namespaces(pod),

@@ -6,10 +6,10 @@ import { rememberedServices } from './checkpoint.ts';
 import { containerConfig, logDirectory } from './container.ts';
 import { pullCredentials } from './credentials.ts';
 import { ConfigError, type Downward, environment } from './env.ts';
+import { runHook } from './hook.ts';
 import { containerMounts, type MountInputs } from './mounts.ts';
 import type { WorkerParts } from './parts.ts';
 import { type Container, type Pod, podText, uidOf } from './pod.ts';
-import { runHandler } from './probe.ts';
 import { type Service, serviceVariables } from './serviceenv.ts';
 
 type Tell = (type: 'Normal' | 'Warning', reason: string, message: string) => void;
@@ -28,7 +28,33 @@ export interface Starting
   sandbox: { id: string; config: PodSandboxConfig };
   /** Volumes that are ready. */
   volumes: MountInputs['volumes'];
+  /** Of an ephemeral container: the one whose processes it sees; '' when there is none of that name. */
+  target: string | undefined;
   event: Tell;
+  /** The container is about to be made with the pod's resources. */
+  made(): Promise<void>;
+  /** Aborts when the pod is to end: what takes long is given up. */
+  signal: AbortSignal;
+}
+
+/** The pod was to end before the container had been started. */
+export class Interrupted extends Error {}
+
+/** `work`, unless `signal` aborts before it is done: then it goes on by itself. */
+async function unless<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
+  let stop: () => void = () => undefined;
+  const aborted = new Promise<never>((_, reject) => {
+    stop = () => reject(new Interrupted());
+    if (signal.aborted) stop();
+    else signal.addEventListener('abort', stop, { once: true });
+  });
+  try {
+    return await Promise.race([work, aborted]);
+  } finally {
+    signal.removeEventListener('abort', stop);
+    work.catch(() => undefined);
+    aborted.catch(() => undefined);
+  }
 }
 
 /** The id of a container whose postStart hook has failed: it is to be stopped. */
@@ -49,6 +75,7 @@ export async function startContainer(pod: Pod, c: Container, attempt: number, s:
     try {
       return await f();
     } catch (error) {
+      if (error instanceof Interrupted) throw error;
       const e = error instanceof ConfigError ? error : new ConfigError(words(error), reason);
       // An image that can't be had is an event of its own (images.ts); here upstream adds only the reason.
       const text = /Image|ErrImage/.test(e.reason) ? `Error: ${e.reason}` : `Error: ${e.message}`;
@@ -59,9 +86,10 @@ export async function startContainer(pod: Pod, c: Container, attempt: number, s:
   const { config } = s.sandbox;
   const auth = (image: string) => pullCredentials(pod, image, s.refs);
   const image = await fails('ErrImagePull', () =>
-    s.images.ensure(c, { uid: uidOf(pod), sandbox: config, auth, event: s.event }),
+    unless(s.signal, s.images.ensure(c, { uid: uidOf(pod), sandbox: config, auth, event: s.event })),
   );
   const made = await fails('CreateContainerConfigError', () => inputs(pod, c, attempt, image, s));
+  await s.made();
   const id = await fails('CreateContainerError', () =>
     s.runtime.createContainer(s.sandbox.id, containerConfig(pod, c, attempt, made), config),
   );
@@ -71,14 +99,18 @@ export async function startContainer(pod: Pod, c: Container, attempt: number, s:
   s.event('Normal', 'Started', 'Container started');
   const hook = c.lifecycle?.postStart;
   if (!hook) return;
-  const r = await runHandler(hook, c, id, s.podIPs[0] ?? '', 0, s.runtime, s.env);
-  if (r.ok) return;
+  const why = await unless(s.signal, runHook(hook, pod, c, id, s.podIPs[0] ?? '', s.runtime, s.env));
+  if (why === '') return;
   // The event doesn't tell the output: it may hold secrets.
   s.event('Warning', 'FailedPostStartHook', 'PostStartHook failed');
-  throw new HookError(id, hookText(pod, c, r.output));
+  throw new HookError(id, why);
 }
 
 async function inputs(pod: Pod, c: Container, attempt: number, image: Image, s: Starting) {
+  if (s.target === '') {
+    const name = pod.spec.ephemeralContainers?.find((e) => e.name === c.name)?.targetContainerName;
+    throw new ConfigError(`unable to find target container ${name}`);
+  }
   refuseRoot(pod, c, image);
   await mkdir(logDirectory(s.node.logRoot, pod), { recursive: true, mode: 0o755 });
   const { down, podIPs, root, refs, volumes, mounter, machine } = s;
@@ -106,16 +138,8 @@ async function inputs(pod: Pod, c: Container, attempt: number, image: Image, s: 
     log,
   });
   const imageUser = { name: image.username, ...(image.uid === undefined ? {} : { uid: image.uid }) };
-  return { imageRef: image.id, imageUser, envs, mounts, machine };
-}
-
-/** kubelet's texts of lifecycle/handlers.go. */
-function hookText(pod: Pod, c: Container, why: string): string {
-  const hook = c.lifecycle?.postStart;
-  const whose = `for Container "${c.name}" in Pod "${podText(pod)}" failed - error: `;
-  if (hook?.exec) return `Exec lifecycle hook (${`[${hook.exec.command.join(' ')}]`}) ${whose}${why}`;
-  if (hook?.httpGet) return `HTTP lifecycle hook (${hook.httpGet.path ?? ''}) ${whose}${why}`;
-  return `Sleep lifecycle hook (${hook?.sleep?.seconds ?? 0}) ${whose}${why}`;
+  const { target } = s;
+  return { imageRef: image.id, imageUser, envs, mounts, machine, ...(target ? { target } : {}) };
 }
 
 /** runAsNonRoot: kubelet's verifyRunAsNonRoot with its texts. */

@@ -1,4 +1,5 @@
 import { equalJson, type Json } from '../../kube/meta/json.ts';
+import { milliValue, quantity } from '../../kube/meta/quantity.ts';
 import { formatTime } from '../../kube/meta/time.ts';
 import {
   type Actual,
@@ -6,12 +7,12 @@ import {
   initialized,
   isDeleted,
   latest,
-  restartAt,
   restarts,
   terminalPhase,
   type Verdicts,
 } from './actions.ts';
-import { podConditions } from './conditions.ts';
+import type { Waits } from './backoff.ts';
+import { PASSING_CONDITIONS, podConditions } from './conditions.ts';
 import {
   type Container,
   type ContainerStateStatus,
@@ -20,7 +21,23 @@ import {
   isSidecar,
   type Pod,
   type PodStatus,
+  podText,
+  type Resources,
 } from './pod.ts';
+import type { PodResizes } from './resize.ts';
+import {
+  cpuText,
+  MIN_MILLI_LIMIT,
+  MIN_SHARES,
+  memoryText,
+  milliOfQuota,
+  milliOfShares,
+  type PodCgroup,
+  podTotal,
+  qosOf,
+  sharesOf,
+  texts,
+} from './resources.ts';
 
 /** What the worker knows beyond the runtime's lists. */
 export interface Known {
@@ -33,6 +50,8 @@ export interface Known {
   /** By container id: the termination message. */
   messages: ReadonlyMap<string, string>;
   ready: ReadonlySet<string>;
+  waits: Waits;
+  resizes: Pick<PodResizes, 'actuated' | 'cgroup' | 'conditions'>;
   /** This node has ended the pod: refused it, or its deadline has passed. */
   ended?: { reason: string; message: string; disrupted?: boolean } | undefined;
 }
@@ -41,7 +60,7 @@ export interface Known {
 export const containerID = (id: string) => `containerd://${id}`;
 
 /**
- * The status of a pod from what the runtime and the probes say: kubelet's generateAPIPodStatus. Pure. Conditions keep their
+ * The status of a pod, as it was granted, from what the runtime and the probes say: kubelet's generateAPIPodStatus. Pure. Conditions keep their
  * transition time while their status stays; a pod that has ended stays so.
  */
 export function podStatus(pod: Pod, actual: Actual, verdicts: Verdicts, known: Known, now: number): PodStatus {
@@ -49,21 +68,32 @@ export function podStatus(pod: Pod, actual: Actual, verdicts: Verdicts, known: K
   const of = (c: Container) => containerStatus(pod, c, actual, verdicts, known, now);
   const init = (pod.spec.initContainers ?? []).map(of);
   const main = pod.spec.containers.map(of);
+  const ephemeral = (pod.spec.ephemeralContainers ?? []).map(of);
   const phase = phaseOf(pod, actual, verdicts, main, known);
   const podIPs = known.podIPs.length > 0 ? known.podIPs : (old?.podIPs ?? []).map((p) => p.ip);
   const kept = phase === old?.phase ? { reason: old.reason, message: old.message } : undefined;
   const why = phase === 'Failed' && known.ended ? known.ended : kept;
   return {
     phase,
-    conditions: podConditions(pod, actual, phase, { init, main }, now, known.ended),
+    conditions: podConditions(
+      pod,
+      actual,
+      phase,
+      { init, main, resizes: known.resizes.conditions() },
+      now,
+      known.ended,
+    ),
     ...(why?.reason === undefined ? {} : { reason: why.reason }),
     ...(why?.message === undefined ? {} : { message: why.message }),
     ...(known.hostIPs[0] ? { hostIP: known.hostIPs[0], hostIPs: known.hostIPs.map((ip) => ({ ip })) } : {}),
     ...(podIPs[0] ? { podIP: podIPs[0], podIPs: podIPs.map((ip) => ({ ip })) } : {}),
     startTime: old?.startTime ?? formatTime(now),
-    qosClass: old?.qosClass ?? 'BestEffort',
+    qosClass: old?.qosClass ?? qosOf(pod),
     ...(init.length > 0 ? { initContainerStatuses: init } : {}),
     containerStatuses: main,
+    ...(ephemeral.length > 0 ? { ephemeralContainerStatuses: ephemeral } : {}),
+    allocatedResources: texts(podTotal(pod, 'requests')),
+    resources: podResources(pod, phase, known.resizes.cgroup),
     ...(pod.metadata.generation ? { observedGeneration: pod.metadata.generation } : {}),
   };
 }
@@ -110,13 +140,14 @@ function containerStatus(
   const earlier = before !== undefined && before.id !== a?.id ? stateOf(before, known.messages.get(before.id)) : {};
   let state = a === undefined ? undefined : stateOf(a, known.messages.get(a.id));
   let lastState = earlier;
-  const why = known.waiting.get(c.name) ?? (a === undefined ? undefined : backOff(pod, c, a, now));
+  const why = known.waiting.get(c.name) ?? (a === undefined ? undefined : backOff(pod, c, a, known.waits, now));
   if (state === undefined) {
     state = { waiting: known.waiting.get(c.name) ?? { reason: creatingReason(pod) } };
   } else if (why !== undefined && !state.running && comesBack(pod, c, a)) {
     if (state.terminated) lastState = state;
     state = { waiting: why };
   }
+  const ephemeral = pod.spec.ephemeralContainers?.some((e) => e.name === c.name) ?? false;
   const running = a?.state === 'running';
   const started = running && (c.startupProbe === undefined || verdicts.started.has(c.name));
   const done = init && !isSidecar(c);
@@ -127,15 +158,16 @@ function containerStatus(
     lastState,
     ready: done
       ? a?.state === 'exited' && a.exitCode === 0
-      : started && (c.readinessProbe === undefined || known.ready.has(c.name)),
+      : !ephemeral && started && (c.readinessProbe === undefined || known.ready.has(c.name)),
     restartCount: a?.attempt ?? 0,
     // A runtime that was given an id knows no name: the pod's own is what a reader looks for.
     image: image && !image.image.startsWith('sha256:') ? image.image : c.image,
     imageID: image?.imageID ?? '',
     ...(a ? { containerID: containerID(a.id) } : {}),
-    started,
+    ...(ephemeral ? {} : { started }),
     ...(a && c.resources?.requests ? { allocatedResources: c.resources.requests } : {}),
-    ...(a ? { resources: c.resources ?? {} } : {}),
+    ...(a ? { resources: statusResources(c, a, known.resizes.actuated(c.name)) } : {}),
+    ...(a?.user ? { user: a.user } : {}),
     ...(c.volumeMounts?.length ? { volumeMounts: c.volumeMounts.map(mountStatus) } : {}),
   };
 }
@@ -153,12 +185,73 @@ function backOff(
   pod: Pod,
   c: Container,
   a: ActualContainer,
+  waits: Waits,
   now: number,
 ): { reason: string; message: string } | undefined {
-  if (a.state !== 'exited' || restartAt(a) <= now) return undefined;
-  const whose = `${pod.metadata.name}_${pod.metadata.namespace}(${pod.metadata.uid})`;
-  const wait = durationText(restartAt(a) - a.finishedMs);
-  return { reason: 'CrashLoopBackOff', message: `back-off ${wait} restarting failed container=${c.name} pod=${whose}` };
+  if (a.state !== 'exited') return undefined;
+  const ms = waits.waitMs(c, a);
+  if (a.finishedMs + ms <= now) return undefined;
+  const why = `back-off ${durationText(ms)} restarting failed container=${c.name} pod=${podText(pod)}`;
+  return { reason: 'CrashLoopBackOff', message: why };
+}
+
+type Amounts = { limits: Record<string, string>; requests: Record<string, string> };
+/** The lists that there are. */
+const given = (r: Resources, now: Amounts): Resources => ({
+  ...(r.limits ? { limits: now.limits } : {}),
+  ...(r.requests ? { requests: now.requests } : {}),
+});
+
+/**
+ * The resources that a container has, kubelet's convertContainerStatusResources: of one that runs what the runtime says, else what it was told
+ * last. Amounts below what a cgroup can say are shown as they were asked for.
+ */
+function statusResources(c: Container, a: ActualContainer, told: Resources | undefined): Resources {
+  const own = c.resources ?? {};
+  if (a.state !== 'running') return own;
+  const now: Amounts = { limits: { ...own.limits }, requests: { ...own.requests } };
+  const r = a.resources;
+  const set = (list: Record<string, string>, name: string, text: string | undefined) => {
+    if (text !== undefined) list[name] = text;
+  };
+  const limit = r ? milliOfQuota(r.cpuQuota ?? 0, r.cpuPeriod ?? 0) : 0;
+  const request = r ? milliOfShares(r.cpuShares ?? 0) : 0;
+  const asked = (list: Record<string, string> | undefined) => milliValue(quantity(list?.cpu));
+  if (limit > MIN_MILLI_LIMIT || (limit > 0 && asked(own.limits) > MIN_MILLI_LIMIT)) now.limits.cpu = cpuText(limit);
+  else if (limit === 0) set(now.limits, 'cpu', told?.limits?.cpu);
+  if (request > MIN_SHARES || (request > 0 && asked(own.requests) > MIN_SHARES)) now.requests.cpu = cpuText(request);
+  else if (request === 0) set(now.requests, 'cpu', told?.requests?.cpu);
+  set(now.limits, 'memory', r?.memoryLimitInBytes ? memoryText(r.memoryLimitInBytes) : told?.limits?.memory);
+  set(now.requests, 'memory', told?.requests?.memory);
+  return given(own, now);
+}
+
+/** The resources that a pod has as a whole: those of its cgroup once it runs. */
+function podResources(pod: Pod, phase: PodStatus['phase'], cgroup: PodCgroup | undefined): Resources {
+  const requests = texts(podTotal(pod, 'requests'));
+  if (phase !== 'Running' || cgroup === undefined) {
+    const limits = texts(podTotal(pod, 'limits'));
+    return {
+      ...(Object.keys(limits).length > 0 ? { limits } : {}),
+      ...(Object.keys(requests).length > 0 ? { requests } : {}),
+    };
+  }
+  const own = pod.spec.resources;
+  const limits = { ...own?.limits };
+  const shown: Record<string, string> = { ...own?.requests };
+  const milli = milliOfShares(cgroup.cpuShares);
+  const asked = milliValue(quantity(own?.requests?.cpu));
+  if (milli > MIN_SHARES || asked > MIN_SHARES)
+    shown.cpu = sharesOf(asked) === cgroup.cpuShares ? cpuText(asked) : cpuText(milli);
+  if (shown.memory === undefined && requests.memory !== undefined) shown.memory = requests.memory;
+  const limit = milliOfQuota(cgroup.cpuQuota ?? 0, cgroup.cpuPeriod ?? 0);
+  if (limit > MIN_MILLI_LIMIT || (limit > 0 && milliValue(quantity(limits.cpu)) > MIN_MILLI_LIMIT))
+    limits.cpu = cpuText(limit);
+  if (cgroup.memoryBytes) limits.memory = memoryText(cgroup.memoryBytes);
+  return {
+    ...(Object.keys(limits).length > 0 ? { limits } : {}),
+    ...(Object.keys(shown).length > 0 ? { requests: shown } : {}),
+  };
 }
 
 /** kubelet's ShouldContainerBeRestarted for one that isn't running. */
@@ -201,7 +294,9 @@ export function sameStatus(shown: PodStatus | undefined, own: PodStatus): boolea
         shown.conditions?.find((o) => o.type === c.type),
         c,
       ),
-    )
+    ) &&
+    // What comes and goes is to go.
+    (shown.conditions ?? []).every((o) => !PASSING_CONDITIONS.has(o.type) || conditions.some((c) => c.type === o.type))
   );
 }
 
@@ -214,7 +309,7 @@ export function rejectedStatus(pod: Pod, why: { reason: string; message: string 
     reason: why.reason,
     message: why.message,
     startTime: formatTime(now),
-    qosClass: old?.qosClass ?? 'BestEffort',
+    qosClass: old?.qosClass ?? qosOf(pod),
     ...(pod.metadata.generation ? { observedGeneration: pod.metadata.generation } : {}),
   };
 }

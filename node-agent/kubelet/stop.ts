@@ -1,11 +1,55 @@
 import { type Env, sleep } from '../../kube/meta/env.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 import type { ActualContainer } from './actions.ts';
+import { runHook } from './hook.ts';
 import { allContainers, isInit, isSidecar, type Pod } from './pod.ts';
-import { runHandler } from './probe.ts';
 
 /** Every container gets at least this between the stop signal and SIGKILL: kuberuntime's minimumGracePeriodInSeconds. */
 const MIN_GRACE_SECONDS = 2;
+
+/** Time that containers have left to end. It may get shorter while they do, never longer. */
+export class Grace {
+  readonly #env: Env;
+  readonly #beginMs: number;
+  #seconds: number;
+  readonly #listeners = new Set<() => void>();
+
+  constructor(env: Env, seconds: number) {
+    this.#env = env;
+    this.#beginMs = env.now();
+    this.#seconds = seconds;
+  }
+
+  /** Whole seconds that are left, of those that there were at the beginning. */
+  get left(): number {
+    return this.#seconds - Math.floor((this.#env.now() - this.#beginMs) / 1000);
+  }
+  /** There are to be no more than `seconds` from now on. */
+  shorten(seconds: number): void {
+    if (seconds >= this.left) return;
+    this.#seconds -= this.left - seconds;
+    for (const tell of [...this.#listeners]) tell();
+  }
+  /** Calls `f` each time it got shorter; the result ends that. */
+  onShorter(f: () => void): () => void {
+    this.#listeners.add(f);
+    return () => this.#listeners.delete(f);
+  }
+  /** Resolves when `work` has ended or the time has. */
+  async within(work: Promise<unknown>): Promise<void> {
+    let over = false;
+    const ended = work.then(
+      () => (over = true),
+      () => (over = true),
+    );
+    while (!over && this.left > 0) {
+      let off: () => void = () => undefined;
+      const shorter = new Promise<void>((r) => (off = this.onShorter(r)));
+      await Promise.race([ended, sleep(this.#env, this.left * 1000), shorter]);
+      off();
+    }
+  }
+}
 
 export interface Stopping {
   runtime: Runtime;
@@ -14,36 +58,42 @@ export interface Stopping {
   event(type: 'Normal' | 'Warning', reason: string, message: string): void;
 }
 
-/** Ends one container: preStop hook, then `turn`, then the stop signal; all of it within `graceSeconds`, two at least. */
+/** Ends one container: preStop hook, then `turn`, then the stop signal; all of it within `grace`, two seconds at least. */
 export async function stopContainer(
   pod: Pod,
   a: Pick<ActualContainer, 'id' | 'name'>,
-  graceSeconds: number,
+  grace: Grace,
   s: Stopping,
-  o: { message: string; hook?: boolean; turn?: Promise<unknown> },
+  o: { message: string; turn?: Promise<unknown> },
 ): Promise<void> {
   const { env, runtime } = s;
   const c = allContainers(pod).find((x) => x.name === a.name);
-  const begin = env.now();
-  const left = () => graceSeconds - Math.floor((env.now() - begin) / 1000);
-  const within = (work: Promise<unknown>) => Promise.race([work, sleep(env, left() * 1000)]);
   s.event('Normal', 'Killing', o.message);
-  const hook = o.hook === false ? undefined : c?.lifecycle?.preStop;
-  if (c && hook && graceSeconds > 0) {
-    const ended = runHandler(hook, c, a.id, s.podIP, 0, runtime, env).then((r) => {
-      if (!r.ok) s.event('Warning', 'FailedPreStopHook', 'PreStopHook failed');
+  const hook = c?.lifecycle?.preStop;
+  if (c && hook && grace.left > 0) {
+    const ended = runHook(hook, pod, c, a.id, s.podIP, runtime, env).then((why) => {
+      if (why !== '') s.event('Warning', 'FailedPreStopHook', 'PreStopHook failed');
     });
-    await within(ended);
+    await grace.within(ended);
   }
-  if (o.turn && left() > 0) await within(o.turn);
-  await runtime.stopContainer(a.id, Math.max(MIN_GRACE_SECONDS, left()));
+  if (o.turn && grace.left > 0) await grace.within(o.turn);
+  // The runtime takes another, shorter time while it waits: SIGKILL comes at the first that is over.
+  const stop = () => runtime.stopContainer(a.id, Math.max(MIN_GRACE_SECONDS, grace.left));
+  const sooner: Promise<void>[] = [];
+  const off = grace.onShorter(() => sooner.push(stop().catch(() => undefined)));
+  try {
+    await stop();
+  } finally {
+    off();
+  }
+  await Promise.all(sooner);
 }
 
 /** Ends all that runs of a pod: main containers at once, then its sidecars, the last one first. */
 export async function stopContainers(
   pod: Pod,
   running: readonly ActualContainer[],
-  graceSeconds: number,
+  grace: Grace,
   s: Stopping,
 ): Promise<void> {
   const sidecars = (pod.spec.initContainers ?? []).filter(isSidecar).map((c) => c.name);
@@ -53,7 +103,7 @@ export async function stopContainers(
   const ends: Promise<void>[] = [];
   const stop = (a: ActualContainer) => {
     const before = Promise.allSettled([...ends]);
-    return stopContainer(pod, a, graceSeconds, s, {
+    return stopContainer(pod, a, grace, s, {
       message: `Stopping container ${a.name}`,
       ...(isLate(a) ? { turn: before } : {}),
     });

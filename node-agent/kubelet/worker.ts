@@ -1,30 +1,28 @@
-import { mkdir, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { sleep } from '../../kube/meta/env.ts';
 import { type Action, DEADLINE, deadlineOf, graceOf, hasEnded, isDeleted, podActions } from './actions.ts';
 import { actualOf, type PodActual } from './actual.ts';
+import { podCgroupPath } from './cgroups.ts';
 import { rememberedReferences, savePod } from './checkpoint.ts';
 import { logDirectory } from './container.ts';
-import { ConfigError, type Downward, type References } from './env.ts';
+import type { References } from './env.ts';
 import type { Ending } from './evictor.ts';
 import type { WorkerParts } from './parts.ts';
-import { allContainers, type Container, type Pod, type PodStatus, podText, uidOf } from './pod.ts';
+import { type Pod, type PodStatus, podText, uidOf } from './pod.ts';
 import { Prober } from './prober.ts';
-import { sandboxConfig } from './sandbox.ts';
-import { HookError, startContainer } from './start.ts';
-import { creatingReason, podStatus, rejectedStatus, sameStatus } from './status.ts';
-import { type Stopping, stopContainer, stopContainers } from './stop.ts';
+import { PodResizes } from './resize.ts';
+import { PodRunner } from './runner.ts';
+import { podStatus, rejectedStatus, sameStatus } from './status.ts';
 import { terminationMessage } from './terminationmessage.ts';
 import { type PodVolumes, volumesOf } from './volumes/podvolumes.ts';
 import { removePodDirectory } from './volumes/teardown.ts';
 
 /** After an error that isn't the container's own. */
 const RETRY_MS = 2_000;
-/** A container that couldn't be started is tried again; half of kubelet's backOffPeriod, as syncs of other causes come between there. */
-const START_RETRY_MS = 5_000;
+/** A resize that doesn't fit is tried again at the latest after this: kubelet's retryDelay. */
+const RESIZE_MS = 180_000;
 /** An agent that ends doesn't wait longer for what a worker is doing; it is done again by the next one. */
 const LEAVE_MS_MAX = 500;
-/** The sandbox among the names of containers. */
-const SANDBOX = '';
 
 /** One pod on this node: a serial loop of observe, plan, apply. Anything that changed calls `wake`. */
 export class PodWorker {
@@ -32,13 +30,12 @@ export class PodWorker {
   readonly #parts: WorkerParts;
   readonly #prober: Prober;
   readonly #refs: References;
-  #known = new Map();
-  #waiting = new Map<string, { reason: string; message?: string }>();
-  #messages = new Map<string, string>(); // termination messages by container id
   readonly #volumes: PodVolumes;
+  readonly resizes: PodResizes;
+  readonly #runner: PodRunner;
+  #known = new Map();
+  #messages = new Map<string, string>(); // termination messages by container id
   #backedOff = new Set<string>();
-  /** By container name: when a start that failed may be tried again. */
-  #tryAfter = new Map<string, number>();
   #running: Promise<void> | undefined;
   #again = false;
   #timer: { at: number; cancel: () => void } | undefined;
@@ -55,11 +52,25 @@ export class PodWorker {
     this.pod = pod;
     this.#parts = parts;
     this.#refs = rememberedReferences(parts.refs, parts.root, uidOf(pod));
-    this.#volumes = volumesOf(pod, parts, () => this.wake(), this.#event.bind(this));
-    const unhealthy = (text: string) => this.#event('Warning', 'Unhealthy', text);
-    this.#prober = new Prober(parts.runtime, parts.env, parts.startedMs, () => this.wake(), unhealthy);
+    const event = this.#event.bind(this);
+    this.#volumes = volumesOf(pod, parts, () => this.wake(), event);
+    this.resizes = new PodResizes(parts.root, pod, event);
+    const [refs, volumes, resizes] = [this.#refs, this.#volumes, this.resizes];
+    const later = (ms: number) => this.#later(ms);
+    this.#runner = new PodRunner({ pod: () => this.allocated, refs, volumes, resizes, event, later }, parts);
+    this.#prober = new Prober(
+      parts.runtime,
+      parts.env,
+      parts.startedMs,
+      () => this.wake(),
+      (...told) => event('Warning', ...told),
+    );
   }
 
+  /** The pod with the resources that this node has granted it. */
+  get allocated(): Pod {
+    return this.resizes.allocated(this.pod);
+  }
   /** True once nothing of the pod is left on this machine. */
   get finished(): boolean {
     return this.#stopped;
@@ -103,6 +114,8 @@ export class PodWorker {
 
   wake(): void {
     if (this.#stopped) return;
+    if (this.gone || this.#ended || isDeleted(this.pod))
+      this.#runner.end(this.#ended?.graceSeconds ?? graceOf(this.pod));
     if (this.#running) {
       this.#again = true;
       return;
@@ -160,24 +173,25 @@ export class PodWorker {
   }
 
   async #step(): Promise<void> {
-    const { env } = this.#parts;
     let actual = await this.#observe();
     if (!(await this.#admit(actual))) return;
+    await this.resizes.load(this.pod);
+    await this.#resize(actual);
     await this.#save();
     this.#checkDeadline();
-    const actions = podActions(this.pod, actual, this.#prober.verdicts(), env.now(), this.#ended !== undefined);
-    const work = actions.filter((a) => a.do !== 'wait' && !this.#tooSoon(a));
+    const actions = this.#actions(actual);
+    const work = actions.filter((a) => a.do !== 'wait' && !this.#runner.tooSoon(a));
     for (const a of actions) if (a.do === 'wait') this.#backOff(a, actual);
     if (work.length > 0) this.#report(actual);
     const starts = work.some((a) => a.do === 'sandbox' || a.do === 'start');
-    const mounted = !starts || (await this.#mount(actual));
+    const mounted = !starts || (await this.#runner.mount(actual));
     for (const action of work) {
       if (this.#stopped) return;
-      if (mounted || (action.do !== 'sandbox' && action.do !== 'start')) await this.#apply(action, actual);
+      if (mounted || (action.do !== 'sandbox' && action.do !== 'start')) await this.#runner.apply(action, actual);
     }
     if (work.length > 0) {
       actual = await this.#observe();
-      if (this.#tryAfter.size === 0 && mounted) this.#again = true;
+      if (this.#runner.clear && mounted) this.#again = true;
     }
     await this.#collect(actual);
     await this.#refresh(actual);
@@ -186,14 +200,25 @@ export class PodWorker {
     await this.#finish(actual);
   }
 
-  /** True for what couldn't be started a moment ago, whatever has woken the worker: our own status comes back as a change too. */
-  #tooSoon(a: Action): boolean {
-    const name = a.do === 'start' ? a.container.name : a.do === 'sandbox' ? SANDBOX : undefined;
-    if (name === undefined) return false;
-    const left = (this.#tryAfter.get(name) ?? 0) - this.#parts.env.now();
-    if (left <= 0) return false;
-    this.#later(left);
-    return true;
+  #actions(actual: PodActual): Action[] {
+    const pod = this.allocated;
+    return podActions(pod, actual, this.#prober.verdicts(), {
+      now: this.#parts.env.now(),
+      waits: this.#runner.backoff,
+      ended: this.#ended,
+      resized: (c) => this.resizes.need(pod, c),
+      podResized: this.resizes.cgroupDiffers(pod),
+    });
+  }
+
+  /** A resize that is asked for is granted or put off; one under way is followed. */
+  async #resize(actual: PodActual): Promise<void> {
+    const now = this.#parts.env.now();
+    if (this.gone || isDeleted(this.pod) || hasEnded(this.pod) || this.#ended) return this.resizes.ended();
+    if (!this.resizes.wants(this.pod)) this.resizes.reverted();
+    else if (!(await this.resizes.decide(this.pod, await this.#parts.admitResize(this), now))) this.#later(RESIZE_MS);
+    const running = [...actual.containers.values()].filter((a) => a.state === 'running').map((a) => a.name);
+    this.resizes.progress(this.allocated, new Set(running), now);
   }
 
   /** Asks once whether this node takes the pod; what has begun here was taken before. */
@@ -203,6 +228,7 @@ export class PodWorker {
     const refused = begun || this.gone || isDeleted(this.pod) ? null : await this.#parts.admit(this.pod);
     if (refused === null) {
       this.#admitted = true;
+      this.#parts.changed();
       return true;
     }
     this.#ended = refused;
@@ -222,101 +248,11 @@ export class PodWorker {
 
   #backOff(a: Extract<Action, { do: 'wait' }>, actual: PodActual): void {
     this.#later(a.untilMs - this.#parts.env.now());
-    this.#waiting.delete(a.name); // its back-off is what it waits for now
+    this.#runner.waiting.delete(a.name); // its back-off is what it waits for now
     const id = actual.containers.get(a.name)?.id ?? a.name;
     if (this.#backedOff.has(id)) return;
     this.#backedOff.add(id);
     this.#event('Warning', 'BackOff', `Back-off restarting failed container ${a.name} in pod ${podText(this.pod)}`);
-  }
-
-  async #apply(action: Action, actual: PodActual): Promise<void> {
-    switch (action.do) {
-      case 'wait':
-        return;
-      case 'sandbox':
-        return this.#startSandbox(action.attempt, action.stop);
-      case 'start':
-        if (action.stop !== undefined) await this.#parts.runtime.stopContainer(action.stop, 0);
-        return this.#start(action.container, action.attempt, actual);
-      case 'kill': {
-        const a = actual.containers.get(action.name);
-        const c = allContainers(this.pod).find((x) => x.name === action.name);
-        const grace = graceOf(this.pod, c, action.why);
-        if (a) await stopContainer(this.pod, a, grace, this.#stopping(), { message: action.message });
-        return;
-      }
-      case 'stop-pod':
-        return this.#stopPod(actual, this.#ended?.graceSeconds ?? action.graceSeconds);
-    }
-  }
-
-  #stopping(): Stopping {
-    const { runtime, env } = this.#parts;
-    const event = this.#event.bind(this);
-    return { runtime, env, podIP: this.#last?.podIPs[0] ?? '', event };
-  }
-
-  async #startSandbox(attempt: number, old: string | undefined): Promise<void> {
-    const { runtime, node, env, runtimeHandler } = this.#parts;
-    if (old !== undefined) {
-      await runtime.stopPodSandbox(old);
-      this.#event('Normal', 'SandboxChanged', 'Pod sandbox changed, it will be killed and re-created.');
-    }
-    await mkdir(logDirectory(node.logRoot, this.pod), { recursive: true, mode: 0o755 });
-    try {
-      const handler = await runtimeHandler(this.pod.spec.runtimeClassName ?? '');
-      const config = sandboxConfig(this.pod, attempt, node, (reason, text) => this.#event('Warning', reason, text));
-      await runtime.runPodSandbox(config, handler);
-      env.log('debug', 'sandbox.started', { pod: this.pod.metadata.name });
-      this.#waiting.clear();
-      this.#tryAfter.delete(SANDBOX);
-    } catch (error) {
-      const message = error instanceof Error ? error.message : String(error);
-      this.#event('Warning', 'FailedCreatePodSandBox', `Failed to create pod sandbox: ${message}`);
-      env.log('warn', 'sandbox.failed', { pod: this.pod.metadata.name, message });
-      this.#showCreating(() => true);
-      this.#tryAfter.set(SANDBOX, env.now() + RETRY_MS);
-      this.#later(RETRY_MS);
-    }
-  }
-
-  async #start(c: Container, attempt: number, actual: PodActual): Promise<void> {
-    if (!actual.sandbox) return;
-    const { runtime, images, node, root, env, machine, mounter, recursiveReadOnly } = this.#parts;
-    const sandbox = { id: actual.sandbox.id, config: sandboxConfig(this.pod, actual.sandbox.attempt, node) };
-    try {
-      await startContainer(this.pod, c, attempt, {
-        ...{ runtime, images, node, root, env, machine, mounter, recursiveReadOnly },
-        ...{ sandbox, podIPs: actual.podIPs, refs: this.#refs },
-        services: this.#parts.services(),
-        down: this.#downward(actual),
-        volumes: this.#volumes,
-        event: this.#event.bind(this),
-      });
-      this.#waiting.delete(c.name);
-      this.#tryAfter.delete(c.name);
-    } catch (error) {
-      const reason = error instanceof ConfigError ? error.reason : 'RunContainerError';
-      const message = error instanceof Error ? error.message : String(error);
-      this.#waiting.set(c.name, { reason, message });
-      this.#tryAfter.set(c.name, env.now() + START_RETRY_MS);
-      this.#later(START_RETRY_MS);
-      if (error instanceof HookError) {
-        const a = { id: error.id, name: c.name };
-        await stopContainer(this.pod, a, graceOf(this.pod), this.#stopping(), { message: 'FailedPostStartHook' });
-      }
-    }
-  }
-
-  #downward(actual: PodActual): Downward {
-    const { hostIPs, allocatable } = this.#parts;
-    return { podIPs: this.pod.spec.hostNetwork ? hostIPs : actual.podIPs, hostIPs, allocatable };
-  }
-
-  async #stopPod(actual: PodActual, graceSeconds: number): Promise<void> {
-    const running = [...actual.containers.values()].filter((a) => a.state === 'running' || a.state === 'created');
-    await stopContainers(this.pod, running, graceSeconds, this.#stopping());
-    if (actual.sandbox) await this.#parts.runtime.stopPodSandbox(actual.sandbox.id);
   }
 
   /** Old runs are removed, the messages of ended ones read. */
@@ -332,25 +268,10 @@ export class PodWorker {
     for (const id of this.#backedOff) if (!ids.has(id)) this.#backedOff.delete(id);
   }
 
-  /** Shown as any container that isn't there yet. */
-  #showCreating(which: (c: Container) => boolean): void {
-    const reason = creatingReason(this.pod);
-    for (const c of allContainers(this.pod).filter(which)) this.#waiting.set(c.name, { reason });
-  }
-
-  /** Makes the pod's volumes; false while one isn't there: nothing is started before, and its containers stay in creation. */
-  async #mount(actual: PodActual): Promise<boolean> {
-    const again = await this.#volumes.setUp(this.pod, this.#downward(actual));
-    if (again === null) return true;
-    this.#showCreating((c) => !actual.containers.has(c.name));
-    this.#later(again - this.#parts.env.now());
-    return false;
-  }
-
   /** Volumes of files follow what they are made of while anything runs. */
   async #refresh(actual: PodActual): Promise<void> {
     if (isDeleted(this.pod) || ![...actual.containers.values()].some((a) => a.state === 'running')) return;
-    const renewMs = await this.#volumes.refresh(this.pod, this.#downward(actual));
+    const renewMs = await this.#volumes.refresh(this.allocated, this.#runner.downward(actual));
     if (renewMs !== null) this.#later(renewMs - this.#parts.env.now());
   }
 
@@ -361,19 +282,23 @@ export class PodWorker {
     const known = {
       hostIPs,
       podIPs: this.pod.spec.hostNetwork && actual.sandbox?.ready ? hostIPs : actual.podIPs,
-      waiting: this.#waiting,
+      waiting: this.#runner.waiting,
+      waits: this.#runner.backoff,
+      resizes: this.resizes,
       images: actual.images,
       messages: this.#messages,
       ready: this.#prober.ready(),
       ended: this.#ended,
     };
-    this.#send(podStatus(this.pod, actual, this.#prober.verdicts(), known, env.now()));
+    this.#send(podStatus(this.allocated, actual, this.#prober.verdicts(), known, env.now()));
   }
 
   #send(status: PodStatus): void {
     if (this.gone || sameStatus(this.pod.status, status)) return;
-    this.pod = { ...this.pod, status };
-    this.#parts.report(this.pod, status);
+    if (status.phase !== this.pod.status?.phase) this.#parts.changed();
+    const before = this.pod;
+    this.pod = { ...before, status };
+    this.#parts.report(before, status);
   }
 
   /** Keeps the pod on disk for an agent that begins without a control plane. */
@@ -392,9 +317,11 @@ export class PodWorker {
     // The object goes first: who waits for it sees it gone only when nothing runs any more, and a crash here is made good by the next relist.
     if (!this.gone) await this.#parts.removeObject(this.pod);
     for (const id of actual.sandboxes) await this.#parts.runtime.removePodSandbox(id);
+    await this.#parts.cgroups.remove(podCgroupPath(this.#parts.node.cgroupParent, this.pod));
     this.#parts.followed.release(uidOf(this.pod));
     await removePodDirectory(this.#parts.root, uidOf(this.pod), this.#parts.mounter);
     await rm(logDirectory(this.#parts.node.logRoot, this.pod), { recursive: true, force: true });
     this.#stopped = true;
+    this.#parts.changed();
   }
 }

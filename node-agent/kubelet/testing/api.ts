@@ -175,7 +175,9 @@ function merge(old: PodStatus | undefined, patch: PodStatus): PodStatus {
   const replaced = (list: unknown[] | undefined) =>
     list?.filter((x) => !(isObject(x) && x.$patch !== undefined)) as { ip: string }[] | undefined;
   const conditions = new Map<string, Condition>((old?.conditions ?? []).map((c) => [c.type, c]));
-  for (const c of patch.conditions ?? []) conditions.set(c.type, without(null, { ...conditions.get(c.type), ...c }));
+  for (const c of patch.conditions ?? [])
+    if ((c as Condition & { $patch?: string }).$patch === 'delete') conditions.delete(c.type);
+    else conditions.set(c.type, without(null, { ...conditions.get(c.type), ...c }));
   const { podIPs, hostIPs } = patch;
   return {
     ...old,

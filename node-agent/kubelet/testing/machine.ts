@@ -6,6 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { FakeRuntime } from '../../runtime/fake.ts';
 import { busyboxProgram } from '../../runtime/fake-program.ts';
 import { type VirtualClock, virtualClock } from '../../runtime/testing/clock.ts';
+import { MemoryCgroups } from '../cgroups.ts';
 import { Kubelet } from '../kubelet.ts';
 import type { Container, ContainerStatus, Pod, PodSpec, PodStatus } from '../pod.ts';
 import type { Service } from '../serviceenv.ts';
@@ -26,6 +27,7 @@ export class Machine {
   readonly runtime: FakeRuntime;
   readonly api: FakeApi;
   readonly mounter = new FakeMounter();
+  readonly cgroups = new MemoryCgroups();
   readonly root: string;
   /** What the agent knows of Services; undefined: nothing yet. */
   services: Service[] | undefined = [];
@@ -84,6 +86,7 @@ export class Machine {
       allocatable: { cpu: '2', memory: '4Gi', pods: '5' },
       mounter: this.mounter,
       services: () => this.services,
+      cgroups: this.cgroups,
       machine: { memoryBytes: 4 * 1024 ** 3, hugePages: ['2MB'], unified: false },
       env: this.clock,
     });
