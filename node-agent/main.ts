@@ -14,6 +14,8 @@ import { prepare } from './install/prepare.ts';
 import type { NodeFacts } from './kubelet/container.ts';
 import { Kubelet } from './kubelet/kubelet.ts';
 import { keepLease, keepNode, type NodeSources, reportNode } from './kubelet/node.ts';
+import { followRoutes } from './network/cni/follow.ts';
+import { kernelLinks, vxlanDevice } from './network/cni/links.ts';
 import { runDns } from './network/dns/start.ts';
 import { heldAddresses, heldDevice } from './network/held.ts';
 import { serveServices } from './network/proxy/start.ts';
@@ -84,7 +86,7 @@ async function runtimeOf(s: Settings): Promise<{ socket: string; stop(): Promise
   const { containerd } = await prepare({
     rootDir: join(s.stateDir, 'containerd'),
     stateDir: s.runDir,
-    network: { name: s.bridge, bridge: s.bridge, podCidrs: s.podCIDRs, dataDir: join(s.stateDir, 'cni') },
+    network: { name: s.bridge, podCidrs: s.podCIDRs, dataDir: join(s.stateDir, 'cni'), masquerade: !s.proxy },
     sandboxImage: OWN_SANDBOX_IMAGE,
     mirrors: s.mirrors,
     progress: (line) => env.log('info', 'prepare', { line }),
@@ -115,6 +117,23 @@ async function main(settingsPath: string): Promise<void> {
   const proxy = s.proxy
     ? serveServices({ api, feeds: network.feeds, node: s.node, podCIDRs: s.podCIDRs, env }, stop.signal)
     : Promise.resolve();
+  // Who brought the runtime brought its pod network too.
+  const routes =
+    s.criSocket === undefined
+      ? followRoutes(
+          {
+            api,
+            nodes: network.feeds.nodes,
+            links: kernelLinks(vxlanDevice(s.bridge), join(s.stateDir, 'cni', 'routes.json')),
+            node: s.node,
+            addresses: s.addresses,
+            podCIDRs: s.podCIDRs,
+            env,
+          },
+          stop.signal,
+        )
+      : Promise.resolve();
+  routes.catch((error: unknown) => env.log('error', 'routes.ended', { error: String(error) }));
   proxy.catch((error: unknown) => env.log('error', 'proxy.ended', { error: String(error) }));
   const front = runFront({
     api,
@@ -163,7 +182,9 @@ async function main(settingsPath: string): Promise<void> {
   env.log('info', 'agent.stopping');
   stop.abort();
   // Nothing here has to be finished: the next agent goes on from what the runtime and the disk say.
-  const ended = kubelet.stop().then(() => Promise.all([control, report, lease, pods, network.done, dns, front, proxy]));
+  const ended = kubelet
+    .stop()
+    .then(() => Promise.all([control, report, lease, pods, network.done, dns, front, proxy, routes]));
   await Promise.race([ended, sleep(env, STOP_MS_MAX)]);
   runtime.close();
   await machine.stop();

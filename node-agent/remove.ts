@@ -5,6 +5,7 @@ import { configPathOf } from './install/config.ts';
 import { startContainerd } from './install/containerd.ts';
 import { findProgram } from './install/machine.ts';
 import { removeContainerd } from './install/remove.ts';
+import { removeLinks, vxlanDevice } from './network/cni/links.ts';
 import { heldDevice, removeHeld } from './network/held.ts';
 import { nftables } from './network/proxy/nftables.ts';
 import { tableName } from './network/proxy/start.ts';
@@ -25,10 +26,11 @@ if (findProgram('nft') !== null) {
   const env = { now: () => Date.now(), after: () => () => undefined, log: () => undefined };
   await nftables({ table: tableName(s.url, s.node), env }).remove();
 }
+if (s.criSocket === undefined) await removeLinks(vxlanDevice(s.bridge), join(s.stateDir, 'cni', 'routes.json'));
 const dirs = { rootDir: join(s.stateDir, 'containerd'), stateDir: s.runDir };
 const program = findProgram('containerd');
 // A runtime that was there before us keeps what it runs; without its configuration no agent has prepared this machine: nothing of it runs.
 if (s.criSocket === undefined && program !== null && existsSync(configPathOf(dirs))) {
-  const network = { name: s.bridge, bridge: s.bridge, podCidrs: s.podCIDRs, dataDir: join(s.stateDir, 'cni') };
+  const network = { name: s.bridge, podCidrs: s.podCIDRs, dataDir: join(s.stateDir, 'cni') };
   await removeContainerd(await startContainerd(program, dirs), dirs, network);
 }

@@ -11,7 +11,7 @@ const CGROUP2_MAGIC = 0x63677270;
 /** Where distributions and upstream's own archives put CNI plugins. */
 const CNI_BIN_DIRS = ['/opt/cni/bin', '/usr/lib/cni', '/usr/libexec/cni'];
 /** Plugins that the pod network needs (containerd itself calls loopback). */
-const CNI_PLUGINS = ['bridge', 'firewall', 'host-local', 'loopback', 'portmap'];
+const CNI_PLUGINS = ['host-local', 'loopback', 'portmap', 'ptp'];
 const SBIN = ['/usr/local/sbin', '/usr/sbin', '/sbin'];
 
 export type CgroupMode = 'v1' | 'v2' | 'hybrid';

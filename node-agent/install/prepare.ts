@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { forwardDropped, type PodNetwork, writePodNetwork } from '../network/cni/bridge.ts';
+import { allowForwarding, type PodNetwork, writePodNetwork } from '../network/cni/podnetwork.ts';
 import { delegateControllers } from './cgroups.ts';
 import {
   type ContainerdDirs,
@@ -39,15 +39,13 @@ export interface Prepared {
   cgroups: CgroupMode;
   snapshotter: 'overlayfs' | 'native';
   restrictOomScoreAdj: boolean;
-  /** False: traffic between pods of one node passes the packet filter only where it is routed (no br_netfilter). */
-  bridgeFiltered: boolean;
 }
 
-async function forwardPackets(network: PodNetwork, progress: Progress): Promise<boolean> {
+async function forwardPackets(network: PodNetwork, progress: Progress): Promise<void> {
   if (!(await setSysctl('net.ipv4.ip_forward', '1')))
     progress('ip_forward could not be set: pods reach only this node');
   if (network.podCidrs.some((c) => c.includes(':'))) await setSysctl('net.ipv6.conf.all.forwarding', '1');
-  return setSysctl('net.bridge.bridge-nf-call-iptables', '1');
+  if (await allowForwarding(network)) progress('forwarded packets are dropped here: those of pods are let through');
 }
 
 /**
@@ -70,9 +68,9 @@ export async function prepare(o: PrepareOptions): Promise<Prepared> {
   ]);
   progress(`cgroups ${cgroups}, snapshots by ${snapshotter}${restrictOomScoreAdj ? ', oom_score_adj restricted' : ''}`);
   if (cgroups === 'v2' && !existsSync('/run/systemd/system')) await delegateControllers();
-  const bridgeFiltered = await forwardPackets(o.network, progress);
+  await forwardPackets(o.network, progress);
 
-  await writePodNetwork(cniConfDirOf(o), { ...o.network, forwardDropped: await forwardDropped() });
+  await writePodNetwork(cniConfDirOf(o), o.network);
   for (const [host, urls] of Object.entries(o.mirrors ?? {})) {
     const dir = join(registryDirOf(o), host);
     await mkdir(dir, { recursive: true });
@@ -89,5 +87,5 @@ export async function prepare(o: PrepareOptions): Promise<Prepared> {
   });
   const containerd = await startContainerd(program, o, toml);
   progress(`containerd runs (pid ${containerd.pid}, ${containerd.socket})`);
-  return { containerd, cgroups, snapshotter, restrictOomScoreAdj, bridgeFiltered };
+  return { containerd, cgroups, snapshotter, restrictOomScoreAdj };
 }

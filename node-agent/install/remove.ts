@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { promisify } from 'node:util';
-import { type PodNetwork, removePodNetwork } from '../network/cni/bridge.ts';
+import { type PodNetwork, removePodNetwork } from '../network/cni/podnetwork.ts';
 import { connectCri } from '../runtime/cri.ts';
 import { type ContainerdDirs, socketOf } from './config.ts';
 import { type Containerd, endProcess } from './containerd.ts';

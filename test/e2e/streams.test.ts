@@ -175,3 +175,21 @@ test('logs -f ends when the container ends, with its last line', { skip }, async
     await s.kubectl('delete', 'pod', name, '--wait=false');
   });
 });
+
+test('a pod is reached through the proxy of pods and of services, with every byte', { skip }, async () => {
+  const service = `apiVersion: v1
+kind: Service
+metadata: {name: files}
+spec: {selector: {app: files}, ports: [{name: http, port: 80, targetPort: 8080}]}
+`;
+  assert.equal((await run(service, 'apply', '-f', '-')).code, 0);
+  await s.kubectl('label', 'pod', 'files', 'app=files');
+  const ns = '/api/v1/namespaces/default';
+  const want = sha((await run('', 'exec', 'files', '--', 'cat', '/w/data')).stdout);
+  for (let i = 0; i < ROUNDS; i++)
+    assert.equal(sha((await run('', 'get', '--raw', `${ns}/pods/files:8080/proxy/data`)).stdout), want);
+  await s.kubectl('wait', '--for=jsonpath={.subsets}', 'endpoints/files', '--timeout=20s');
+  assert.equal(sha((await run('', 'get', '--raw', `${ns}/services/files:http/proxy/data`)).stdout), want);
+  const none = await run('', 'get', '--raw', `${ns}/pods/files:8081/proxy/`);
+  assert.match(none.stderr, /error trying to reach service: connect ECONNREFUSED/);
+});

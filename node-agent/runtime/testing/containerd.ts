@@ -5,7 +5,7 @@ import { SANDBOX_IMAGE } from '../../install/config.ts';
 import { installPackages, missingPackages } from '../../install/packages.ts';
 import { type Prepared, type PrepareOptions, prepare } from '../../install/prepare.ts';
 import { removeContainerd } from '../../install/remove.ts';
-import type { PodNetwork } from '../../network/cni/bridge.ts';
+import type { PodNetwork } from '../../network/cni/podnetwork.ts';
 import { connectCri } from '../cri.ts';
 import type { ImageStore, Runtime } from '../runtime.ts';
 import { busyboxImage, findBusybox } from './image.ts';
@@ -52,7 +52,6 @@ export async function startTestContainerd(subnet: number): Promise<TestContainer
   registry.add(busyboxImage('pause', SANDBOX_IMAGE.split(':')[1] ?? '', { entrypoint: ['/bin/sleep', '2147483647'] }));
   const network: PodNetwork = {
     name: `test${process.pid}-${subnet}`,
-    bridge: `cor${process.pid % 100000}-${subnet}`,
     podCidrs: [`10.213.${subnet}.0/24`],
     dataDir: join(dir, 'addresses'),
   };

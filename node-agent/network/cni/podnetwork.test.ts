@@ -1,20 +1,19 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { cniConfList, leftoverRules, type PodNetwork } from './bridge.ts';
+import { cniConfList, forwardRules, leftoverRules, type PodNetwork } from './podnetwork.ts';
 
-const NETWORK: PodNetwork = { name: 'pods', bridge: 'cor0', podCidrs: ['10.1.2.0/24'], dataDir: '/data' };
+const NETWORK: PodNetwork = { name: 'pods', podCidrs: ['10.1.2.0/24'], dataDir: '/data' };
 type List = { plugins: Record<string, unknown>[] };
 
 describe('the pod network', () => {
-  test('is a bridge with one range per family and a route to anywhere in each, then host ports', () => {
+  test('is a pair of interfaces with one range per family and a route to anywhere in each, then host ports', () => {
     const podCidrs = ['10.1.2.0/24', 'fd00:1::/64'];
     const { plugins } = cniConfList({ ...NETWORK, podCidrs, mtu: 1400 }) as List;
     assert.deepEqual(
       plugins.map((p) => p.type),
-      ['bridge', 'portmap'],
+      ['ptp', 'portmap'],
     );
-    assert.equal(plugins[0]?.bridge, 'cor0');
-    assert.equal(plugins[0]?.mtu, 1400);
+    assert.deepEqual([plugins[0]?.mtu, plugins[0]?.ipMasq], [1400, false]);
     assert.deepEqual(plugins[0]?.ipam, {
       type: 'host-local',
       dataDir: '/data',
@@ -23,15 +22,17 @@ describe('the pod network', () => {
     });
   });
 
-  test('has a rule per pod where forwarded packets are dropped by default', () => {
-    const { plugins } = cniConfList({ ...NETWORK, forwardDropped: true }) as List;
-    assert.deepEqual(
-      plugins.map((p) => p.type),
-      ['bridge', 'firewall', 'portmap'],
-    );
+  test('masquerades by itself only where nobody else does', () => {
+    assert.equal((cniConfList({ ...NETWORK, masquerade: true }) as List).plugins[0]?.ipMasq, true);
   });
 
-  test('leaves the MTU to the bridge when none is given', () => {
+  test('lets through its pods and what Services sent on, in each family that it has', () => {
+    const words = forwardRules({ ...NETWORK, podCidrs: ['10.1.2.0/24'] }, 'ip').map((r) => r.slice(0, 4).join(' '));
+    assert.deepEqual(words, ['-s 10.1.2.0/24 -m comment', '-d 10.1.2.0/24 -m comment', '-m conntrack --ctstate DNAT']);
+    assert.deepEqual(forwardRules(NETWORK, 'ip6'), []);
+  });
+
+  test('leaves the MTU alone when none is given', () => {
     assert.equal('mtu' in ((cniConfList(NETWORK) as List).plugins[0] ?? {}), false);
   });
 
