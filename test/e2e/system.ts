@@ -48,12 +48,15 @@ export async function findKubectl(): Promise<string | null> {
   return (await run('which', ['kubectl']).catch(() => null))?.stdout.trim() || null;
 }
 
-/** Starts a system with `./coracle up`. `subnet`: third byte of its pods' 10.214.x.0/24; give each test file another. */
-export async function startSystem(subnet: number, o: { node?: boolean; debug?: boolean } = {}): Promise<System> {
+/** Starts a system with `./coracle up`. `subnet`: third byte of its pods' 10.214.x.0/24; give each test file another. `host`: where control plane and registry listen. */
+export async function startSystem(
+  subnet: number,
+  o: { node?: boolean; debug?: boolean; host?: string } = {},
+): Promise<System> {
   const kubectl = await findKubectl();
   if (kubectl === null) throw new Error('no kubectl here, and nothing to build it with');
   const home = await mkdtemp(join(tmpdir(), 'coracle-'));
-  const registry = await startRegistry();
+  const registry = await startRegistry(o.host);
   const port = await freePort();
   const env = {
     ...process.env,
@@ -86,6 +89,7 @@ export async function startSystem(subnet: number, o: { node?: boolean; debug?: b
         'up',
         '--port',
         String(port),
+        ...(o.host === undefined ? [] : ['--host', o.host]),
         '--mirror',
         `registry.test=${registry.url}`,
         ...network,

@@ -10,8 +10,8 @@ export interface Registry {
 
 const MANIFEST_TYPE = 'application/vnd.oci.image.manifest.v1+json';
 
-/** A read-only OCI registry in this process on loopback: just what a pull asks (distribution-spec v1.1, pull). */
-export async function startRegistry(): Promise<Registry> {
+/** A read-only OCI registry in this process, on loopback if not told otherwise: just what a pull asks (distribution-spec v1.1, pull). */
+export async function startRegistry(host = '127.0.0.1'): Promise<Registry> {
   const blobs = new Map<string, Buffer>();
   const manifests = new Map<string, Buffer>();
   const answer = (req: IncomingMessage, res: ServerResponse) => {
@@ -31,9 +31,9 @@ export async function startRegistry(): Promise<Registry> {
     return res.end(req.method === 'HEAD' ? undefined : found);
   };
   const server = createServer(answer);
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  await new Promise<void>((resolve) => server.listen(0, host, resolve));
   return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    url: `http://${host}:${(server.address() as AddressInfo).port}`,
     add(image) {
       for (const b of image.blobs) blobs.set(digest(b), b);
       manifests.set(`${image.repository}@${image.tag}`, image.manifest);
