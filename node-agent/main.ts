@@ -151,6 +151,10 @@ async function main(settingsPath: string): Promise<void> {
     name: s.node,
     root: s.stateDir,
     hostIPs: s.addresses,
+    services: () => {
+      const { items, synced } = network.feeds.services;
+      return synced ? [...items.values()].map((row) => ({ ...row, clusterIP: row.clusterIPs[0] ?? '' })) : undefined;
+    },
     env,
   });
   const settings = { addresses: s.addresses, labels: s.labels, taints: [], podCIDRs: s.podCIDRs, root: s.stateDir };

@@ -71,9 +71,9 @@ async function inPod(
   const made = await s.kubectlWith(JSON.stringify(pod), 'apply', '-f', '-');
   assert.equal(made.code, 0, made.stderr);
   const timeout = `--timeout=${POD_SECONDS_MAX}s`;
-  const ended = (phase: string) => s.kubectl('wait', `--for=jsonpath={.status.phase}=${phase}`, `pod/${name}`, timeout);
+  const over = '--for=jsonpath={.status.containerStatuses[0].state.terminated.reason}';
   try {
-    await Promise.any([ended('Succeeded'), ended('Failed')]);
+    await s.kubectl('wait', over, `pod/${name}`, timeout);
   } catch {
     assert.fail(`${name} has not ended: ${await s.kubectl('describe', 'pod', name)}`);
   }
@@ -199,7 +199,7 @@ test('JavaScript: @kubernetes/client-node lists, watches, creates and executes; 
   );
   if (modules === null) return;
   const paths = ['/usr', '/lib', '/lib64', dirname(process.execPath), modules, CLIENTS].filter((p) => existsSync(p));
-  const hosts = ['kubernetes', 'kubernetes.default', 'kube-dns.kube-system.svc', 'nobody.default'];
+  const hosts = ['kubernetes', 'kubernetes.default', 'kube-dns.kube-system.svc', 'nobody.default.svc.cluster.local.'];
   const command = [process.execPath, join(CLIENTS, 'client.mjs')];
   const said = await inPod('javascript', command, paths, { MODULES: modules, HOSTS: hosts.join(' ') });
   assert.deepEqual(said, [
@@ -209,6 +209,6 @@ test('JavaScript: @kubernetes/client-node lists, watches, creates and executes; 
     'kubernetes 10.96.0.1',
     'kubernetes.default 10.96.0.1',
     'kube-dns.kube-system.svc 10.96.0.10',
-    'nobody.default ENOTFOUND',
+    'nobody.default.svc.cluster.local. ENOTFOUND',
   ]);
 });
