@@ -7,7 +7,7 @@ import { DNS_SERVICE } from '../kube/wire/clusteraddresses.ts';
 import type { Dial } from '../kube/wire/messages.ts';
 import { type Api, createApi } from './api.ts';
 import { machineEnv } from './env.ts';
-import { followNetwork } from './feed/network.ts';
+import { followNetwork, type NetworkFeeds } from './feed/network.ts';
 import { runFront } from './front/start.ts';
 import { importPause, OWN_SANDBOX_IMAGE } from './install/pause.ts';
 import { prepare } from './install/prepare.ts';
@@ -40,6 +40,9 @@ const env = machineEnv((level, event, fields) => {
 /** What still goes on this long after SIGTERM is left. */
 const STOP_MS_MAX = 800;
 
+/** A pod's first container waits no longer for Services to be known, then it is tried again. */
+const SERVICES_MS_MAX = 3_000;
+
 /** What a Node's status says beside what the runtime does. */
 function nodeSources(kubelet: Kubelet, images: ImageStore): NodeSources {
   return {
@@ -49,6 +52,13 @@ function nodeSources(kubelet: Kubelet, images: ImageStore): NodeSources {
     tell: (type, reason, message) => kubelet.events.tellNode(type, reason, message),
   };
 }
+
+/** Services as pods find them in their environment. */
+const servicesOf = (feed: NetworkFeeds['services']) => async (patient: boolean) => {
+  if (!feed.synced && patient) await Promise.race([feed.ready, sleep(env, SERVICES_MS_MAX)]);
+  if (!feed.synced) return undefined;
+  return [...feed.items.values()].map((s) => ({ ...s, clusterIP: s.clusterIPs[0] ?? '' }));
+};
 
 function nodeFacts(s: Settings): NodeFacts {
   const lines = readFileSync(s.resolvConf, 'utf8')
@@ -151,10 +161,7 @@ async function main(settingsPath: string): Promise<void> {
     name: s.node,
     root: s.stateDir,
     hostIPs: s.addresses,
-    services: () => {
-      const { items, synced } = network.feeds.services;
-      return synced ? [...items.values()].map((row) => ({ ...row, clusterIP: row.clusterIPs[0] ?? '' })) : undefined;
-    },
+    services: servicesOf(network.feeds.services),
     env,
   });
   const settings = { addresses: s.addresses, labels: s.labels, taints: [], podCIDRs: s.podCIDRs, root: s.stateDir };

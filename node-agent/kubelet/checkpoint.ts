@@ -90,19 +90,24 @@ export function rememberedTokens(token: TokenSource, root: string, now: () => nu
   };
 }
 
-/** The variables of Services that a pod's containers get: `now`, or, while Services aren't known, those of the pod's last start. */
+type Variables = { key: string; value: string }[];
+
+/**
+ * The variables of Services that a pod's containers get: `now`, or, while Services aren't known, those of the pod's last start. Only a pod's first
+ * start is worth waiting for them: `now(true)`.
+ */
 export async function rememberedServices(
-  now: { key: string; value: string }[] | undefined,
+  now: (patient: boolean) => Promise<Variables | undefined>,
   root: string,
   uid: string,
-): Promise<{ key: string; value: string }[]> {
+): Promise<Variables> {
   const path = join(directory(root, uid), 'services.json');
   const before = await readFile(path, 'utf8').catch(() => null);
-  if (now === undefined) {
-    if (before !== null) return JSON.parse(before) as { key: string; value: string }[];
+  const found = await now(before === null);
+  if (found === undefined && before !== null) return JSON.parse(before) as Variables;
+  if (found === undefined)
     throw new ConfigError('services have not yet been read at least once, cannot construct envvars');
-  }
-  const text = JSON.stringify(now);
+  const text = JSON.stringify(found);
   if (text !== before) await writeWhole(path, text);
-  return now;
+  return found;
 }

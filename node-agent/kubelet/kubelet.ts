@@ -23,7 +23,6 @@ import { PulledImages } from './pulledimages.ts';
 import { FollowedReferences, readReferences } from './references.ts';
 import { StatusReporter } from './reporter.ts';
 import { type MachineFacts, qosOf } from './resources.ts';
-import type { Service } from './serviceenv.ts';
 import { followPods, type PodHandler } from './source.ts';
 import { podTokens } from './tokens.ts';
 import type { Claims, ClaimView, PersistentVolume } from './volumes/kind.ts';
@@ -56,7 +55,7 @@ export interface KubeletParts {
   /** Absent: this machine's own numbers. */
   reader?: MachineReader;
   /** Services of the cluster; undefined until they are known. Absent: there are none. */
-  services?: () => readonly Service[] | undefined;
+  services?: WorkerParts['services'];
   /** Absent: this machine. */
   machine?: MachineFacts;
   /** Absent: the kernel's own. */
@@ -131,7 +130,7 @@ export class Kubelet implements PodHandler {
       admit: (pod) => this.#admit(pod),
       admitResize: (worker) => this.#admitResize(worker),
       changed: () => this.#changed(),
-      services: p.services ?? (() => []),
+      services: p.services ?? (async () => []),
       machine: p.machine ?? machineFacts(),
       runtimeHandler: (name) => this.#runtimeHandler(name),
       relist: () => this.#relist(),

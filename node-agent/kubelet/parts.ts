@@ -34,8 +34,8 @@ export interface WorkerParts {
   allocatable: Readonly<Record<string, string>>;
   /** When this agent began, in milliseconds since the epoch: what ran before keeps its readiness. */
   startedMs: number;
-  /** All Services as they are known; undefined until they have been read once. */
-  services(): readonly Service[] | undefined;
+  /** All Services as they are known; undefined until they have been read once. `patient`: waits a moment for that. */
+  services(patient: boolean): Promise<readonly Service[] | undefined>;
   machine: MachineFacts;
   /** The runtime's name for a RuntimeClass, '' for ''; rejects when there is none. */
   runtimeHandler(runtimeClass: string): Promise<string>;

@@ -182,7 +182,7 @@ export class PodRunner {
       await startContainer(pod, c, Math.max(a.attempt, await this.#runsOf(pod, c, a.attempt)), {
         ...{ runtime, images, node, root, env, machine, mounter, recursiveReadOnly },
         ...{ sandbox, podIPs: actual.podIPs, refs: this.#o.refs },
-        services: this.#parts.services(),
+        services: this.#parts.services,
         down: this.downward(actual),
         volumes: this.#o.volumes,
         target: target(pod, c, actual),

@@ -10,7 +10,7 @@ import { runHook } from './hook.ts';
 import { containerMounts, type MountInputs } from './mounts.ts';
 import type { WorkerParts } from './parts.ts';
 import { type Container, type Pod, podText, uidOf } from './pod.ts';
-import { type Service, serviceVariables } from './serviceenv.ts';
+import { serviceVariables } from './serviceenv.ts';
 
 type Tell = (type: 'Normal' | 'Warning', reason: string, message: string) => void;
 
@@ -18,11 +18,9 @@ type Tell = (type: 'Normal' | 'Warning', reason: string, message: string) => voi
 export interface Starting
   extends Pick<
     WorkerParts,
-    'runtime' | 'images' | 'refs' | 'node' | 'root' | 'machine' | 'mounter' | 'recursiveReadOnly'
+    'runtime' | 'images' | 'refs' | 'node' | 'root' | 'services' | 'machine' | 'mounter' | 'recursiveReadOnly'
   > {
   env: Env;
-  /** Undefined: not known yet. */
-  services: readonly Service[] | undefined;
   down: Downward;
   podIPs: readonly string[];
   sandbox: { id: string; config: PodSandboxConfig };
@@ -120,8 +118,11 @@ async function inputs(pod: Pod, c: Container, attempt: number, image: Image, s: 
     throw new ConfigError(`cannot find the volume ${JSON.stringify(name)} referenced by FileKeyRef`);
   };
   const links = pod.spec.enableServiceLinks ?? true;
-  const known = s.services && serviceVariables(s.services, pod.metadata.namespace ?? '', links);
-  const services = await rememberedServices(known, root, uidOf(pod));
+  const variables = async (patient: boolean) => {
+    const all = await s.services(patient);
+    return all && serviceVariables(all, pod.metadata.namespace ?? '', links);
+  };
+  const services = await rememberedServices(variables, root, uidOf(pod));
   const envs = await environment(pod, c, { refs, down, services, volume });
   const wanted = (c.volumeMounts ?? []).some((m) => m.recursiveReadOnly);
   const recursiveReadOnly = wanted && (await s.recursiveReadOnly(pod.spec.runtimeClassName ?? ''));

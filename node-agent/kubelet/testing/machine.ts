@@ -85,7 +85,7 @@ export class Machine {
       hostIPs: ['192.0.2.9'],
       allocatable: { cpu: '2', memory: '4Gi', pods: '5' },
       mounter: this.mounter,
-      services: () => this.services,
+      services: async () => this.services,
       cgroups: this.cgroups,
       machine: { memoryBytes: 4 * 1024 ** 3, hugePages: ['2MB'], unified: false },
       env: this.clock,
