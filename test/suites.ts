@@ -83,6 +83,11 @@ export const suites = (): readonly Suite[] => [
     commands: [unit(...glob('test/density/*.test.ts'))],
   },
   {
+    name: 'sim',
+    about: 'whole clusters on a virtual clock: loops, kubelets and people, with faults by seed',
+    commands: [unit(...glob('test/sim/*.test.ts'))],
+  },
+  {
     name: 'torture',
     about: 'a recorded history under kill -9, lost connections, clock jumps and a full disk, checked',
     commands: [

@@ -134,7 +134,7 @@ function loopStore(b: Bindings, cluster: string): LoopStore {
 }
 
 /** Everything of an interest as it is now; what facts but no selector can say is told apart here. */
-async function snapshotOf(store: Store, interest: Interest): Promise<{ revision: Revision; entries: Entry[] }> {
+export async function snapshotOf(store: Store, interest: Interest): Promise<{ revision: Revision; entries: Entry[] }> {
   const { resource, namespaces = [''], name, fields = [] } = interest;
   const named: FieldRequirement[] = name === undefined ? [] : [{ field: 'metadata.name', op: '=', value: name }];
   const select = { fields: [...named, ...fields] };

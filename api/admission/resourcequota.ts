@@ -66,6 +66,8 @@ export function charged(a: Attributes, resource: string, quotas: readonly KubeOb
     const { name = '' } = quota.metadata;
     const [hard, had] = [resourcesOf(obj(quota.status).hard), resourcesOf(obj(quota.status).used)];
     const names = countedNames(resource, hard.keys());
+    // Its controller counts just now: it must not miss this object.
+    if (names.length === 0 && isCounting(resource, quota)) changed.push(quota);
     if (names.length === 0 || !isInScope(resource, obj(quota.spec), object)) continue;
     const lacks = constraintOf(resource, names, object);
     if (lacks !== undefined) throw refuse(a, `failed quota: ${name}: ${lacks}`);
@@ -82,6 +84,9 @@ export function charged(a: Attributes, resource: string, quotas: readonly KubeOb
   }
   return changed;
 }
+
+const isCounting = (resource: string, quota: KubeObject): boolean =>
+  countedNames(resource, Object.keys(obj(obj(quota.spec).hard))).length > 0;
 
 /** The quota with so much more used; undefined where nothing of it is counted. */
 function chargedTo(a: Attributes, quota: KubeObject, delta: Resources): KubeObject | undefined {

@@ -259,10 +259,7 @@ export function createRunner(
         passed.add(write.key);
       }
     }
-    if (refused) {
-      retry(item, refused.write, refused.status, hold);
-      return 'done';
-    }
+    if (refused) return retry(item, refused.write, refused.status, hold);
     for (const note of plan.notes ?? []) await later(item.controller, note);
     const results = new Map<string, EffectResult>();
     const known = projection.results(item.controller, item.key);
@@ -281,7 +278,7 @@ export function createRunner(
   }
 
   /** A refused write: the key comes again later, never before the View has moved past what this plan already wrote. */
-  function retry(item: QueueItem, write: Write, status: Status, hold: Revision): void {
+  function retry(item: QueueItem, write: Write, status: Status, hold: Revision): 'done' {
     const message = status.message ?? '';
     env.log('debug', 'reconcile.write.failed', { controller: item.controller, key: item.key, message });
     projection.transaction(() => {
@@ -290,6 +287,7 @@ export function createRunner(
       projection.setResults(item.controller, item.key, results);
       projection.settle(item, { due: env.now() + backoff(item.attempts), attempts: item.attempts + 1, hold });
     });
+    return 'done';
   }
 
   /** The Events that a write asked for. */

@@ -102,6 +102,16 @@ describe('a quota', () => {
     assert.deepEqual(await used(c), { services: '1', 'services.nodeports': '0', 'services.loadbalancers': '0' });
   });
 
+  it('that is being counted misses nothing that comes meanwhile', async () => {
+    const c = await cluster();
+    await quota(c, { hard: { 'count/configmaps': '9' } });
+    const { resourceVersion } = (await c.get(`${NS}/resourcequotas/q`)).metadata;
+    await c.ask('POST', `${NS}/configmaps`, { metadata: { name: 'm' } });
+    assert.notEqual((await c.get(`${NS}/resourcequotas/q`)).metadata.resourceVersion, resourceVersion);
+    await c.settle(3, 1_000);
+    assert.deepEqual(await used(c), { 'count/configmaps': '1' });
+  });
+
   it('with a scope counts what is in it', async () => {
     const c = await cluster();
     await quota(c, { hard: { pods: '5' }, scopes: ['BestEffort'] }, 'best');

@@ -187,6 +187,14 @@ describe('what a StatefulSet does about its pods (updateStatefulSet)', () => {
     },
   ];
   for (const t of table) it(t.what, () => assert.deepEqual(steps(plan(t.of, ...t.pods)), t.does));
+  it('while it goes away makes no revision: the collector would take it, and the set wait for it for ever', () => {
+    const going = set(1);
+    going.metadata.deletionTimestamp = ago(1);
+    assert.deepEqual(
+      printed(planFor(statefulset, [going])).filter((w) => w.includes('controllerrevisions')),
+      [],
+    );
+  });
   it('while it goes away does nothing but to say how it is', () => {
     const going = set(3);
     going.metadata.deletionTimestamp = ago(1);
@@ -348,6 +356,11 @@ describe('the status', () => {
       availableReplicas: 2,
     });
     assert.equal(p.again, 30_000);
+  });
+  it('of a pod that goes and is of neither revision says nothing that would be refused', () => {
+    const p = plan(set(1), pod('web-0', { labels: { 'controller-revision-hash': 'web-0th' } }));
+    assert.deepEqual([steps(p), status(p)?.currentReplicas ?? 0], [['-web-0'], 0]);
+    assert.ok(status(p));
   });
   it('an update that is complete becomes the current revision (TestCompleteUpdate)', () => {
     const s = status(plan(set(2), ...all(2)));

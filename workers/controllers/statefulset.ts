@@ -62,9 +62,12 @@ function reconcile(key: Key, object: KubeObject | undefined, view: View): Plan {
   const s = begin(key, set, all, history, view);
   const status = countsOf(s, all);
   // Nothing is done about a set that goes away but to say how it is.
-  if (deletionTimestamp === undefined) status.currentReplicas -= act(s);
+  // What goes may be of neither revision; upstream's status is refused then, but comes after the deletion.
+  if (deletionTimestamp === undefined) status.currentReplicas = Math.max(0, status.currentReplicas - act(s));
   const shown = statusOf(s, status);
-  const writes: Write[] = [...history.writes, ...mine.releases, ...mine.adopts];
+  // A revision made now would be collected, and made again: the set waits for all that it owns.
+  const revised = deletionTimestamp === undefined ? history.writes : [];
+  const writes: Write[] = [...revised, ...mine.releases, ...mine.adopts];
   // Before the pods: it must tell of what it saw, whatever keeps the rest from being written.
   if (isNews(set, shown)) writes.push({ do: 'update', object: { ...set, status: shown }, subresource: 'status' });
   writes.push(...s.writes, ...forgetOld(set, history, new Set(all.map((p) => replicaOf(p).revision))));
