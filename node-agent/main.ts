@@ -12,6 +12,7 @@ import { runFront } from './front/start.ts';
 import { importPause, OWN_SANDBOX_IMAGE } from './install/pause.ts';
 import { prepare } from './install/prepare.ts';
 import type { NodeFacts } from './kubelet/container.ts';
+import { ctrImageMounts } from './kubelet/imagevolumes.ts';
 import { Kubelet } from './kubelet/kubelet.ts';
 import { keepLease, keepNode, type NodeSources, reportNode } from './kubelet/node.ts';
 import { followRoutes } from './network/cni/follow.ts';
@@ -162,6 +163,7 @@ async function main(settingsPath: string): Promise<void> {
     root: s.stateDir,
     hostIPs: s.addresses,
     services: servicesOf(network.feeds.services),
+    imageMounts: ctrImageMounts(machine.socket, runtime),
     env,
   });
   const settings = { addresses: s.addresses, labels: s.labels, taints: [], podCIDRs: s.podCIDRs, root: s.stateDir };

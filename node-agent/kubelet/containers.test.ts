@@ -120,8 +120,11 @@ describe('termination messages', () => {
     probed({ command: ['sh', '-c', `${text}; sleep 4; exit 1`], ...more }, { restartPolicy: 'Never' });
   const file = () => join(m.root, 'pods/uid-a/containers/main/0');
 
-  test('the file that the container wrote is its message', async () => {
+  test('the file that the container wrote is its message, whoever it runs as', async () => {
+    const before = process.umask(0o077);
     await m.create('a', ends({ terminationMessagePath: '/tmp/why' }));
+    process.umask(before);
+    assert.equal((await stat(file())).mode & 0o777, 0o666);
     await writeFile(file(), 'because');
     await m.pass(5);
     assert.equal(m.container('a').state.terminated?.message, 'because');
@@ -339,6 +342,30 @@ describe('volumes', () => {
       reason: 'CreateContainerConfigError',
       message: "unable to provision SubPath `../../etc`: must not contain '..'",
     });
+  });
+
+  test('an image is a volume: pulled as its policy says, shown once, let go of with the pod', async () => {
+    m.runtime.images.offer('data:1', {});
+    await m.create('a', mounted({ name: 'v', image: { reference: 'data:1', pullPolicy: 'Always' } }));
+    const at = path('image');
+    const [shown] = m.mounter.mounts;
+    const image = await m.runtime.images.imageStatus({ image: 'data:1' });
+    assert.deepEqual([shown?.path, shown?.source], [at, image?.id]);
+    const mount = (await m.runtime.containerStatus(m.id('a'))).mounts.find((x) => x.containerPath === '/v');
+    assert.deepEqual([mount?.hostPath, mount?.readonly], [at, true]);
+    m.runtime.exit(m.id('a'), 1);
+    await m.pass(15);
+    assert.equal(m.mounter.mounts.length, 1);
+    await m.delete('a', 1);
+    await m.pass(5);
+    assert.deepEqual([m.mounter.mounts, m.forgotten], [[], [at]]);
+  });
+
+  test('an image volume that cannot be pulled leaves the container waiting for it', async () => {
+    await m.create('a', mounted({ name: 'v', image: { reference: 'nothere:1' } }));
+    assert.equal(m.container('a').state.waiting?.reason, 'ErrImagePull');
+    await m.pass(6);
+    assert.equal(m.container('a').state.waiting?.reason, 'ImagePullBackOff');
   });
 
   test('nothing is asked while nothing changes, and nothing is followed that no pod uses', async () => {

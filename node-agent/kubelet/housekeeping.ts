@@ -1,6 +1,8 @@
 import { readdir, rm, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Env, sleep } from '../../kube/meta/env.ts';
+import type { Image } from '../runtime/messages.ts';
+import { normalizeReference } from '../runtime/reference.ts';
 import type { ImageStore, Runtime } from '../runtime/runtime.ts';
 import type { Relist } from './actual.ts';
 import { loadPods } from './checkpoint.ts';
@@ -97,6 +99,7 @@ export class Housekeeping {
     const [all, containers] = await Promise.all([images.listImages(), runtime.listContainers()]);
     const used = imagesInUse(all, containers);
     for (const i of all) if (await this.#isSandboxImage(i.repoTags)) used.add(i.id);
+    for (const id of this.#shownImages(all)) used.add(id);
     seeImages(this.#records, all, used, now);
     await pulled.keep(new Set(all.map((i) => i.id)));
     const disk = await this.#imageDisk();
@@ -119,6 +122,13 @@ export class Housekeeping {
     if (wanted === undefined && freed < goal)
       tell('Warning', 'FreeDiskSpaceFailed', notEnough(percent, disk.capacity, freed));
     return freed;
+  }
+
+  /** Images that volumes are made of. */
+  #shownImages(all: readonly Image[]): string[] {
+    const volumes = [...(this.#p.pods()?.values() ?? [])].flatMap(({ pod }) => pod.spec.volumes ?? []);
+    const names = new Set(volumes.flatMap((v) => (v.image?.reference ? [normalizeReference(v.image.reference)] : [])));
+    return all.filter((i) => [...i.repoTags, ...i.repoDigests].some((name) => names.has(name))).map((i) => i.id);
   }
 
   async #imageDisk(): Promise<{ capacity: number; available: number } | null> {

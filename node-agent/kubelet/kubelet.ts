@@ -13,10 +13,11 @@ import { PodEvents } from './events.ts';
 import { Evictor } from './evictor.ts';
 import { Housekeeping } from './housekeeping.ts';
 import { createPuller } from './images.ts';
+import { forgettingImages, type ImageMounts } from './imagevolumes.ts';
 import { machineFacts } from './machine.ts';
 import { type MachineReader, machineReader } from './machinereader.ts';
 import { nodeView } from './node.ts';
-import { capacity } from './nodestatus.ts';
+import { capacity, recursiveReadOnly } from './nodestatus.ts';
 import type { WorkerParts } from './parts.ts';
 import { type Pod, type PodStatus, uidOf } from './pod.ts';
 import { PulledImages } from './pulledimages.ts';
@@ -25,7 +26,7 @@ import { StatusReporter } from './reporter.ts';
 import { type MachineFacts, qosOf } from './resources.ts';
 import { followPods, type PodHandler } from './source.ts';
 import { podTokens } from './tokens.ts';
-import type { Claims, ClaimView, PersistentVolume } from './volumes/kind.ts';
+import { claimsOf } from './volumes/claim.ts';
 import { type Mounter, machineMounter } from './volumes/mounter.ts';
 import { removePodDirectory } from './volumes/teardown.ts';
 import { PodWorker } from './worker.ts';
@@ -52,6 +53,8 @@ export interface KubeletParts {
   allocatable?: Readonly<Record<string, string>>;
   /** Absent: the machine's own mounts. */
   mounter?: Mounter;
+  /** Absent: image volumes are refused. */
+  imageMounts?: ImageMounts | undefined;
   /** Absent: this machine's own numbers. */
   reader?: MachineReader;
   /** Services of the cluster; undefined until they are known. Absent: there are none. */
@@ -92,7 +95,7 @@ export class Kubelet implements PodHandler {
     this.#cgroups = p.cgroups ?? kernelCgroups();
     this.#reporter = new StatusReporter(p.api, p.env);
     this.#followed = new FollowedReferences(p.api, p.env);
-    this.#mounter = p.mounter ?? machineMounter;
+    this.#mounter = forgettingImages(p.mounter ?? machineMounter, p.imageMounts);
     this.#pulled = new PulledImages(join(p.root, 'images', 'pulled.json'));
     const events = new PodEvents(p.api, p.env, p.name);
     this.events = events;
@@ -117,8 +120,9 @@ export class Kubelet implements PodHandler {
       refs: readReferences(p.api, p.env),
       token: podTokens(p.api, p.env),
       followed: this.#followed,
-      claims: claims(p.api),
+      claims: claimsOf(p.api),
       mounter: this.#mounter,
+      imageMounts: p.imageMounts,
       labels: () => this.#labels(),
       recursiveReadOnly: (handler) => recursiveReadOnly(p.runtime, handler),
       node: p.node,
@@ -382,18 +386,4 @@ function merged(own: PodStatus, api: PodStatus | undefined): PodStatus {
       ...(api?.conditions ?? []).filter((c) => !OWN_CONDITIONS.has(c.type)),
     ],
   };
-}
-
-function claims(api: Api): Claims {
-  return {
-    claim: async (namespace, name) =>
-      (await api.get(`/api/v1/namespaces/${namespace}/persistentvolumeclaims/${name}`)) as unknown as ClaimView,
-    volume: async (name) => (await api.get(`/api/v1/persistentvolumes/${name}`)) as unknown as PersistentVolume,
-  };
-}
-
-/** Absent handlers (containerd before 2.0) can't. */
-async function recursiveReadOnly(runtime: Runtime, handler: string): Promise<boolean> {
-  const { runtimeHandlers } = await runtime.status();
-  return runtimeHandlers.find((h) => h.name === handler)?.features?.recursiveReadOnlyMounts ?? false;
 }

@@ -1,4 +1,4 @@
-import { appendFile, mkdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { appendFile, chmod, mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Env } from '../../kube/meta/env.ts';
 import type { Mount } from '../runtime/messages.ts';
@@ -51,7 +51,8 @@ export async function containerMounts(pod: Pod, c: Container, o: MountInputs): P
   }
   const message = messageFile(o.root, pod, c.name, o.attempt);
   await mkdir(dirname(message), { recursive: true });
-  await appendFile(message, '', { mode: 0o666 });
+  await appendFile(message, '');
+  await chmod(message, 0o666); // whoever the container runs as, whatever the umask is
   mounts.push({
     containerPath: c.terminationMessagePath ?? '/dev/termination-log',
     hostPath: message,

@@ -4,6 +4,7 @@ import type { JsonObject } from '../../kube/meta/json.ts';
 import { quantityOf } from '../../kube/meta/quantity.ts';
 import { formatTime } from '../../kube/meta/time.ts';
 import type { StatusResponse } from '../runtime/messages.ts';
+import type { Runtime } from '../runtime/runtime.ts';
 import { THRESHOLDS } from './eviction.ts';
 import { type MachineReader, machineReader } from './machinereader.ts';
 import type { Condition } from './pod.ts';
@@ -140,4 +141,10 @@ export function runtimeAbilities(status: StatusResponse): JsonObject {
     ...(handlers.length > 0 ? { runtimeHandlers: handlers } : {}),
     ...(groups === undefined ? {} : { features: { supplementalGroupsPolicy: groups } }),
   };
+}
+
+/** Whether what lies below read-only mounts of a handler is read-only too; absent handlers (containerd before 2.0) can't. */
+export async function recursiveReadOnly(runtime: Runtime, handler: string): Promise<boolean> {
+  const { runtimeHandlers } = await runtime.status();
+  return runtimeHandlers.find((h) => h.name === handler)?.features?.recursiveReadOnlyMounts ?? false;
 }

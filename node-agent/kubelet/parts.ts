@@ -6,6 +6,7 @@ import type { Cgroups } from './cgroups.ts';
 import type { NodeFacts } from './container.ts';
 import type { References } from './env.ts';
 import type { ImagePuller } from './images.ts';
+import type { ImageMounts } from './imagevolumes.ts';
 import type { Pod, PodStatus } from './pod.ts';
 import type { FollowedReferences } from './references.ts';
 import type { MachineFacts } from './resources.ts';
@@ -23,6 +24,8 @@ export interface WorkerParts {
   followed: FollowedReferences;
   claims: Claims;
   mounter: Mounter;
+  /** Undefined: this node's runtime can't show images as volumes. */
+  imageMounts: ImageMounts | undefined;
   /** Labels of this node as the API has them. */
   labels(): Promise<Readonly<Record<string, string>>>;
   /** Whether a runtime handler makes what lies below read-only mounts read-only. */

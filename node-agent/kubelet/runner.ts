@@ -175,12 +175,12 @@ export class PodRunner {
     const pod = this.#o.pod();
     const { container: c } = a;
     if (!actual.sandbox) return;
-    const { runtime, images, node, root, env, machine, mounter, recursiveReadOnly } = this.#parts;
+    const { runtime, images, imageMounts, node, root, env, machine, mounter, recursiveReadOnly } = this.#parts;
     const sandbox = { id: actual.sandbox.id, config: sandboxConfig(pod, actual.sandbox.attempt, node) };
     this.backoff.started(c, a.after, env.now());
     try {
       await startContainer(pod, c, Math.max(a.attempt, await this.#runsOf(pod, c, a.attempt)), {
-        ...{ runtime, images, node, root, env, machine, mounter, recursiveReadOnly },
+        ...{ runtime, images, imageMounts, node, root, env, machine, mounter, recursiveReadOnly },
         ...{ sandbox, podIPs: actual.podIPs, refs: this.#o.refs },
         services: this.#parts.services,
         down: this.downward(actual),

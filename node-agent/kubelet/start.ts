@@ -7,6 +7,7 @@ import { containerConfig, logDirectory } from './container.ts';
 import { pullCredentials } from './credentials.ts';
 import { ConfigError, type Downward, environment } from './env.ts';
 import { runHook } from './hook.ts';
+import { showImages } from './imagevolumes.ts';
 import { containerMounts, type MountInputs } from './mounts.ts';
 import type { WorkerParts } from './parts.ts';
 import { type Container, type Pod, podText, uidOf } from './pod.ts';
@@ -18,7 +19,16 @@ type Tell = (type: 'Normal' | 'Warning', reason: string, message: string) => voi
 export interface Starting
   extends Pick<
     WorkerParts,
-    'runtime' | 'images' | 'refs' | 'node' | 'root' | 'services' | 'machine' | 'mounter' | 'recursiveReadOnly'
+    | 'runtime'
+    | 'images'
+    | 'imageMounts'
+    | 'refs'
+    | 'node'
+    | 'root'
+    | 'services'
+    | 'machine'
+    | 'mounter'
+    | 'recursiveReadOnly'
   > {
   env: Env;
   down: Downward;
@@ -83,9 +93,9 @@ export async function startContainer(pod: Pod, c: Container, attempt: number, s:
   };
   const { config } = s.sandbox;
   const auth = (image: string) => pullCredentials(pod, image, s.refs);
-  const image = await fails('ErrImagePull', () =>
-    unless(s.signal, s.images.ensure(c, { uid: uidOf(pod), sandbox: config, auth, event: s.event })),
-  );
+  const pull = { uid: uidOf(pod), sandbox: config, auth, event: s.event };
+  const image = await fails('ErrImagePull', () => unless(s.signal, s.images.ensure(c, pull)));
+  await fails('CreateContainerError', () => unless(s.signal, showImages(pod, c, { ...s, pull })));
   const made = await fails('CreateContainerConfigError', () => inputs(pod, c, attempt, image, s));
   await s.made();
   const id = await fails('CreateContainerError', () =>

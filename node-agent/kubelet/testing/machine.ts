@@ -28,6 +28,8 @@ export class Machine {
   readonly api: FakeApi;
   readonly mounter = new FakeMounter();
   readonly cgroups = new MemoryCgroups();
+  /** Folders at which images were shown, and whose views were let go of. */
+  readonly forgotten: string[] = [];
   readonly root: string;
   /** What the agent knows of Services; undefined: nothing yet. */
   services: Service[] | undefined = [];
@@ -85,6 +87,10 @@ export class Machine {
       hostIPs: ['192.0.2.9'],
       allocatable: { cpu: '2', memory: '4Gi', pods: '5' },
       mounter: this.mounter,
+      imageMounts: {
+        show: async (image, target) => this.mounter.mount({ type: 'image', source: image, target, options: ['ro'] }),
+        forget: async (target) => void this.forgotten.push(target),
+      },
       services: async () => this.services,
       cgroups: this.cgroups,
       machine: { memoryBytes: 4 * 1024 ** 3, hugePages: ['2MB'], unified: false },

@@ -1,9 +1,12 @@
 import { mkdir } from 'node:fs/promises';
 import { dirname, join, sep } from 'node:path';
 import { termMatches } from '../../../kube/kinds/podspec/fit.ts';
+import type { Api } from '../../api.ts';
 import { allContainers, type Pod, type Volume } from '../pod.ts';
 import { fileType, hostPath, refuseBacksteps } from './hostpath.ts';
 import {
+  type Claims,
+  type ClaimView,
   type Mounted,
   MountFailure,
   type PersistentVolume,
@@ -139,4 +142,13 @@ async function local(pv: PersistentVolume, from: string, readonly: boolean, c: V
   } catch (error) {
     return failsFor(name, 'MountVolume.SetUp failed')(error as Error);
   }
+}
+
+/** Claims and their volumes as an API server has them. */
+export function claimsOf(api: Pick<Api, 'get'>): Claims {
+  return {
+    claim: async (namespace, name) =>
+      (await api.get(`/api/v1/namespaces/${namespace}/persistentvolumeclaims/${name}`)) as unknown as ClaimView,
+    volume: async (name) => (await api.get(`/api/v1/persistentvolumes/${name}`)) as unknown as PersistentVolume,
+  };
 }

@@ -31,6 +31,13 @@ const downwardAPI: VolumeKind<NonNullable<Volume['downwardAPI']>> = {
   },
 };
 
+/** Its files are shown once its image is pulled, when a container starts: a pull's failure is that container's. */
+const image: VolumeKind<NonNullable<Volume['image']>> = {
+  plugin: 'image',
+  follows: false,
+  setUp: async (_s, _volume, c) => ({ path: c.dir, readonly: true }),
+};
+
 const KINDS: { [F in keyof Volume]?: VolumeKind<NonNullable<Volume[F]>> } = {
   emptyDir,
   hostPath,
@@ -40,6 +47,7 @@ const KINDS: { [F in keyof Volume]?: VolumeKind<NonNullable<Volume[F]>> } = {
   projected,
   persistentVolumeClaim,
   ephemeral,
+  image,
 };
 
 /** A volume's kind and its source. A volume without any source is an emptyDir, as in Kubernetes. */
