@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { withMembers } from '../kube/store/members.ts';
+import type { CommitOptions, Op, Stale } from '../kube/store/store.ts';
+import { namespaceLifecycle } from './admission/namespacelifecycle.ts';
 import { serviceAccount } from './admission/serviceaccount.ts';
-import type { Authorizer } from './attributes.ts';
+import type { Authorizer, ClusterContext } from './attributes.ts';
+import { createPolicyView } from './policy.ts';
 import { type Bench, bench } from './testing.ts';
 
 // What a request rests on, and what becomes of it when that changes.
@@ -65,6 +69,35 @@ test('what is revoked while a body is under way is refused, also where another r
   void writer.write(new TextEncoder().encode(JSON.stringify({ metadata: { name: 'made' } })));
   void writer.close();
   assert.equal((await late).status, 403);
+});
+
+test('what changed is learned of the main store when another store says that something has', async () => {
+  const b = await bench({ admission: [namespaceLifecycle] });
+  const askOf = async (cluster: ClusterContext, path: string, body: object) => {
+    const init = { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) };
+    const user = { name: 'admin', groups: ['system:masters', 'system:authenticated'] };
+    return (await b.api.handle(new Request(`https://test.example${path}`, init), cluster, { user })).status;
+  };
+  await b.ask('GET', ACCOUNTS);
+  const before = b.cluster.view.revision;
+  // Another isolate makes a namespace: this View doesn't know, and the first to hear of it is the store of Leases.
+  const other = createPolicyView();
+  await askOf({ ...b.cluster, view: other }, '/api/v1/namespaces', { metadata: { name: 'new' } });
+  assert.equal(b.cluster.view.revision, before);
+  const leases = withMembers(b.store, {
+    commit: async (ops: Op[], o: CommitOptions = {}) => {
+      const { policy } = await b.store.confirm({});
+      const stale: Stale = { ok: false, stale: true, policy, whole: false, changes: [], missing: [], elsewhere: true };
+      return (o.assume?.policy ?? policy) < policy ? stale : b.store.commit(ops, o);
+    },
+  });
+  const cluster = { ...b.cluster, store: (r: string) => (r.startsWith('leases') ? leases : b.store) };
+  const lease = { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', metadata: { name: 'l' } };
+  const path = '/apis/coordination.k8s.io/v1/namespaces/default/leases';
+  assert.equal(await askOf(cluster, path, lease), 201);
+  assert.ok(b.cluster.view.revision > before);
+  const made = { metadata: { name: 'made' } };
+  assert.equal(await askOf(cluster, '/api/v1/namespaces/new/configmaps', made), 201);
 });
 
 /** Lets virtual time pass until the answer is there. */

@@ -8,6 +8,7 @@ import {
   wantsPretty,
 } from '../kube/codec/negotiate.ts';
 import { failure, StatusError, unauthorized } from '../kube/meta/status.ts';
+import type { Stale } from '../kube/store/store.ts';
 import type { Caller, ClusterContext, User } from './attributes.ts';
 import { bearerToken, socketToken } from './authn/authenticate.ts';
 import { impersonate, impersonationWanted } from './authn/impersonate.ts';
@@ -88,7 +89,7 @@ async function serve(
         return counted(call, await work(server, call));
       } catch (e) {
         const again = e instanceof Again ? e : await refusal(e, call);
-        cluster.view.apply(again.stale);
+        await learn(cluster, again.stale);
         if (credentialGone(call, again.stale)) throw unauthorized();
         if (attempt === ATTEMPTS_MAX)
           throw failure(
@@ -104,6 +105,13 @@ async function serve(
       respondError(e, { call, auditId, out: call?.out, log: cluster.env.log, schemas: server.parts.schemas }),
     );
   }
+}
+
+/** Brings the View up to what a store knows. One without policies knows a revision only: the View moves with what the main store tells. */
+async function learn(cluster: ClusterContext, stale: Stale): Promise<void> {
+  if (!stale.elsewhere) return cluster.view.apply(stale);
+  const answer = await cluster.store('namespaces', '').confirm({ policy: cluster.view.revision });
+  if (!answer.ok) cluster.view.apply(answer);
 }
 
 function counted(call: Call | undefined, response: Response): Response {

@@ -178,6 +178,8 @@ export interface Stale {
   changes: { key: Key; policy: string | null; uid: string }[];
   /** Which of assume.exist doesn't hold, by index. */
   missing: number[];
+  /** This store has no policies and can't tell what changed: the cluster's main store has to be asked before a View moves. */
+  elsewhere?: true;
 }
 /** Thrown by watch(), at once, when its `assume` doesn't hold: a batch has no place for it. */
 export class StaleError extends Error {

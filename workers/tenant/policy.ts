@@ -66,7 +66,7 @@ export function checkAssume(s: State, assume: Assume | undefined, pushed: Revisi
   const known = assume.policy ?? policy;
   // A View newer than what was pushed here comes from the main object itself, which pushes before it acknowledges.
   if (missing.length === 0 && (known === policy || (pushed !== null && known > policy))) return null;
-  if (pushed !== null) return { ok: false, stale: true, policy, whole: false, changes: [], missing };
+  if (pushed !== null) return { ok: false, stale: true, policy, whole: false, changes: [], missing, elsewhere: true };
   const whole = known !== policy && (known === 0 || known < s.policyFloor || known > policy);
   return { ok: false, stale: true, policy, whole, changes: whole ? all(s) : since(s, known), missing };
 }
