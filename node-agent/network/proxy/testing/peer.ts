@@ -1,4 +1,4 @@
-import { createSocket } from 'node:dgram';
+import { createSocket, type Socket as UdpSocket } from 'node:dgram';
 import { createServer, type Socket, connect as tcp } from 'node:net';
 import { createInterface } from 'node:readline';
 
@@ -15,9 +15,11 @@ interface Question {
   port?: number;
   protocol?: 'tcp' | 'udp';
   connection?: number;
+  /** How often: `ask` one after the other, each over a connection of its own. */
+  times?: number;
 }
 
-const connections = new Map<number, Socket>();
+const connections = new Map<number, Socket | UdpSocket>();
 const plain = (address: string | undefined) => (address ?? '').replace(/^::ffff:/, '');
 const reason = (e: NodeJS.ErrnoException) => (e.code === 'ECONNREFUSED' ? 'refused' : String(e.code ?? e.message));
 
@@ -40,19 +42,41 @@ function serve(name: string, port: number): Promise<unknown> {
 function heard(s: Socket): Promise<unknown> {
   return new Promise((resolve) => {
     const timer = setTimeout(() => resolve('silent'), SILENT_MS);
+    const end = new AbortController();
     const done = (answer: unknown) => {
       clearTimeout(timer);
+      end.abort();
       resolve(answer);
     };
-    s.once('data', (d) => done(JSON.parse(String(d))));
-    s.once('error', (e) => done(reason(e)));
-    s.once('close', () => done('closed'));
+    const on = <T>(event: string, f: (x: T) => unknown) => {
+      const listener = (x: T) => done(f(x));
+      s.once(event, listener);
+      end.signal.addEventListener('abort', () => s.off(event, listener));
+    };
+    on('data', (d: Buffer) => JSON.parse(String(d)));
+    on('error', reason);
+    on('close', () => 'closed');
     s.write('?');
+  });
+}
+
+/** An answer to a packet from a socket that stays. */
+function heardUdp(s: UdpSocket): Promise<unknown> {
+  return new Promise((resolve) => {
+    const done = (answer: unknown) => {
+      clearTimeout(timer);
+      s.removeAllListeners('message');
+      resolve(answer);
+    };
+    const timer = setTimeout(() => done('silent'), SILENT_MS);
+    s.once('message', (m) => done(JSON.parse(String(m))));
+    s.send('?');
   });
 }
 
 async function askTcp(ip: string, port: number): Promise<unknown> {
   const s = tcp({ host: ip, port });
+  s.on('error', () => undefined); // told by then, or not waited for
   const answer = await heard(s);
   s.destroy();
   return answer;
@@ -76,14 +100,28 @@ function askUdp(ip: string, port: number): Promise<unknown> {
 async function answer(q: Question): Promise<unknown> {
   const { ip = '', port = 0 } = q;
   if (q.what === 'serve') return serve(q.name ?? '', port);
-  if (q.what === 'ask') return q.protocol === 'udp' ? askUdp(ip, port) : askTcp(ip, port);
+  const once = () => (q.protocol === 'udp' ? askUdp(ip, port) : askTcp(ip, port));
+  if (q.what === 'ask') {
+    if (q.times === undefined) return once();
+    const all: unknown[] = [];
+    for (let i = 0; i < q.times; i++) all.push(await once());
+    return all;
+  }
+  if (q.what === 'connect' && q.protocol === 'udp') {
+    const s = createSocket(ip.includes(':') ? 'udp6' : 'udp4');
+    s.on('error', () => undefined);
+    await new Promise<void>((r) => s.connect(port, ip, r));
+    connections.set(q.id, s);
+    return q.id;
+  }
   if (q.what === 'connect') {
     const s = tcp({ host: ip, port });
     s.on('error', () => undefined);
     connections.set(q.id, s);
     return q.id;
   }
-  return heard(connections.get(q.connection ?? 0) as Socket);
+  const known = connections.get(q.connection ?? 0);
+  return known && 'connect' in known && 'bind' in known ? heardUdp(known) : heard(known as Socket);
 }
 
 createInterface({ input: process.stdin })
