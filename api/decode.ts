@@ -10,7 +10,7 @@ import {
   YAML_TYPE,
 } from '../kube/codec/negotiate.ts';
 import { decodeEnvelope, decodeProto } from '../kube/codec/protobuf.ts';
-import { parseYaml } from '../kube/codec/yaml.ts';
+import { parseYaml, yamlSteps } from '../kube/codec/yaml.ts';
 import { isObject, type Json, type JsonObject } from '../kube/meta/json.ts';
 import { apiVersionOf, type KubeObject, parseApiVersion } from '../kube/meta/object.ts';
 import { badRequest, type StatusError } from '../kube/meta/status.ts';
@@ -93,7 +93,7 @@ function* read(bytes: Uint8Array, type: MediaType, target: Target, strict: boole
       yield;
       if (strict) found = duplicateFields(text, value);
     } else {
-      const yaml = parseYaml(text);
+      const yaml = yield* yamlSteps(text);
       value = yaml.value;
       if (strict && yaml.duplicates !== '') found = [yaml.duplicates];
     }

@@ -4,14 +4,14 @@ import { JSON_TYPE, PROTOBUF_TYPE } from '../kube/codec/negotiate.ts';
 import { partialItems } from '../kube/codec/partial-items.ts';
 import { encodeItem, type Kept, listEnvelope, transcodeItems } from '../kube/codec/protobuf.ts';
 import { toPartial, toTable } from '../kube/codec/table.ts';
-import { printYaml } from '../kube/codec/yaml.ts';
+import { printYaml, printYamlSteps } from '../kube/codec/yaml.ts';
 import type { Json, JsonObject } from '../kube/meta/json.ts';
 import type { KubeObject } from '../kube/meta/object.ts';
 import type { Struct } from '../kube/schema/schema.ts';
 import type { PageCache } from '../kube/store/pagecache.ts';
 import { spliceItem } from '../kube/store/splice.ts';
 import type { Entry, Page } from '../kube/store/store.ts';
-import type { Call } from './call.ts';
+import { type Call, inTurns } from './call.ts';
 import { encodeList, listStruct, META, metaVersion, tableOptions } from './encode.ts';
 import type { Resource } from './parts.ts';
 import { isCurrent, objectOf, spliced } from './row.ts';
@@ -185,7 +185,9 @@ function yamlForm(call: Call, resource: Resource): ListForm {
           resource.custom ? { kind, apiVersion, ...item } : item,
         );
         if (items.length === 0) continue;
-        const text = printYaml({ items: items as unknown as Json[] }).slice(isEmpty ? 0 : ITEMS.length);
+        const text = (await inTurns(call, printYamlSteps({ items: items as unknown as Json[] }))).slice(
+          isEmpty ? 0 : ITEMS.length,
+        );
         yield* send(page, [utf8.encode(text)]);
         isEmpty = false;
       }

@@ -81,7 +81,8 @@ interface Case {
   method: string;
   path: string;
   type?: string;
-  body: string | Uint8Array;
+  body?: string | Uint8Array;
+  accept?: string;
   turns: number;
 }
 const PROTOBUF = 'application/vnd.kubernetes.protobuf';
@@ -134,8 +135,10 @@ const cases: Case[] = [
     path: `${MAPS}/yaml${APPLY}`,
     type: 'application/apply-patch+yaml',
     body: yaml('yaml'),
-    turns: 14,
+    turns: 25,
   },
+  { name: 'get as YAML', method: 'GET', path: `${MAPS}/yaml`, accept: 'application/yaml', turns: 5 },
+  { name: 'list as YAML', method: 'GET', path: MAPS, accept: 'application/yaml', turns: 12 },
 ];
 
 async function turnsOf(b: Bench, c: Case): Promise<number> {
@@ -143,8 +146,9 @@ async function turnsOf(b: Bench, c: Case): Promise<number> {
   const turn = async () => {
     turns++;
   };
-  const headers = { 'content-type': c.type ?? 'application/json' };
-  const request = new Request(`https://test.example${c.path}`, { method: c.method, headers, body: c.body as BodyInit });
+  const headers = { 'content-type': c.type ?? 'application/json', accept: c.accept ?? '*/*' };
+  const init = { method: c.method, headers, ...(c.body === undefined ? {} : { body: c.body as BodyInit }) };
+  const request = new Request(`https://test.example${c.path}`, init);
   const r = await b.api.handle(request, { ...b.cluster, turn }, { user: ADMIN });
   const text = await r.text();
   assert.ok(r.status < 300, `${c.name}: ${r.status} ${text.slice(0, 300)}`);

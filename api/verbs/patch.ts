@@ -1,7 +1,7 @@
 import { parseJson, printJson, textOf } from '../../kube/codec/json.ts';
 import { duplicateFields } from '../../kube/codec/json-duplicates.ts';
 import { type PatchKind, patchKind } from '../../kube/codec/negotiate.ts';
-import { parseYaml } from '../../kube/codec/yaml.ts';
+import { yamlSteps } from '../../kube/codec/yaml.ts';
 import { invalid as invalidIssue } from '../../kube/meta/issues.ts';
 import { isObject, type Json, type JsonObject } from '../../kube/meta/json.ts';
 import { apiVersionOf, type KubeObject, parseApiVersion } from '../../kube/meta/object.ts';
@@ -96,7 +96,7 @@ function* readPatch(kind: PatchKind, text: string, directive: Directive): Steps<
   const strict = directive === 'Ignore' ? [] : undefined;
   try {
     if (kind === 'apply') {
-      const yaml = parseYaml(text);
+      const yaml = yield* yamlSteps(text);
       return {
         kind,
         value: yaml.value,

@@ -116,7 +116,7 @@ export function writeView(as: As, prev: KubeObject, view: KubeObject): KubeObjec
 }
 
 /** The answer to an update or a patch: 201 when it created. */
-export function answerWritten(call: Call, resource: Resource, done: Revised, as?: As): Response {
+export function answerWritten(call: Call, resource: Resource, done: Revised, as?: As): Response | Promise<Response> {
   const code = done.created ? 201 : 200;
   if (as) {
     const object = 'row' in done ? objectOf(resource, done.row) : done.object;

@@ -1,4 +1,5 @@
 import type { Json, JsonObject } from '../meta/json.ts';
+import { finish, type Steps } from '../meta/steps.ts';
 import { plainText } from './yaml-scalar.ts';
 
 /** Texts are folded at the first space after this column, and longer keys are written as `? key`: go-yaml's emitter. */
@@ -7,18 +8,26 @@ const KEY_MAX = 128;
 const utf8 = new TextEncoder();
 
 /** Writes YAML as sigs.k8s.io/yaml does: sorted keys, lists at their key's indentation, quotes only where needed. */
-export function printYaml(value: Json): string {
+export const printYaml = (value: Json): string => finish(printYamlSteps(value));
+
+/** printYaml() in steps. */
+export function* printYamlSteps(value: Json): Steps<string> {
   const p = new Printer();
-  p.root(value);
+  yield* p.root(value);
   return p.out;
 }
+
+/** Text of so many units is written in one step, and so many keys are sorted: some milliseconds. */
+const STEP_UNITS = 64 * 1024;
+const SORTED_STEP = 1_024;
 
 class Printer {
   out = '';
   private lineStart = 0;
+  private stepEnd = STEP_UNITS;
 
-  root(v: Json): void {
-    if (isBlock(v)) this.block(v, 0);
+  *root(v: Json): Steps<void> {
+    if (isBlock(v)) yield* this.block(v, 0);
     else this.scalar(v, 2);
     if (!this.out.endsWith('\n')) this.newline();
   }
@@ -33,7 +42,7 @@ class Printer {
   }
 
   /** A collection that isn't empty, its first line where the cursor is; the others at `indent`. */
-  private block(v: Json[] | JsonObject, indent: number): void {
+  private *block(v: Json[] | JsonObject, indent: number): Steps<void> {
     let first = true;
     const next = () => {
       if (first) {
@@ -47,21 +56,31 @@ class Printer {
       for (const item of v) {
         next();
         this.out += '- ';
-        if (isBlock(item)) this.block(item, indent + 2);
+        if (isBlock(item)) yield* this.block(item, indent + 2);
         else this.scalar(item, indent + 2);
+        if (this.isLong()) yield;
       }
       return;
     }
-    for (const key of Object.keys(v).sort(naturally)) {
+    const keys = Object.keys(v);
+    for (const key of keys.length > SORTED_STEP ? yield* sortSteps(keys) : keys.sort(naturally)) {
       const member = v[key];
       if (member === undefined) continue;
       next();
       const simple = this.key(key, indent);
-      this.value(member, indent, simple);
+      yield* this.value(member, indent, simple);
+      if (this.isLong()) yield;
     }
   }
 
-  private value(v: Json, indent: number, simple: boolean): void {
+  /** True once for each step's units. */
+  private isLong(): boolean {
+    if (this.out.length < this.stepEnd) return false;
+    this.stepEnd = this.out.length + STEP_UNITS;
+    return true;
+  }
+
+  private *value(v: Json, indent: number, simple: boolean): Steps<void> {
     this.out += ':';
     if (!isBlock(v)) {
       this.out += ' ';
@@ -72,7 +91,7 @@ class Printer {
     const inner = Array.isArray(v) && simple ? indent : indent + 2;
     this.newline();
     this.out += ' '.repeat(inner);
-    this.block(v, inner);
+    yield* this.block(v, inner);
   }
 
   /** False when the key is too long to stand before its colon. */
@@ -157,6 +176,32 @@ class Printer {
     });
     this.out += '"';
   }
+}
+
+/** keys.sort(naturally) in steps: parts are sorted and merged. */
+function* sortSteps(keys: string[]): Steps<string[]> {
+  let runs: string[][] = [];
+  for (let at = 0; at < keys.length; at += SORTED_STEP) {
+    runs.push(keys.slice(at, at + SORTED_STEP).sort(naturally));
+    yield;
+  }
+  while (runs.length > 1) {
+    const merged: string[][] = [];
+    for (let i = 0; i < runs.length; i += 2) merged.push(yield* merge(runs[i] as string[], runs[i + 1] ?? []));
+    runs = merged;
+  }
+  return runs[0] ?? [];
+}
+
+function* merge(a: string[], b: string[]): Steps<string[]> {
+  const out: string[] = [];
+  for (let i = 0, j = 0; i < a.length || j < b.length; ) {
+    const takesFirst = j === b.length || (i < a.length && naturally(a[i] as string, b[j] as string) <= 0);
+    out.push((takesFirst ? a[i++] : b[j++]) as string);
+    if (out.length % (8 * SORTED_STEP) === 0) yield;
+  }
+  yield;
+  return out;
 }
 
 /** A collection that is written on lines of its own. */

@@ -7,19 +7,28 @@ import {
   LineCounter,
   type Node,
   type Pair,
-  parseDocument,
   Scalar,
   type YAMLMap,
 } from 'yaml';
 import { quote } from '../meta/issues.ts';
 import type { Json, JsonObject } from '../meta/json.ts';
+import { finish, type Steps } from '../meta/steps.ts';
 import { bytesOfBase64 } from './base64.ts';
 import { JsonError, parseJson, textOf } from './json.ts';
 import { duplicateFields } from './json-duplicates.ts';
 import { describeYamlError } from './yaml-error.ts';
+import {
+  type Block,
+  piecesOf,
+  rootBlock,
+  WHOLE_UNITS,
+  wholeDocument,
+  type YamlTokens,
+  yamlTokens,
+} from './yaml-pieces.ts';
 import { resolveScalar, type ScalarTag } from './yaml-scalar.ts';
 
-export { printYaml } from './yaml-print.ts';
+export { printYaml, printYamlSteps } from './yaml-print.ts';
 
 /** A text that isn't YAML, or has no JSON form. The message is that of go.yaml.in/yaml/v2 as far as the parser tells the same. */
 export class YamlError extends Error {
@@ -45,12 +54,16 @@ const RATIO_HIGH = 4_000_000;
  * Reads a YAML body as sigs.k8s.io/yaml does: the first document, YAML 1.1 booleans, int64 kept, keys turned into text.
  * Most YAML bodies of a cluster are JSON under the YAML content type (kubectl apply): those never reach the YAML parser.
  */
-export function parseYaml(text: string): YamlBody {
+export const parseYaml = (text: string): YamlBody => finish(yamlSteps(text));
+
+/** parseYaml() in steps. */
+export function* yamlSteps(text: string): Steps<YamlBody> {
   const json = asJson(text);
   if (json !== null) return json;
   if (CONTROL.test(text)) throw new YamlError('yaml: control characters are not allowed');
+  if (text.length > WHOLE_UNITS) yield;
   try {
-    return new Reader(text).read();
+    return yield* new Reader().read(firstDocument(text));
   } catch (e) {
     // The parser and the walk are recursive: a body may be deeper than a stack.
     if (e instanceof RangeError) throw new YamlError('yaml: exceeded max depth of 10000');
@@ -75,38 +88,82 @@ function asJson(text: string): YamlBody | null {
 
 class Reader {
   private readonly lines = new LineCounter();
-  private readonly doc: Document.Parsed;
-  private readonly duplicates: string[] = [];
+  private readonly options = {
+    version: '1.1',
+    schema: 'failsafe',
+    merge: false,
+    uniqueKeys: false,
+    logLevel: 'silent',
+    lineCounter: this.lines,
+    prettyErrors: false,
+  } as const;
+  private doc: Document.Parsed | null = null;
+  private duplicates: string[] = [];
   private readonly inside = new Set<Node>();
   private decoded = 0;
   private aliased = 0;
   private aliasDepth = 0;
 
-  constructor(text: string) {
-    this.doc = parseDocument(firstDocument(text), {
-      version: '1.1',
-      schema: 'failsafe',
-      merge: false,
-      uniqueKeys: false,
-      logLevel: 'silent',
-      lineCounter: this.lines,
-      prettyErrors: false,
-    });
-  }
-
-  read(): YamlBody {
-    const why = describeYamlError(this.doc, this.lines);
-    if (why !== null) throw new YamlError(why);
-    const value = this.doc.contents === null ? null : this.valueOf(this.doc.contents as Node);
+  *read(text: string): Steps<YamlBody> {
+    const tokens = yield* yamlTokens(text, this.lines);
+    const root = rootBlock(tokens);
+    const value = root === null ? this.whole(tokens) : yield* this.inPieces(tokens, root);
     const duplicates = this.duplicates.map((d) => `\n  ${d}`).join('');
     return { value, duplicates: duplicates === '' ? '' : `yaml: unmarshal errors:${duplicates}` };
+  }
+
+  private whole(tokens: YamlTokens): Json {
+    this.doc = wholeDocument(tokens, this.options);
+    const why = describeYamlError(this.doc, this.lines);
+    if (why !== null) throw new YamlError(why);
+    return this.doc.contents === null ? null : this.valueOf(this.doc.contents as Node);
+  }
+
+  private *inPieces(tokens: YamlTokens, root: Block): Steps<Json> {
+    try {
+      return yield* this.blockOf(root, tokens.units, 0);
+    } catch (e) {
+      if (!(e instanceof YamlError)) throw e;
+      // Which of several errors counts is told by the document as a whole.
+      this.duplicates = [];
+      this.decoded = 0;
+      return this.whole(tokens);
+    }
+  }
+
+  private *blockOf(block: Block, end: number, depth: number): Steps<Json> {
+    this.count();
+    const members = new Map<string, Member>();
+    const items: Json[] = [];
+    for (const { document, inner } of piecesOf(block, end, depth, this.options)) {
+      if (document !== null) this.checked(document);
+      const contents = document?.contents as Node | null | undefined;
+      if (inner !== null) {
+        const pair = isMap(contents) ? (contents.items[0] as Pair<Node, Node | null>) : null;
+        // The value of a merge key is no value of its own.
+        if (pair !== null && isMerge(pair.key)) throw new YamlError(NOT_MERGED);
+        const key = pair === null ? null : this.keyOf(pair.key);
+        const value = yield* this.blockOf(inner.block, inner.end, depth + 1);
+        if (key === null) items.push(value);
+        else this.take(key, value, inner.block.offset, members);
+      } else if (isMap(contents)) this.mapOf(contents, members);
+      else if (isSeq(contents)) for (const item of contents.items) items.push(this.valueOf(item as Node));
+      yield;
+    }
+    return block.type === 'block-seq' ? items : objectOf(members);
+  }
+
+  private checked(document: Document.Parsed): void {
+    this.doc = document;
+    const why = describeYamlError(document, this.lines);
+    if (why !== null) throw new YamlError(why);
   }
 
   private valueOf(node: Node | null): Json {
     this.count();
     if (node === null) return null;
     if (isAlias(node)) return this.aliasOf(node);
-    if (isMap(node)) return finish(this.mapOf(node, new Map()));
+    if (isMap(node)) return objectOf(this.mapOf(node, new Map()));
     if (isSeq(node)) return node.items.map((i) => this.valueOf(i as Node));
     return isScalar(node) ? scalarOf(node).value : null;
   }
@@ -123,7 +180,7 @@ class Reader {
 
   private target(node: Node): Node {
     if (!isAlias(node)) return node;
-    const target = node.resolve(this.doc);
+    const target = this.doc === null ? undefined : node.resolve(this.doc);
     if (target === undefined) throw new YamlError(`yaml: unknown anchor '${node.source}' referenced`);
     return target;
   }
@@ -154,12 +211,16 @@ class Reader {
 
   private member(pair: Pair<Node, Node | null>, into: Map<string, Member>): void {
     const key = this.keyOf(pair.key);
-    const value = this.valueOf(pair.value);
-    if (into.has(key.id)) this.duplicates.push(`line ${this.lineOf(pair)}: key ${key.shown} already set in map`);
+    this.take(key, this.valueOf(pair.value), (pair.value ?? pair.key)?.range?.[0] ?? 0, into);
+  }
+
+  /** `at`: where go-yaml says that a member is, its value or, when that is empty, its key. */
+  private take(key: Key, value: Json, at: number, into: Map<string, Member>): void {
+    if (into.has(key.id)) this.duplicates.push(`line ${this.line(at)}: key ${key.shown} already set in map`);
     into.set(key.id, { name: key.name, shown: key.shown, value });
   }
 
-  private keyOf(node: Node | null): { id: string; name: string | null; shown: string } {
+  private keyOf(node: Node | null): Key {
     this.count();
     const target = node === null ? null : this.target(node);
     if (target !== null && !isScalar(target)) {
@@ -193,17 +254,18 @@ class Reader {
     this.aliasDepth--;
   }
 
-  /** Where go-yaml says a member is: the line of its value, or of its key when that is empty. */
-  private lineOf(pair: Pair<Node, Node | null>): number {
-    return this.line((pair.value ?? pair.key)?.range?.[0] ?? 0);
-  }
-
   private line(offset: number): number {
     return this.lines.linePos(offset).line;
   }
 }
 
 const NOT_MERGED = 'yaml: map merge requires map or sequence of maps as the value';
+
+interface Key {
+  id: string;
+  name: string | null;
+  shown: string;
+}
 
 interface Member {
   /** null when the key is null. */
@@ -226,7 +288,7 @@ function firstDocument(text: string): string {
   return text;
 }
 
-function finish(members: Map<string, Member>): JsonObject {
+function objectOf(members: Map<string, Member>): JsonObject {
   const out: JsonObject = {};
   for (const { name, value } of members.values()) {
     if (name === null) {
