@@ -1,10 +1,12 @@
 import { createHash } from 'node:crypto';
 import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import type { JsonObject } from '../../kube/meta/json.ts';
 import { ApiError } from '../api.ts';
 import { ConfigError, type References } from './env.ts';
 import { type Pod, uidOf } from './pod.ts';
 import type { TokenSource } from './volumes/kind.ts';
+import type { TrustBundles } from './volumes/trustbundle.ts';
 
 /**
  * What a machine needs to go on with its pods while the control plane can't be reached: each pod as last seen, and what it
@@ -67,16 +69,33 @@ export function rememberedReferences(refs: References, root: string, uid: string
   return { configMap: (ns, n) => read('configMap', ns, n), secret: (ns, n) => read('secret', ns, n) };
 }
 
+/** `bundles` for one pod, answered from disk while the API can't be reached. */
+export function rememberedTrustBundles(bundles: TrustBundles, root: string, uid: string): TrustBundles {
+  return {
+    async trustBundles(field) {
+      const path = join(directory(root, uid), 'references', `trust.${shortHash(field)}.json`);
+      try {
+        const found = await bundles.trustBundles(field);
+        const text = JSON.stringify(found);
+        if ((await readFile(path, 'utf8').catch(() => '')) !== text) await writeWhole(path, text);
+        return found;
+      } catch (error) {
+        const text = unreachable(error) ? await readFile(path, 'utf8').catch(() => null) : null;
+        if (text === null) throw error;
+        return JSON.parse(text) as JsonObject[];
+      }
+    },
+  };
+}
+const shortHash = (text: string) => createHash('sha256').update(text).digest('hex').slice(0, 16);
+
 /** A token from disk stands in for a new one until the API is asked again after this. */
 const ASK_AGAIN_MS = 60_000;
 
 /** `token` that gives the last one again while no new one can be had. */
 export function rememberedTokens(token: TokenSource, root: string, now: () => number): TokenSource {
   return async (pod, audience, seconds) => {
-    const name = createHash('sha256')
-      .update(`${audience ?? ''}/${seconds}`)
-      .digest('hex')
-      .slice(0, 16);
+    const name = shortHash(`${audience ?? ''}/${seconds}`);
     const path = join(directory(root, uidOf(pod)), 'tokens', name);
     try {
       const fresh = await token(pod, audience, seconds);

@@ -1,5 +1,6 @@
 import type { NodeTerm, Toleration } from '../../kube/kinds/podspec/fit.ts';
 import type { ObjectMeta } from '../../kube/meta/object.ts';
+import type { LabelSelector } from '../../kube/meta/selectors.ts';
 
 /** The parts of core/v1 Pod that the kubelet reads: facts of k8s.io/api/core/v1 types.go. Absent means what upstream's default means. */
 export interface Pod {
@@ -180,6 +181,13 @@ export interface Projection {
   secret?: KeyRef & { items?: KeyToPath[] };
   downwardAPI?: { items?: DownwardItem[] };
   serviceAccountToken?: { audience?: string; expirationSeconds?: number; path: string };
+  clusterTrustBundle?: {
+    name?: string;
+    signerName?: string;
+    labelSelector?: LabelSelector;
+    optional?: boolean;
+    path: string;
+  };
 }
 export interface Volume {
   name: string;

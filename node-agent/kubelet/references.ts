@@ -2,6 +2,7 @@ import { type Env, sleep } from '../../kube/meta/env.ts';
 import { isObject, type JsonObject } from '../../kube/meta/json.ts';
 import { type Api, ApiError } from '../api.ts';
 import { dataOf, type References } from './env.ts';
+import type { TrustBundles } from './volumes/trustbundle.ts';
 
 type Data = Record<string, Uint8Array>;
 type What = 'configmaps' | 'secrets';
@@ -35,16 +36,21 @@ export function readReferences(api: Api, env: Env): References {
 }
 const kindOf = (what: What) => (what === 'secrets' ? 'Secret' : 'ConfigMap');
 
-/** One object that is followed, for all pods that use it. */
+/** A selection of objects that is followed, for all pods that use it. */
 interface Followed {
   users: Map<string, () => void>;
-  data: Promise<Data | null>;
+  objects: Promise<readonly JsonObject[]>;
   stop: AbortController;
+}
+/** What a list and its watch are of: `path` of the resource, `field` = a field selector. */
+interface Selection {
+  path: string;
+  field: string;
 }
 
 /**
- * ConfigMaps and Secrets that volumes are made of, each followed by a watch of its own name from its first read until the last pod that
- * read it is gone: nothing is asked again while nothing changes. An immutable one is read once.
+ * Objects that volumes are made of, each selection of them (most of one name) followed by a watch from its first read until the last pod that
+ * read it is gone: nothing is asked again while nothing changes. What is immutable is read once.
  */
 export class FollowedReferences {
   readonly #api: Api;
@@ -57,9 +63,15 @@ export class FollowedReferences {
   }
 
   /** What a pod reads through; `changed` is called each time when something that it has read is another. */
-  of(uid: string, changed: () => void): References {
-    const read = (what: What) => (namespace: string, name: string) => this.#read(what, namespace, name, uid, changed);
-    return { configMap: read('configmaps'), secret: read('secrets') };
+  of(uid: string, changed: () => void): References & TrustBundles {
+    const read = (what: What) => async (namespace: string, name: string) => {
+      const path = `/api/v1/namespaces/${namespace}/${what}`;
+      const [found] = await this.#read({ path, field: `metadata.name=${name}` }, uid, changed);
+      return found ? dataOf({ ...found, kind: kindOf(what) }) : null;
+    };
+    const trustBundles = (field: string) =>
+      this.#read({ path: '/apis/certificates.k8s.io/v1/clustertrustbundles', field }, uid, changed);
+    return { configMap: read('configmaps'), secret: read('secrets'), trustBundles };
   }
 
   /** Nothing that only this pod has read is followed any more. */
@@ -71,7 +83,7 @@ export class FollowedReferences {
     }
   }
 
-  /** How many objects are followed. */
+  /** How many selections are followed. */
   get size(): number {
     return this.#followed.size;
   }
@@ -81,81 +93,80 @@ export class FollowedReferences {
     this.#followed.clear();
   }
 
-  #read(what: What, namespace: string, name: string, uid: string, changed: () => void): Promise<Data | null> {
-    const key = `${namespace}/${what}/${name}`;
+  #read(of: Selection, uid: string, changed: () => void): Promise<readonly JsonObject[]> {
+    const key = queryOf(of);
     const known = this.#followed.get(key);
     if (known) {
       known.users.set(uid, changed);
-      return known.data;
+      return known.objects;
     }
-    const f: Followed = { users: new Map([[uid, changed]]), data: Promise.resolve(null), stop: new AbortController() };
+    const first = this.#list(of);
+    const f: Followed = {
+      users: new Map([[uid, changed]]),
+      objects: first.then((l) => l.objects),
+      stop: new AbortController(),
+    };
     this.#followed.set(key, f);
-    const first = this.#list(what, namespace, name);
-    f.data = first.then((l) => l.data);
     first.then(
-      (l) => this.#follow(f, what, namespace, name, l),
+      (l) => this.#follow(f, of, l),
       // Whoever waits for it hears why, and asks again.
       () => this.#followed.get(key) === f && this.#followed.delete(key),
     );
-    return f.data;
+    return f.objects;
   }
 
-  async #list(what: What, namespace: string, name: string): Promise<Listed> {
-    const list = await this.#api.get(`/api/v1/namespaces/${namespace}/${what}?${selector(name)}`);
-    const found = (list.items as JsonObject[] | undefined)?.[0];
+  async #list(of: Selection): Promise<Listed> {
+    const list = await this.#api.get(queryOf(of));
     const revision = String((list.metadata as JsonObject).resourceVersion);
-    return {
-      data: found ? dataOf({ ...found, kind: kindOf(what) }) : null,
-      fixed: found?.immutable === true,
-      revision,
-    };
+    return { objects: (list.items ?? []) as JsonObject[], revision };
   }
 
-  async #follow(f: Followed, what: What, namespace: string, name: string, from: Listed): Promise<void> {
+  async #follow(f: Followed, of: Selection, from: Listed): Promise<void> {
     const { signal } = f.stop;
-    let { revision, fixed } = from;
+    let { revision, objects } = from;
     let failures = 0;
-    const take = (data: Data | null) => {
-      f.data = Promise.resolve(data);
+    const take = (now: readonly JsonObject[]) => {
+      objects = now;
+      f.objects = Promise.resolve(now);
       for (const tell of f.users.values()) tell();
     };
-    while (!signal.aborted && !fixed) {
+    while (!signal.aborted && !isFixed(objects)) {
       try {
         if (revision === '') {
-          const again = await this.#list(what, namespace, name);
-          ({ revision, fixed } = again);
-          if (!signal.aborted) take(again.data);
+          const again = await this.#list(of);
+          revision = again.revision;
+          if (!signal.aborted) take(again.objects);
         }
-        const path = `/api/v1/namespaces/${namespace}/${what}?watch=true&allowWatchBookmarks=true&${selector(name)}`;
-        for await (const event of this.#api.watch(`${path}&resourceVersion=${revision}`, signal)) {
+        const path = `${queryOf(of)}&watch=true&allowWatchBookmarks=true&resourceVersion=${revision}`;
+        for await (const event of this.#api.watch(path, signal)) {
           failures = 0;
           const object = event.object;
           if (!isObject(object)) continue;
           if (event.type === 'ERROR') throw new ApiError(Number(object.code ?? 500), object as object);
           revision = String((object.metadata as JsonObject).resourceVersion);
-          if (event.type === 'DELETED') take(null);
-          if (event.type !== 'ADDED' && event.type !== 'MODIFIED') continue;
-          fixed = object.immutable === true;
-          take(dataOf({ ...object, kind: kindOf(what) }));
-          if (fixed) break;
+          if (event.type === 'BOOKMARK') continue;
+          const others = objects.filter((o) => nameOf(o) !== nameOf(object));
+          take(event.type === 'DELETED' ? others : [...others, object]);
+          if (isFixed(objects)) break;
         }
       } catch (error) {
         if (signal.aborted) return;
         if (error instanceof ApiError && error.code === 410) revision = '';
-        else this.#env.log('info', 'reference.watch.failed', { what, namespace, name, error: String(error) });
+        else this.#env.log('info', 'reference.watch.failed', { ...of, error: String(error) });
         failures++;
       }
       // A watch that ends by itself has failed without an error.
-      if (!signal.aborted && !fixed && failures > 0)
+      if (!signal.aborted && !isFixed(objects) && failures > 0)
         await sleep(this.#env, Math.min(RETRY_MS * 2 ** failures, RETRY_MS_MAX) * (0.5 + this.#env.random() / 2));
     }
   }
 }
 
 interface Listed {
-  data: Data | null;
-  /** It never changes: nothing is followed. */
-  fixed: boolean;
+  objects: readonly JsonObject[];
   revision: string;
 }
-const selector = (name: string) => `fieldSelector=${encodeURIComponent(`metadata.name=${name}`)}`;
+const queryOf = (of: Selection) => `${of.path}?fieldSelector=${encodeURIComponent(of.field)}`;
+const nameOf = (o: JsonObject) => (o.metadata as JsonObject | undefined)?.name;
+/** It never changes: nothing is followed. */
+const isFixed = (objects: readonly JsonObject[]) => objects.length === 1 && objects[0]?.immutable === true;

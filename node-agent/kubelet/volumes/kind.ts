@@ -2,6 +2,7 @@ import type { NodeTerm } from '../../../kube/kinds/podspec/fit.ts';
 import type { Downward, References } from '../env.ts';
 import type { Pod, Volume } from '../pod.ts';
 import type { Mounter } from './mounter.ts';
+import type { TrustBundles } from './trustbundle.ts';
 
 /** A signed token and when the next one should be asked for, in milliseconds since the epoch. */
 export interface Token {
@@ -48,7 +49,7 @@ export interface PersistentVolume {
 export interface VolumeParts {
   /** `<root>/pods/<uid>` is a pod's directory. */
   root: string;
-  refs: References;
+  refs: References & TrustBundles;
   token: TokenSource;
   mounter: Mounter;
   claims: Claims;

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { rememberedReferences, rememberedTokens } from '../checkpoint.ts';
+import { rememberedReferences, rememberedTokens, rememberedTrustBundles } from '../checkpoint.ts';
 import type { Downward } from '../env.ts';
 import type { WorkerParts } from '../parts.ts';
 import { allContainers, namedContainers, type Pod, uidOf, type Volume } from '../pod.ts';
@@ -135,7 +135,10 @@ export function volumesOf(pod: Pod, p: WorkerParts, changed: () => void, tell: T
     volumes.changed();
     changed();
   });
-  const refs = rememberedReferences(followed, root, uidOf(pod));
+  const refs = {
+    ...rememberedReferences(followed, root, uidOf(pod)),
+    ...rememberedTrustBundles(followed, root, uidOf(pod)),
+  };
   const token = rememberedTokens(p.token, root, now);
   const volumes = new PodVolumes({ root, refs, token, mounter, claims, labels, now }, tell);
   return volumes;

@@ -4,6 +4,7 @@ import { filesVolume } from './files.ts';
 import type { Mounted, VolumeContext, VolumeKind } from './kind.ts';
 import { userOf } from './ownership.ts';
 import { DEFAULT_MODE, downwardPayload, joinErrors, payloadOf } from './payload.ts';
+import { trustAnchors } from './trustbundle.ts';
 
 /** Only its owner may read it. */
 const SECRET_MODE = 0o600;
@@ -37,6 +38,10 @@ async function projection(s: Projection, mode: number, c: VolumeContext): Promis
   if (s.configMap) return payloadOf('configmap', s.configMap, mode, c);
   if (s.downwardAPI) return downwardPayload(c.pod, s.downwardAPI.items, mode, c.down);
   if (s.serviceAccountToken) return tokenPayload(s.serviceAccountToken, mode, c);
+  if (s.clusterTrustBundle) {
+    const text = await trustAnchors(s.clusterTrustBundle, c.refs);
+    return new Map([[s.clusterTrustBundle.path, privateFile(text, mode, c)]]);
+  }
   const name = Object.keys(s)[0] ?? '';
   throw new Error(`projections of ${name} are not carried out by this node`);
 }
@@ -48,10 +53,15 @@ async function tokenPayload(
 ): Promise<Payload> {
   const token = await c.token(c.pod, s.audience, s.expirationSeconds ?? TOKEN_SECONDS);
   c.renew(token.renewMs);
+  return new Map([[s.path, privateFile(token.text, mode, c)]]);
+}
+
+/** A file for who runs the pod's containers, where that can be told. */
+function privateFile(text: string, mode: number, c: VolumeContext): File {
   const user = userOf(c.pod);
-  const file: File = { data: Buffer.from(token.text), mode };
+  const file: File = { data: Buffer.from(text), mode };
   if (user !== undefined) file.user = user;
   // With a group that stands for the pod, the volume's ownership opens it to that group.
   if (user !== undefined || c.pod.spec.securityContext?.fsGroup !== undefined) file.mode = SECRET_MODE;
-  return new Map([[s.path, file]]);
+  return file;
 }

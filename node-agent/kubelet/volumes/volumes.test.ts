@@ -36,11 +36,29 @@ const podWith = (volume: Volume, spec: Partial<PodSpec> = {}): Pod => ({
 const CONFIGMAPS: Record<string, Record<string, Uint8Array>> = {
   c: { one: Buffer.from('1'), 'not-text': new Uint8Array([0, 255, 10]) },
 };
+const pem = (body: string) => `-----BEGIN CERTIFICATE-----\n${body}\n-----END CERTIFICATE-----\n`;
+const bundle = (name: string, signerName: string, labels: Record<string, string>, ...bodies: string[]) => ({
+  metadata: { name, labels },
+  spec: { signerName, trustBundle: bodies.map((b) => `a comment\n${pem(b)}`).join('') },
+});
+const BUNDLES = [
+  bundle('x:one', 'x/s', { alive: 'yes' }, 'QUFB', 'QkJC'),
+  bundle('x:two', 'x/s', { alive: 'no' }, 'QUFB', 'Q0ND'),
+  bundle('plain', '', {}, 'RERE'),
+];
+const fieldsOf = (b: (typeof BUNDLES)[number]) => [
+  `metadata.name=${b.metadata.name}`,
+  `spec.signerName=${b.spec.signerName}`,
+];
 function parts(more: Partial<VolumeParts> = {}): VolumeParts {
   return {
     root,
     mounter,
-    refs: { configMap: async (_, n) => CONFIGMAPS[n] ?? null, secret: async (_, n) => CONFIGMAPS[n] ?? null },
+    refs: {
+      configMap: async (_, n) => CONFIGMAPS[n] ?? null,
+      secret: async (_, n) => CONFIGMAPS[n] ?? null,
+      trustBundles: async (field) => BUNDLES.filter((b) => fieldsOf(b).includes(field)),
+    },
     token: async () => ({ text: 'tok', renewMs: 900 }),
     claims: {
       claim: async () => Promise.reject(new Error('no claims')),
@@ -220,10 +238,37 @@ describe('volumes of files', () => {
     await setUp(podWith({ name: 'v', projected: { sources: twice, defaultMode: 0o600 } }));
     assert.equal((await readFile(inPod('volumes/kubernetes.io~projected/v/a'))).length, 3);
   });
+  const trust: [string, object, string[] | string][] = [
+    ['of a name', { name: 'plain' }, ['RERE']],
+    ['of a signer, all', { signerName: 'x/s', labelSelector: {} }, ['QUFB', 'QkJC', 'Q0ND']],
+    ['of a signer, some', { signerName: 'x/s', labelSelector: { matchLabels: { alive: 'no' } } }, ['QUFB', 'Q0ND']],
+    ['of no selector', { signerName: 'x/s', optional: true }, []],
+    ['of a name that is missing, optional', { name: 'no', optional: true }, []],
+    [
+      'of a name that is missing',
+      { name: 'no' },
+      'while getting ClusterTrustBundle: clustertrustbundle.certificates.k8s.io "no" not found',
+    ],
+    [
+      'of no selector, not optional',
+      { signerName: 'x/s' },
+      'combination of signerName and labelSelector matched zero ClusterTrustBundles',
+    ],
+  ];
+  for (const [name, source, wanted] of trust)
+    test(`trust anchors ${name}`, async () => {
+      const sources = [{ clusterTrustBundle: { path: 't', ...source } }];
+      await setUp(podWith({ name: 'v', projected: { sources } }));
+      if (typeof wanted === 'string')
+        return assert.deepEqual(told, [`FailedMount: MountVolume.SetUp failed for volume "v" : ${wanted}`]);
+      const text = await readFile(inPod('volumes/kubernetes.io~projected/v/t'), 'utf8');
+      const found = text.split('-----END CERTIFICATE-----\n').filter(Boolean);
+      assert.deepEqual(found.map((b) => `${b}-----END CERTIFICATE-----\n`).sort(), wanted.map(pem).sort());
+    });
   test('what this node has not is refused by its name', async () => {
-    const sources = [{ clusterTrustBundle: { path: 'x' } } as object];
+    const sources = [{ podCertificate: { keyType: 'ED25519' } } as object];
     await setUp(podWith({ name: 'v', projected: { sources } }));
-    assert.match(told[0] ?? '', /projections of clusterTrustBundle are not carried out by this node$/);
+    assert.match(told[0] ?? '', /projections of podCertificate are not carried out by this node$/);
   });
   test('only volumes that a container mounts are made', async () => {
     await setUp(podWith({ name: 'unused', configMap: { name: 'no' } }));
