@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { JsonObject } from '../../kube/meta/json.ts';
+import type { LabelRequirement } from '../../kube/meta/selectors.ts';
 import type { View } from '../../kube/reconcile/controller.ts';
 import { MemoryProjection } from '../../kube/reconcile/projection.ts';
 import type { Key } from '../../kube/store/store.ts';
@@ -55,13 +56,17 @@ function world() {
 }
 type World = ReturnType<typeof world>;
 type Cluster = ReturnType<World['cluster']>;
-const red = (c: Cluster) => c.matching('red', (p) => p.labels.color === 'red');
+const RED: LabelRequirement[] = [{ key: 'color', op: 'In', values: ['red'] }];
+/** The same without a label to go by. */
+const some = (c: Cluster) => c.matching({ id: 'some', test: (p) => p.labels.color !== undefined });
+const red = (c: Cluster) => c.matching({ id: 'red', selector: RED, test: (p) => p.labels.color === 'red' });
 const shown = (c: Cluster) => ({
   nodes: c.nodes,
   waiting: [...c.waiting.keys()].sort(),
   promised: c.nodes.map((n) => c.nominated(n.name).map((p) => p.key)),
   terms: [...c.terms.all()].map((t) => [t.use, t.weight, t.term.id, [...t.values].sort()]).sort(),
   red: [[...red(c).by('zone')].sort(), c.nodes.map((n) => red(c).on(n))],
+  some: c.nodes.map((n) => some(c).on(n)),
   images: c.imageNodes('image:1'),
 });
 const assertSame = (w: World) => assert.deepEqual(shown(w.cluster()), shown(w.anew()));
@@ -111,6 +116,7 @@ describe('the cluster in memory', () => {
       w.pod('waits', { requests });
       w.follow();
       red(w.cluster());
+      some(w.cluster());
       const before = w.listed();
       act(w);
       w.cluster();

@@ -4,7 +4,7 @@ import type { Row, View } from '../../kube/reconcile/controller.ts';
 import { sameRow } from '../../kube/reconcile/row.ts';
 import { keyOf, parseKey } from '../../kube/store/key.ts';
 import type { Key } from '../../kube/store/store.ts';
-import { Counts, type Matches, Selections } from './counts.ts';
+import { type Asking, Counts, type Matches, Selections } from './counts.ts';
 import type { Labels, NodeInfo, Pod, PodInfo, SchedulerPlugin, Snapshot } from './framework.ts';
 import { displace, nodeInfoOf, place, sameLabels } from './nodeinfo.ts';
 import { podInfoOf } from './podinfo.ts';
@@ -78,14 +78,17 @@ export class Cluster implements Snapshot {
   nominated(node: string): readonly PodInfo[] {
     return this.#nominatedOn.get(node) ?? NOBODY;
   }
+  get keepsRoom(): boolean {
+    return this.#nominated.size > 0;
+  }
   imageNodes(image: string): number {
     return this.#images.get(image) ?? 0;
   }
   namespaceLabels(namespace: string): Labels | undefined {
     return this.#rows.get(keyOf('', 'namespaces', '', namespace))?.labels;
   }
-  matching(id: string, test: (pod: PodInfo) => boolean, byNamespaceLabels = false): Matches {
-    return this.#selections.get(id, test, byNamespaceLabels, () => this.#nodes.values());
+  matching(asking: Asking): Matches {
+    return this.#selections.get(asking, () => this.#nodes.values());
   }
   defaultSelector(pod: PodInfo): readonly LabelRequirement[] | null {
     const id = `${pod.namespace} ${pod.owner} ${JSON.stringify(pod.labels)}`;

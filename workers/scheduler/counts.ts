@@ -1,3 +1,4 @@
+import type { LabelRequirement } from '../../kube/meta/selectors.ts';
 import type { NodeInfo, PodInfo, Term } from './framework.ts';
 
 /** Value of a topology label -> how many. */
@@ -86,46 +87,110 @@ export class Matches {
   }
 }
 
-interface Asked {
-  test: (pod: PodInfo) => boolean;
-  byNamespaceLabels: boolean;
-  matches: Matches;
+/** Of which pods it is asked where they are. */
+export interface Asking {
+  /** The question as text: the same text asks the same. */
+  id: string;
+  test(pod: PodInfo): boolean;
+  /** What the labels of all of them meet: by it they are found faster. */
+  selector?: readonly LabelRequirement[] | null;
+  /** Labels of namespaces decide too. */
+  byNamespaceLabels?: boolean;
 }
-/** Tests that are kept up: more than that many selectors are rarely in use at once, and each costs a look at every pod that comes or goes. */
-const ASKED_MAX = 128;
+interface Asked extends Asking {
+  matches: Matches;
+  /** Labels of which each of them has one; undefined: they may have any. */
+  anchors: readonly string[] | undefined;
+}
+/** Questions that are kept answered: more than that many selectors are rarely in use at once, and each costs memory for the nodes where its pods are. */
+const ASKED_MAX = 1024;
 
-/** Which pods are where, by tests that were asked for; the one that was asked for longest ago goes first. */
+const labelOf = (key: string, value: string) => `${key}=${value}`;
+function anchorsOf({ selector }: Asking): readonly string[] | undefined {
+  const r = selector?.find((x) => x.op === 'In');
+  return r?.values.map((v) => labelOf(r.key, v));
+}
+
+/** Which pods are where, by questions that were asked; the one that was asked longest ago goes first. */
 export class Selections {
   readonly #by = new Map<string, Asked>();
+  /** Questions by label; those that go by none under ''. */
+  readonly #anchored = new Map<string, Set<Asked>>();
+  /** Pods by label, from when somebody asks. */
+  #pods: Map<string, Map<PodInfo, NodeInfo>> | undefined;
 
   change(pod: PodInfo, node: NodeInfo, by: 1 | -1): void {
-    for (const { test, matches } of this.#by.values()) if (test(pod)) matches.change(node, by);
+    if (this.#pods === undefined) return;
+    const seen = this.#by.size > 0 ? new Set<Asked>() : undefined;
+    for (const key in pod.labels) {
+      const label = labelOf(key, pod.labels[key] ?? '');
+      this.#move(label, pod, node, by);
+      if (seen) this.#tell(label, pod, node, by, seen);
+    }
+    if (seen) this.#tell('', pod, node, by, seen);
   }
-  get(
-    id: string,
-    test: (pod: PodInfo) => boolean,
-    byNamespaceLabels: boolean,
-    nodes: () => Iterable<NodeInfo>,
-  ): Matches {
-    const known = this.#by.get(id);
+  get(asking: Asking, nodes: () => Iterable<NodeInfo>): Matches {
+    const known = this.#by.get(asking.id);
     if (known) {
-      this.#by.delete(id);
-      this.#by.set(id, known);
+      this.#by.delete(asking.id);
+      this.#by.set(asking.id, known);
       return known.matches;
     }
     const matches = new Matches();
-    for (const node of nodes()) {
-      let n = 0;
-      for (const pod of node.pods.values()) if (test(pod)) n++;
-      if (n > 0) matches.change(node, n);
+    const asked: Asked = { ...asking, matches, anchors: anchorsOf(asking) };
+    for (const [pod, node] of this.#candidates(asked.anchors, nodes)) if (asking.test(pod)) matches.change(node, 1);
+    const [oldest] = this.#by.values();
+    if (this.#by.size >= ASKED_MAX && oldest) this.#forget(oldest);
+    this.#by.set(asking.id, asked);
+    for (const label of asked.anchors ?? ['']) {
+      const there = this.#anchored.get(label);
+      if (there) there.add(asked);
+      else this.#anchored.set(label, new Set([asked]));
     }
-    const [oldest] = this.#by.keys();
-    if (this.#by.size >= ASKED_MAX && oldest !== undefined) this.#by.delete(oldest);
-    this.#by.set(id, { test, byNamespaceLabels, matches });
     return matches;
   }
   /** Labels of a namespace are others. */
   forgetNamespaces(): void {
-    for (const [id, { byNamespaceLabels }] of this.#by) if (byNamespaceLabels) this.#by.delete(id);
+    for (const asked of this.#by.values()) if (asked.byNamespaceLabels) this.#forget(asked);
+  }
+
+  *#candidates(
+    anchors: readonly string[] | undefined,
+    nodes: () => Iterable<NodeInfo>,
+  ): Iterable<readonly [PodInfo, NodeInfo]> {
+    if (this.#pods === undefined) {
+      this.#pods = new Map();
+      for (const node of nodes())
+        for (const pod of node.pods.values())
+          for (const key in pod.labels) this.#move(labelOf(key, pod.labels[key] ?? ''), pod, node, 1);
+    }
+    if (anchors) for (const label of new Set(anchors)) yield* this.#pods.get(label) ?? [];
+    else for (const node of nodes()) for (const pod of node.pods.values()) yield [pod, node];
+  }
+  #move(label: string, pod: PodInfo, node: NodeInfo, by: 1 | -1): void {
+    const there = this.#pods?.get(label);
+    if (by === 1) {
+      if (there) there.set(pod, node);
+      else this.#pods?.set(label, new Map([[pod, node]]));
+      return;
+    }
+    there?.delete(pod);
+    if (there?.size === 0) this.#pods?.delete(label);
+  }
+  #tell(label: string, pod: PodInfo, node: NodeInfo, by: 1 | -1, seen: Set<Asked>): void {
+    for (const asked of this.#anchored.get(label) ?? []) {
+      // A pod has one value for each key, but two questions may name it twice.
+      if (seen.has(asked)) continue;
+      seen.add(asked);
+      if (asked.test(pod)) asked.matches.change(node, by);
+    }
+  }
+  #forget(asked: Asked): void {
+    this.#by.delete(asked.id);
+    for (const label of asked.anchors ?? ['']) {
+      const there = this.#anchored.get(label);
+      there?.delete(asked);
+      if (there?.size === 0) this.#anchored.delete(label);
+    }
   }
 }

@@ -2,7 +2,7 @@ import type { JsonObject } from '../../kube/meta/json.ts';
 import type { KubeObject } from '../../kube/meta/object.ts';
 import type { LabelRequirement, LabelSelector } from '../../kube/meta/selectors.ts';
 import type { Key } from '../../kube/store/store.ts';
-import type { Counts, Matches } from './counts.ts';
+import type { Asking, Counts, Matches } from './counts.ts';
 import type { Storage } from './storage.ts';
 
 /** What the scheduler reads of a pod: facts of core/v1. */
@@ -111,6 +111,8 @@ export interface PodInfo {
   labels: Labels;
   priority: number;
   terminating: boolean;
+  /** Since when it runs, or has been there. */
+  startMs: number;
   /** What a node's filter compares, and what its sums count. */
   requests: Amounts;
   counted: Amounts;
@@ -145,13 +147,14 @@ export interface Snapshot {
   /** In the order in which they are looked at: zone by turns. */
   nodes: readonly NodeInfo[];
   node(name: string): NodeInfo | undefined;
-  /** Pods for which room is kept on a node. */
+  /** Pods for which room is kept on a node; whether there are any at all. */
   nominated(node: string): readonly PodInfo[];
+  readonly keepsRoom: boolean;
   namespaceLabels(namespace: string): Labels | undefined;
   /** Where pods are that have inter-pod terms, by term. */
   terms: Counts;
-  /** Where pods are of which a test holds; `id` says the test as text, and with it whether it has been asked for before. */
-  matching(id: string, test: (pod: PodInfo) => boolean, byNamespaceLabels?: boolean): Matches;
+  /** Where the pods are of which a test holds. */
+  matching(asking: Asking): Matches;
   /** On how many nodes an image is. */
   imageNodes(image: string): number;
   /** What Services and the pod's controller select it by; null where none does. */

@@ -1,12 +1,11 @@
 import { kindByStorage } from '../../kube/kinds/index.ts';
 import { fnv1a } from '../../kube/meta/hash.ts';
-import { timeToMillis } from '../../kube/meta/time.ts';
 import { type Controller, LATER, type Plan, type Row, type View, type Watch } from '../../kube/reconcile/controller.ts';
 import type { Key } from '../../kube/store/store.ts';
 import { needKind } from '../controllers/kind.ts';
 import { NODE_MOVES } from '../controllers/nodelifecycle.ts';
 import { ACTIVE, BOUND, UNBOUND } from '../controllers/pods.ts';
-import { type Cluster, clusterOf, podOf, SCHEDULER, waits } from './cluster.ts';
+import { type Cluster, clusterOf, SCHEDULER } from './cluster.ts';
 import type { PodInfo } from './framework.ts';
 import { bind, isTold, prepareVolumes, refuse, TOLD_NOTHING } from './plans.ts';
 import { plugins } from './plugins/index.ts';
@@ -25,14 +24,16 @@ import {
   projectVolume,
 } from './project.ts';
 import { type Decision, schedule } from './schedule.ts';
-import { type Entry, FLUSH_MS } from './waiting.ts';
+import { type Entry, FLUSH_MS, firstOf } from './waiting.ts';
 
 const pods = needKind(kindByStorage, 'pods');
 const nodes = needKind(kindByStorage, 'nodes');
 
 /** Pods of one plan, and nodes that are looked at for them: then others have their turn. */
 const BATCH = 64;
-const BATCH_LOOKS = 10_000;
+const BATCH_LOOKS = 8_000;
+/** What a node costs on which pods are put out and let in again to see what then. */
+const DRY_RUN_LOOKS = 20;
 
 /** A text's place in [0, 1): ties among nodes fall by it, the same each time a plan is made again. */
 const tieOf = (text: string): number => fnv1a(text) / 2 ** 32;
@@ -121,34 +122,28 @@ export const scheduler: Controller = {
     const cluster = clusterOf(view, plugins);
     const plans = new Map<Key, Plan | typeof LATER>();
     const due = dueOf(keys, cluster, view, plans);
-    due.sort(byTurn);
+    for (const { info } of due) plans.set(info.key, LATER);
     let looked = 0;
-    for (const [i, { info }] of due.entries()) {
-      if (i >= BATCH || looked >= BATCH_LOOKS) {
-        plans.set(info.key, LATER);
-        continue;
-      }
+    for (const { info } of firstOf(due, BATCH)) {
+      if (looked >= BATCH_LOOKS) break;
       const chance = { start: cluster.start, tie: tieOf(info.uid) };
       const decision = schedule(info, cluster, plugins, chance);
-      looked += decision.looked;
+      looked += decision.looked + DRY_RUN_LOOKS * (decision.dryRuns ?? 0);
       cluster.start = (cluster.start + decision.looked) % Math.max(cluster.nodes.length, 1);
+      // Those of this turn come last, in order.
+      plans.delete(info.key);
       plans.set(info.key, planOf(decision, info, cluster, view.now));
     }
     return plans;
   },
 };
 
-/** The more important first, then who waits longer since it came or was last tried. */
-const byTurn = (a: Entry, b: Entry) => b.info.priority - a.info.priority || sinceOf(a) - sinceOf(b);
-const sinceOf = (e: Entry) => e.triedMs || timeToMillis(e.info.pod.metadata.creationTimestamp);
-
 /** Who is to be tried now; the others have their plans. */
 function dueOf(keys: Iterable<Key>, cluster: Cluster, view: View, plans: Map<Key, Plan | typeof LATER>): Entry[] {
   const due: Entry[] = [];
   const resting: Entry[] = [];
   for (const key of keys) {
-    const row = view.get(key);
-    const e = row && waits(podOf(row)) ? cluster.waiting.get(key) : undefined;
+    const e = cluster.waiting.get(key);
     if (e === undefined || (e.info.pod.spec.schedulingGates ?? []).length > 0) continue;
     if (e.parked) {
       const left = e.triedMs + FLUSH_MS - view.now;

@@ -28,8 +28,8 @@ export function nodeInfoOf(row: Row): NodeInfo {
     allocatable: amounts(node.status?.allocatable),
     images,
     declared: node.status?.declaredFeatures ?? [],
-    requested: {},
-    nonZero: {},
+    requested: { cpu: 0, memory: 0 },
+    nonZero: { cpu: 0, memory: 0 },
     pods: new Map(),
     ports: new Map(),
   };
@@ -59,7 +59,8 @@ export function displace(node: NodeInfo, pod: PodInfo): void {
 function change(sums: Amounts, by: Amounts, sign: 1 | -1): void {
   for (const name in by) {
     const n = (sums[name] ?? 0) + sign * (by[name] ?? 0);
-    if (n === 0) delete sums[name];
+    // Those two are always there: whoever asks for them finds objects of one shape.
+    if (n === 0 && name !== 'cpu' && name !== 'memory') delete sums[name];
     else sums[name] = n;
   }
 }

@@ -1,3 +1,4 @@
+import { timeToMillis } from '../../kube/meta/time.ts';
 import type { Row } from '../../kube/reconcile/controller.ts';
 import { keyOf } from '../../kube/store/key.ts';
 import type { Labels, Pod, PodInfo } from './framework.ts';
@@ -29,6 +30,9 @@ export function podInfo(pod: Pod, labels: Labels = pod.metadata.labels ?? {}): P
     labels,
     priority: pod.spec.priority ?? 0,
     terminating: pod.metadata.deletionTimestamp !== undefined,
+    startMs: timeToMillis(
+      (pod.status as { startTime?: string } | undefined)?.startTime ?? pod.metadata.creationTimestamp,
+    ),
     requests: podRequests(pod),
     ...podUsage(pod),
     ports: hostPorts(pod),

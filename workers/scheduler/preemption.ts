@@ -1,6 +1,5 @@
 import type { JsonObject } from '../../kube/meta/json.ts';
 import { type LabelRequirement, matchesLabels } from '../../kube/meta/selectors.ts';
-import { timeToMillis } from '../../kube/meta/time.ts';
 import { parseKey } from '../../kube/store/key.ts';
 import type { NodeInfo, Pod, PodInfo, Reject, Snapshot } from './framework.ts';
 import { histogram } from './reasons.ts';
@@ -8,7 +7,10 @@ import { requirements } from './terms.ts';
 import { add, type Cycle, rejectOf, remove, whatIf } from './whatif.ts';
 
 /** Who must go from which node so that a pod fits there, or what keeps it from preempting, in upstream's words. */
-export type Preemption = { node: NodeInfo; victims: PodInfo[] } | { message: string; keepsNomination: boolean };
+export type Preemption = { dryRuns: number } & (
+  | { node: NodeInfo; victims: PodInfo[] }
+  | { message: string; keepsNomination: boolean }
+);
 
 /** Reason of the condition DisruptionTarget that a victim gets: core/v1 PodReasonPreemptionByScheduler. */
 export const PREEMPTION_REASON = 'PreemptionByScheduler';
@@ -23,10 +25,8 @@ interface Status {
   conditions?: { type: string; status: string; reason?: string; message?: string; lastTransitionTime?: string }[];
 }
 export const statusOf = (pod: Pod): Status => (pod.status ?? {}) as Status;
-const startOf = ({ pod }: PodInfo) => timeToMillis(statusOf(pod).startTime ?? pod.metadata.creationTimestamp);
-
 /** More important first: the higher priority, then the longer run. */
-const byImportance = (a: PodInfo, b: PodInfo) => b.priority - a.priority || startOf(a) - startOf(b);
+const byImportance = (a: PodInfo, b: PodInfo) => b.priority - a.priority || a.startMs - b.startMs;
 
 interface Candidate {
   node: NodeInfo;
@@ -40,17 +40,21 @@ interface Candidate {
  */
 export function preempt(cycle: Cycle, rejects: ReadonlyMap<NodeInfo, Reject>, tie: number): Preemption {
   const refused = ineligible(cycle, rejects);
-  if (refused) return { message: refused, keepsNomination: true };
+  if (refused) return { message: refused, keepsNomination: true, dryRuns: 0 };
   const why = new Map<NodeInfo, Reject>();
   const hopeful: NodeInfo[] = [];
   for (const [node, reject] of rejects) {
     if (reject.final) why.set(node, NO_HELP);
     else hopeful.push(node);
   }
-  const found = candidates(cycle, hopeful, Math.floor(tie * hopeful.length), why);
+  const { found, dryRuns } = candidates(cycle, hopeful, Math.floor(tie * hopeful.length), why);
   const [best] = found.sort(cheaper);
-  if (best) return { node: best.node, victims: best.victims };
-  return { message: `0/${rejects.size} nodes are available: ${histogram(why.values())}.`, keepsNomination: false };
+  if (best) return { node: best.node, victims: best.victims, dryRuns };
+  return {
+    message: `0/${rejects.size} nodes are available: ${histogram(why.values())}.`,
+    keepsNomination: false,
+    dryRuns,
+  };
 }
 const NO_HELP: Reject = { reasons: ['Preemption is not helpful for scheduling'] };
 const NO_VICTIMS: Reject = { reasons: ['No preemption victims found for incoming pod'] };
@@ -72,14 +76,16 @@ const isPreempted = (p: Pod): boolean => {
   return told?.status === 'True' && told.reason === PREEMPTION_REASON;
 };
 
-function candidates(cycle: Cycle, nodes: NodeInfo[], offset: number, why: Map<NodeInfo, Reject>): Candidate[] {
+function candidates(cycle: Cycle, nodes: NodeInfo[], offset: number, why: Map<NodeInfo, Reject>) {
   const share = Math.max(Math.floor((nodes.length * CANDIDATES_PERCENT) / 100), CANDIDATES_MIN);
   const wanted = Math.min(share, nodes.length);
   const budgets = budgetsOf(cycle.snapshot);
   const found: Candidate[] = [];
+  let dryRuns = 0;
   for (let i = 0; i < nodes.length; i++) {
     const node = nodes[(offset + i) % nodes.length];
     if (node === undefined) break;
+    dryRuns++;
     const victims = victimsOn(node, cycle, budgets);
     if ('reasons' in victims) {
       why.set(node, victims);
@@ -88,7 +94,7 @@ function candidates(cycle: Cycle, nodes: NodeInfo[], offset: number, why: Map<No
     found.push(victims);
     if (found.length >= wanted && found.some((c) => c.violations === 0)) break;
   }
-  return found;
+  return { found, dryRuns };
 }
 
 /** The fewest and least important pods of a node without which the pod fits; a Reject where none suffice. */
@@ -166,7 +172,7 @@ function cheaper(a: Candidate, b: Candidate): number {
   const top = ({ victims }: Candidate) => victims[0]?.priority ?? 0;
   // Each priority counts from the lowest there is, so that many of negative priority aren't cheaper than few.
   const sum = ({ victims }: Candidate) => victims.reduce((n, p) => n + p.priority + 2 ** 31, 0);
-  const oldest = (c: Candidate) => Math.min(...c.victims.filter((p) => p.priority === top(c)).map(startOf));
+  const oldest = (c: Candidate) => Math.min(...c.victims.filter((p) => p.priority === top(c)).map((p) => p.startMs));
   return (
     a.violations - b.violations ||
     top(a) - top(b) ||

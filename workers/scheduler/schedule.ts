@@ -10,12 +10,12 @@ import {
 } from './framework.ts';
 import { type Preemption, preempt, statusOf } from './preemption.ts';
 import { histogram } from './reasons.ts';
-import { type Cycle, cycleOf, rejectOf } from './whatif.ts';
+import { type Cycle, rejectOf } from './whatif.ts';
 
-/** Where a pod goes, or why nowhere, and whose eviction would change that. `looked`: at how many nodes. */
+/** Where a pod goes, or why nowhere, and whose eviction would change that. `looked`: at how many nodes; `dryRuns`: on how many it was seen who would have to go. */
 export type Decision = { looked: number } & (
-  | { node: NodeInfo }
-  | { message: string; plugins: string[]; preemption?: Preemption }
+  | { node: NodeInfo; dryRuns?: undefined }
+  | { message: string; plugins: string[]; preemption?: Preemption; dryRuns?: number }
 );
 
 /** Where the search for nodes begins, and a number in [0, 1) by which ties fall. */
@@ -50,7 +50,7 @@ export function schedule(
   if ('reject' in begun) {
     const { reject, blamed } = begun;
     const final = new Map(all.map((n) => [n, { ...reject, final: true }]));
-    const preemption = preempt({ pod, snapshot, states: new Map() }, final, tie);
+    const preemption = preempt({ pod, snapshot, states: [] }, final, tie);
     return { ...refusal(all.length, `${reject.reasons.join(', ')}.`, blamed, preemption), looked: 0 };
   }
   const { cycle, only, limiters } = begun;
@@ -81,14 +81,14 @@ type Begun =
 
 /** What plugins say of the pod before any node is looked at. */
 function begin(pod: PodInfo, snapshot: Snapshot, plugins: readonly SchedulerPlugin[]): Begun {
-  const states = new Map<SchedulerPlugin, unknown>();
+  const states: { plugin: SchedulerPlugin; state: unknown }[] = [];
   const limiters: string[] = [];
   let only: ReadonlySet<string> | undefined;
   for (const p of plugins) {
     const s = p.prepare?.(pod, snapshot) ?? null;
     if (s === null) continue;
     if (isReject(s)) return { reject: s, blamed: [p.name] };
-    states.set(p, s);
+    if (p.filter) states.push({ plugin: p, state: s });
     if (!isOnly(s)) continue;
     limiters.push(p.name);
     only = only ? only.intersection(s.only) : s.only;
@@ -97,7 +97,7 @@ function begin(pod: PodInfo, snapshot: Snapshot, plugins: readonly SchedulerPlug
     const what = names.length === 1 ? `plugin ${names[0]}` : `plugin(s) [${names.join(' ')}] simultaneously`;
     return { reject: { reasons: [`node(s) didn't satisfy ${what}`], final: true }, blamed: names };
   }
-  return { cycle: cycleOf(pod, snapshot, states), only, limiters };
+  return { cycle: { pod, snapshot, states }, only, limiters };
 }
 
 /** Nodes that suit, until there are enough, and why others don't. */
@@ -121,7 +121,12 @@ function refusal(nodes: number, why: string, plugins: string[], preemption: Pree
     'message' in preemption
       ? preemption.message
       : `found a potential placement for pod on node ${preemption.node.name}, preempting ${preemption.victims.length} victims`;
-  return { message: `0/${nodes} nodes are available: ${why} preemption: ${says}`, plugins, preemption };
+  return {
+    message: `0/${nodes} nodes are available: ${why} preemption: ${says}`,
+    plugins,
+    preemption,
+    dryRuns: preemption.dryRuns,
+  };
 }
 
 function best(

@@ -1,3 +1,4 @@
+import { timeToMillis } from '../../kube/meta/time.ts';
 import type { Key } from '../../kube/store/store.ts';
 import type { NodeInfo, PodInfo, RetryOn, SchedulerPlugin, Snapshot } from './framework.ts';
 
@@ -12,6 +13,8 @@ export const FLUSH_MS = 5 * 60_000;
 /** A pod that wants a node. */
 export interface Entry {
   info: PodInfo;
+  /** Since when it waits: it came, or was last tried. */
+  sinceMs: number;
   /** Rejected, and nothing has happened since that could change that. */
   parked: boolean;
   /** Rejections in a row. */
@@ -48,6 +51,7 @@ export class Waiting {
     if (old === undefined || old.info.uid !== info.uid) {
       this.#entries.set(info.key, {
         info,
+        sinceMs: timeToMillis(info.pod.metadata.creationTimestamp),
         parked: false,
         attempts: 0,
         triedMs: 0,
@@ -71,7 +75,16 @@ export class Waiting {
   /** It was tried in vain. */
   park(key: Key, now: number, blamed: readonly string[], message: string, nominated: string | undefined): void {
     const e = this.#entries.get(key);
-    if (e) Object.assign(e, { parked: true, attempts: e.attempts + 1, triedMs: now, blamed, message, nominated });
+    if (e)
+      Object.assign(e, {
+        parked: true,
+        attempts: e.attempts + 1,
+        triedMs: now,
+        sinceMs: now,
+        blamed,
+        message,
+        nominated,
+      });
   }
   readyMs(e: Entry): number {
     return e.attempts === 0 ? 0 : e.triedMs + Math.min(BACKOFF_MS * 2 ** (e.attempts - 1), BACKOFF_MS_MAX);
@@ -111,4 +124,25 @@ export class Waiting {
     if (e.blamed.length === 0) return true;
     return this.#plugins.some((p) => e.blamed.includes(p.name) && says(p.retryOn) === true);
   }
+}
+
+/** The more important first, then who waits longer (plugins/queuesort). */
+const byTurn = (a: Entry, b: Entry) => b.info.priority - a.info.priority || a.sinceMs - b.sinceMs;
+
+/** Those whose turn it is, in order: at most n of them. */
+export function firstOf(due: readonly Entry[], n: number): Entry[] {
+  if (due.length <= n) return due.toSorted(byTurn);
+  const first = due.slice(0, n).sort(byTurn);
+  for (const e of due.slice(n)) {
+    if (byTurn(e, first[n - 1] as Entry) >= 0) continue;
+    let [low, high] = [0, n - 1];
+    while (low < high) {
+      const mid = (low + high) >> 1;
+      if (byTurn(e, first[mid] as Entry) < 0) high = mid;
+      else low = mid + 1;
+    }
+    first.splice(low, 0, e);
+    first.pop();
+  }
+  return first;
 }

@@ -5,30 +5,25 @@ import { copyOf, displace, place } from './nodeinfo.ts';
 export interface Cycle {
   pod: PodInfo;
   snapshot: Snapshot;
-  states: ReadonlyMap<SchedulerPlugin, unknown>;
+  /** By plugin, in their order. */
+  states: readonly { plugin: SchedulerPlugin; state: unknown }[];
 }
-export const cycleOf = (pod: PodInfo, snapshot: Snapshot, states: Cycle['states']): Cycle => ({
-  pod,
-  snapshot,
-  states,
-});
 
 /** The same turn with other pods on a node. The node is its own. */
 export interface WhatIf extends Cycle {
   node: NodeInfo;
 }
 export function whatIf(cycle: Cycle, node: NodeInfo): WhatIf {
-  const states = new Map<SchedulerPlugin, unknown>();
-  for (const [p, s] of cycle.states) states.set(p, p.copy ? p.copy(s) : s);
+  const states = cycle.states.map(({ plugin, state }) => ({ plugin, state: plugin.copy ? plugin.copy(state) : state }));
   return { ...cycle, states, node: copyOf(node) };
 }
 export function add(w: WhatIf, pod: PodInfo): void {
   place(w.node, pod);
-  for (const [p, s] of w.states) p.changed?.(s, pod, w.node, 1);
+  for (const { plugin, state } of w.states) plugin.changed?.(state, pod, w.node, 1);
 }
 export function remove(w: WhatIf, pod: PodInfo): void {
   displace(w.node, pod);
-  for (const [p, s] of w.states) p.changed?.(s, pod, w.node, -1);
+  for (const { plugin, state } of w.states) plugin.changed?.(state, pod, w.node, -1);
 }
 
 /**
@@ -37,8 +32,8 @@ export function remove(w: WhatIf, pod: PodInfo): void {
  */
 export function rejectOf(cycle: Cycle, node: NodeInfo, blamed?: Set<string>): Reject | undefined {
   const { pod, snapshot } = cycle;
-  const kept = snapshot.nominated(node.name);
-  if (kept.length > 0) {
+  if (snapshot.keepsRoom) {
+    const kept = snapshot.nominated(node.name);
     const others = kept.filter((p) => p.priority >= pod.priority && p.uid !== pod.uid && !node.pods.has(p.key));
     if (others.length > 0) {
       const w = whatIf(cycle, node);
@@ -51,10 +46,10 @@ export function rejectOf(cycle: Cycle, node: NodeInfo, blamed?: Set<string>): Re
 }
 
 function filtered({ states, pod }: Cycle, node: NodeInfo, blamed: Set<string> | undefined): Reject | undefined {
-  for (const [p, s] of states) {
-    const r = p.filter?.(s, node, pod);
+  for (const { plugin, state } of states) {
+    const r = plugin.filter?.(state, node, pod);
     if (r === undefined) continue;
-    blamed?.add(p.name);
+    blamed?.add(plugin.name);
     return r;
   }
   return undefined;

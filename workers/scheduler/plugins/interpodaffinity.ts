@@ -49,7 +49,13 @@ const copied = (tallies: readonly Tally[]): Tally[] => tallies.map((t) => ({ ...
 /** Where pods are that all these terms mean. */
 function placesOf(terms: readonly Term[], snapshot: Snapshot, of: NamespaceLabels) {
   const id = `affinity ${terms.map((t) => t.id).join(' ')}`;
-  return snapshot.matching(id, (p) => allMean(terms, p, of), terms.some(goesByNamespaces));
+  const selector = terms[0]?.selector ?? null;
+  return snapshot.matching({
+    id,
+    selector,
+    test: (p) => allMean(terms, p, of),
+    byNamespaceLabels: terms.some(goesByNamespaces),
+  });
 }
 
 /** A term of an existing pod that isn't in the tallies yet. */

@@ -63,29 +63,24 @@ export const noderesourcesfit: SchedulerPlugin<State, Amounts> = {
   filter: missing,
   weight: 1,
   prepareScore: ({ nonZero }) => nonZero,
-  score(nonZero, node) {
-    let [sum, n] = [0, 0];
-    for (const name of SCORED) {
-      const all = node.allocatable[name] ?? 0;
-      if (all === 0) continue;
-      const used = (node.nonZero[name] ?? 0) + (nonZero[name] ?? 0);
-      if (used <= all) sum += Math.floor(((all - used) * SCORE_MAX) / all);
-      n++;
-    }
-    return n === 0 ? 0 : Math.floor(sum / n);
+  score({ cpu, memory }, { allocatable, nonZero }) {
+    const a = left(allocatable.cpu, nonZero.cpu, cpu);
+    const b = left(allocatable.memory, nonZero.memory, memory);
+    if (a === undefined) return b ?? 0;
+    return b === undefined ? a : Math.floor((a + b) / 2);
   },
 };
-const SCORED = ['cpu', 'memory'];
+/** How much of a whole would be left, of 100; undefined where there is none of it. */
+function left(all = 0, used = 0, more = 0): number | undefined {
+  if (all === 0) return undefined;
+  return used + more > all ? 0 : Math.floor(((all - used - more) * SCORE_MAX) / all);
+}
 
 /** How alike cpu and memory are used: 100 where they are, 50 where one is full and the other free. */
-function balance(used: Amounts, more: Amounts | undefined, allocatable: Amounts): number {
-  const parts: number[] = [];
-  for (const name of SCORED) {
-    const all = allocatable[name] ?? 0;
-    if (all > 0) parts.push(Math.min(1, ((used[name] ?? 0) + (more?.[name] ?? 0)) / all));
-  }
-  const [a = 0, b = a] = parts;
-  return Math.floor((1 - Math.abs((a - b) / 2)) * SCORE_MAX);
+function balance(cpu: number, memory: number, all: Amounts): number {
+  const { cpu: cpus = 0, memory: bytes = 0 } = all;
+  if (cpus === 0 || bytes === 0) return SCORE_MAX;
+  return Math.floor((1 - Math.abs((Math.min(1, cpu / cpus) - Math.min(1, memory / bytes)) / 2)) * SCORE_MAX);
 }
 
 /** Prefers nodes on which the pod evens out the use of cpu and memory (balanced_allocation.go): about 75 where it changes little. */
@@ -94,9 +89,9 @@ export const balancedallocation: SchedulerPlugin<unknown, Amounts> = {
   retryOn: {},
   weight: 1,
   prepareScore: ({ counted }) => ((counted.cpu ?? 0) === 0 && (counted.memory ?? 0) === 0 ? null : counted),
-  score(request, node) {
-    const { requested, allocatable } = node;
-    const gain = balance(requested, request, allocatable) - balance(requested, undefined, allocatable);
+  score({ cpu = 0, memory = 0 }, { requested, allocatable }) {
+    const { cpu: cpus = 0, memory: bytes = 0 } = requested;
+    const gain = balance(cpus + cpu, bytes + memory, allocatable) - balance(cpus, bytes, allocatable);
     return SCORE_MAX / 2 + Math.trunc((SCORE_MAX / 2 + gain) / 2);
   },
 };

@@ -70,7 +70,7 @@ function countedBy(c: Constraint, { namespace }: PodInfo, snapshot: Snapshot): M
   const { selector } = c;
   if (selector === null || selector.length === 0) return undefined;
   const test = (p: PodInfo) => p.namespace === namespace && !p.terminating && matchesLabels(selector, p.labels);
-  return snapshot.matching(`spread ${namespace} ${JSON.stringify(selector)}`, test);
+  return snapshot.matching({ id: `spread ${namespace} ${JSON.stringify(selector)}`, selector, test });
 }
 
 interface State {

@@ -59,7 +59,7 @@ export const volumerestrictions: SchedulerPlugin<Restricted> = {
     let users = 0;
     for (const name of alone) {
       const test = (p: PodInfo) => p.namespace === pod.namespace && namedBy(p).includes(name);
-      const [one] = snapshot.matching(`claim ${pod.namespace}/${name}`, test).nodes();
+      const [one] = snapshot.matching({ id: `claim ${pod.namespace}/${name}`, test }).nodes();
       if (one) users++;
     }
     const disks = disksOf(pod);

@@ -22,6 +22,7 @@ export class World {
   readonly #moved = new Map<string, Set<Key>>();
   readonly #due = new Map<Key, number>();
   #revision = 0;
+  #decidedMs = 0;
   readonly view: View;
 
   constructor() {
@@ -85,7 +86,9 @@ export class World {
   round(refuse: (w: Write) => boolean = () => false): boolean {
     const keys = [...this.#due].filter(([, due]) => due <= this.now).map(([key]) => key);
     if (keys.length === 0) return false;
+    const began = performance.now();
     const plans = scheduler.reconcileAll?.(keys, this.view) ?? new Map<Key, Plan>();
+    this.#decidedMs += performance.now() - began;
     // What comes of a plan is heard of after it.
     for (const key of keys) {
       const plan = plans.get(key);
@@ -96,6 +99,11 @@ export class World {
     // In the order in which they were decided: each counts on those before it.
     for (const [key, plan] of plans) if (plan !== LATER) this.#apply(key, plan, refuse);
     return true;
+  }
+  /** As round(), and how many milliseconds deciding took; undefined: nothing is due. */
+  decide(): number | undefined {
+    this.#decidedMs = 0;
+    return this.round() ? this.#decidedMs : undefined;
   }
   /** Until nothing is due. */
   run(refuse?: (w: Write) => boolean): void {
