@@ -126,6 +126,8 @@ export interface ClusterContext {
   alone?(): boolean;
   /** The answer's body goes straight to a client, part by part: what has been sent may be taken back. */
   sends?: boolean;
+  /** The cluster's nodes run our agent: pods that ask for what it doesn't carry out are refused. Absent: they aren't. */
+  ownNodes?: boolean;
   /** Runs after the response is sent. */
   waitUntil(p: Promise<unknown>): void;
   /** Calls `end` when this process is about to stop: answers without an end of their own end then. Gives what takes it back. */

@@ -115,6 +115,7 @@ export function clusterContext(b: Bindings, around: Around, id: string, url: str
     view,
     rows: knownRows.of(id),
     pages: knownPages,
+    ownNodes: true,
     url,
     pathAt,
     store(resource, namespace) {

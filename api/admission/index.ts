@@ -1,4 +1,5 @@
 import type { Admission } from '../attributes.ts';
+import { podFieldsCarriedOut } from './carriedout.ts';
 import {
   certificateApproval,
   certificateSigning,
@@ -53,6 +54,7 @@ export const chain: readonly Admission[] = [
   defaultIngressClass,
   podTopologyLabels,
   podResizeValidator,
+  podFieldsCarriedOut,
   rbacEscalation,
   // Last: what another refuses isn't charged.
   resourceQuota,

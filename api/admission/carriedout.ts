@@ -1,0 +1,71 @@
+import { has, obj, objs } from '../../kube/kinds/access.ts';
+import type { JsonObject } from '../../kube/meta/json.ts';
+import type { Admission } from '../attributes.ts';
+import { isMain, refuse } from './refuse.ts';
+
+/** Volume sources that no node of ours makes. */
+const VOLUMES = [
+  'awsElasticBlockStore',
+  'azureDisk',
+  'azureFile',
+  'cephfs',
+  'cinder',
+  'csi',
+  'fc',
+  'flexVolume',
+  'flocker',
+  'gcePersistentDisk',
+  'gitRepo',
+  'glusterfs',
+  'iscsi',
+  'nfs',
+  'photonPersistentDisk',
+  'portworxVolume',
+  'quobyte',
+  'rbd',
+  'scaleIO',
+  'storageos',
+  'vsphereVolume',
+];
+const PROJECTIONS = ['clusterTrustBundle', 'podCertificate'];
+
+const containers = (spec: JsonObject): JsonObject[] => [
+  ...objs(spec.initContainers),
+  ...objs(spec.containers),
+  ...objs(spec.ephemeralContainers),
+];
+const sources = (spec: JsonObject) => objs(spec.volumes).flatMap((v) => objs(obj(v.projected).sources));
+
+/** A field that a node would have to carry out and doesn't yet: its path as people write it, and whether a spec has it. */
+type Field = readonly [path: string, set: (spec: JsonObject) => boolean];
+
+/** All of them. A field leaves this list when the node agent carries it out; none comes (carriedout.test.ts). */
+export const NOT_CARRIED_OUT: readonly Field[] = [
+  ['spec.hostUsers: false', (s) => s.hostUsers === false],
+  ['spec.resourceClaims', (s) => objs(s.resourceClaims).length > 0],
+  ['spec.containers[*].volumeDevices', (s) => containers(s).some((c) => objs(c.volumeDevices).length > 0)],
+  [
+    'spec.containers[*].restartPolicyRules[*].action: RestartAllContainers',
+    (s) => containers(s).some((c) => objs(c.restartPolicyRules).some((r) => r.action === 'RestartAllContainers')),
+  ],
+  ...VOLUMES.map((v): Field => [`spec.volumes[*].${v}`, (s) => objs(s.volumes).some((x) => has(x[v]))]),
+  ...PROJECTIONS.map(
+    (p): Field => [`spec.volumes[*].projected.sources[*].${p}`, (s) => sources(s).some((x) => has(x[p]))],
+  ),
+];
+
+/** Refuses pods that ask for what no node does, instead of running them without it. Off where a cluster has no nodes of ours (ClusterContext.ownNodes). */
+export const podFieldsCarriedOut: Admission = {
+  name: 'PodFieldsCarriedOut',
+  handles: (a) =>
+    a.object !== null &&
+    ((isMain(a, 'pods') && a.operation === 'CREATE') ||
+      (a.resource === 'pods' && a.subresource === 'ephemeralcontainers' && a.operation === 'UPDATE')),
+  validate(a, c) {
+    if (!c.cluster.ownNodes) return undefined;
+    const spec = obj(a.object?.spec);
+    const found = NOT_CARRIED_OUT.filter(([, set]) => set(spec)).map(([path]) => path);
+    if (found.length === 0) return undefined;
+    throw refuse(a, `not carried out by this cluster's nodes yet: ${found.join(', ')}`);
+  },
+};
