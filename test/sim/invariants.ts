@@ -41,8 +41,10 @@ export class Memory {
   readonly succeeded = new Map<string, Set<string>>();
   /** By uid of a workload the most replicas that it has had since it was last at rest. */
   readonly most = new Map<string, number>();
+  /** By key and generation since when somebody should have seen to it. */
+  readonly waiting = new Map<string, number>();
   /** By uid of a Deployment how many pods must be available. */
-  readonly floors = new Map<string, number>();
+  readonly floors = new Map<string, { floor: number; replicas: number }>();
 }
 
 /** Each broken rule in one line, with the key it is about in front. */
@@ -55,6 +57,7 @@ export function broken(things: readonly Thing[], s: Sim, memory: Memory): string
   onceOnly(of('services'), wrong);
   for (const p of pods) staysOnItsNode(p, memory, wrong);
   for (const d of of('deployments.apps')) surge(d, of('replicasets.apps'), memory, wrong);
+  if (s.o.calm) seenInTime(things, s, memory, wrong);
   if (s.o.calm) for (const d of of('deployments.apps')) staysAvailable(d, of('replicasets.apps'), owned, memory, wrong);
   for (const j of of('jobs.batch')) jobLimits(j, owned.get(j.uid) ?? [], memory, wrong);
   for (const q of of('resourcequotas')) quotaHolds(q, pods, wrong);
@@ -98,6 +101,30 @@ function surge(d: Thing, sets: readonly Thing[], memory: Memory, wrong: string[]
     wrong.push(`${d.key}: ${asked} pods are asked for, ${most} and ${more} may be`);
 }
 
+/** How long a loop may take to see what is new. */
+const SEEN_MS = 6_000;
+/** Where nothing goes wrong, loops see what is new at once. */
+function seenInTime(things: readonly Thing[], s: Sim, memory: Memory, wrong: string[]): void {
+  const waits: string[] = [];
+  for (const t of things) {
+    const { generation, name } = t.o.metadata;
+    const observed = t.status.observedGeneration;
+    const isSeen = t.key.startsWith('namespaces/')
+      ? things.some((x) => x.key === `serviceaccounts/${name}/default`) || isDeleting(t)
+      : !/^(deployments|statefulsets|daemonsets|replicasets)\.apps/.test(t.key) ||
+        observed === generation ||
+        isDeleting(t);
+    if (!isSeen) waits.push(`${t.key} ${t.uid} ${generation ?? ''}`);
+  }
+  for (const key of [...memory.waiting.keys()]) if (!waits.includes(key)) memory.waiting.delete(key);
+  for (const key of waits) {
+    const since = memory.waiting.get(key) ?? s.clock.nowMs;
+    memory.waiting.set(key, since);
+    const ms = s.clock.nowMs - since;
+    if (ms > SEEN_MS) wrong.push(`${key.split(' ')[0]}: nobody has seen it for ${ms} ms`);
+  }
+}
+
 /** Where nothing happens to pods by themselves, a rollout keeps as many available as maxUnavailable says, from when they first were. */
 function staysAvailable(
   d: Thing,
@@ -114,8 +141,11 @@ function staysAvailable(
   const pods = own.flatMap((r) => owned.get(r.uid) ?? []);
   const available = pods.filter((p) => isLive(p) && isReady(p)).length;
   const isDone = available === replicas && own.filter((r) => Number(r.spec.replicas) > 0).length <= 1;
-  const floor = isDone ? replicas - away : Math.min(memory.floors.get(d.uid) ?? 0, replicas - away);
-  memory.floors.set(d.uid, floor);
+  const known = memory.floors.get(d.uid) ?? { floor: 0, replicas };
+  // Who scales in the middle of a rollout scales all ReplicaSets in proportion, whatever is available of each.
+  const kept = known.replicas === replicas ? known.floor : 0;
+  const floor = isDone ? replicas - away : Math.min(kept, replicas - away);
+  memory.floors.set(d.uid, { floor, replicas });
   if (available < floor) wrong.push(`${d.key}: ${available} pods are available, ${floor} must be`);
 }
 

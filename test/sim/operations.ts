@@ -8,6 +8,8 @@ import type { Sim } from './sim.ts';
 
 export const NAMESPACES = ['a', 'b'];
 const NAMES = ['x', 'y'];
+/** Namespaces that come and go without anything in them. */
+const BRIEF = 6;
 const JOBS_MAX = 6;
 
 /** One operation; says what it was, or nothing where it makes no sense now. */
@@ -260,6 +262,12 @@ const bringNamespace: Operation = async (s) => {
   const name = pick(s.random, NAMESPACES);
   return told(`create namespace ${name}`, await ask(s, 'POST', '/api/v1/namespaces', { metadata: { name } }));
 };
+const brief: Operation = async (s) => {
+  const name = `brief${upTo(s, BRIEF - 1)}`;
+  const made = await ask(s, 'POST', '/api/v1/namespaces', { metadata: { name } });
+  if (made.code === 201) return told(`create namespace ${name}`, made);
+  return told(`delete namespace ${name}`, await ask(s, 'DELETE', `/api/v1/namespaces/${name}`));
+};
 const removeNamespace: Operation = async (s) => {
   const name = pick(s.random, NAMESPACES);
   return told(`delete namespace ${name}`, await ask(s, 'DELETE', `/api/v1/namespaces/${name}`));
@@ -281,7 +289,8 @@ export const OPERATIONS: readonly { weight: number; rough?: true; run: Operation
   { weight: 1, run: remove('policy/v1', 'poddisruptionbudgets') },
   { weight: 1, run: quota },
   { weight: 4, run: touch },
-  { weight: 6, run: bringNamespace },
+  { weight: 4, run: bringNamespace },
+  { weight: 6, run: brief },
   { weight: 1, run: removeNamespace, rough: true },
   { weight: 5, run: removePod, rough: true },
   { weight: 3, run: cordon, rough: true },

@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
 import { Sim, SimFailure } from './sim.ts';
 
-// node test/sim/run.ts --seed N --steps M --nodes K [--seeds COUNT] [--calm] [--say]: whole clusters on a virtual clock, with faults by seed.
+// node test/sim/run.ts --seed N --steps M --nodes K [--seeds COUNT] [--calm] [--pause MS] [--say]: whole clusters on a virtual clock, with faults by seed.
 
 const { values } = parseArgs({
   options: {
@@ -10,6 +10,7 @@ const { values } = parseArgs({
     steps: { type: 'string', default: '100' },
     nodes: { type: 'string', default: '3' },
     calm: { type: 'boolean', default: false },
+    pause: { type: 'string', default: '12000' },
     say: { type: 'boolean', default: false },
   },
 });
@@ -17,7 +18,13 @@ const [first, count] = [Number(values.seed), Number(values.seeds)];
 let failed = 0;
 for (let seed = first; seed < first + count; seed++) {
   const began = process.cpuUsage();
-  const options = { seed, steps: Number(values.steps), nodes: Number(values.nodes), calm: values.calm };
+  const options = {
+    seed,
+    steps: Number(values.steps),
+    nodes: Number(values.nodes),
+    calm: values.calm,
+    pauseMs: Number(values.pause),
+  };
   try {
     const sim = new Sim(values.say ? { ...options, say: (line) => console.log(line) } : options);
     const r = await sim.run();

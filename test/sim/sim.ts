@@ -30,6 +30,8 @@ export interface Options {
   nodes: number;
   /** Nothing goes wrong by itself. */
   calm?: boolean;
+  /** How long may pass between two operations. */
+  pauseMs?: number;
   /** Tells of each step. */
   say?: (line: string) => void;
 }
@@ -151,7 +153,7 @@ export class Sim {
     const what = operation && (await this.#until(operation.run(this)));
     if (what) this.#say(what);
     if (!this.o.calm) await this.#mishap();
-    const long = this.random() < 0.03 ? LONG_PAUSE_MS_MAX : PAUSE_MS_MAX;
+    const long = this.random() < 0.03 ? LONG_PAUSE_MS_MAX : (this.o.pauseMs ?? PAUSE_MS_MAX);
     await this.#pass(this.random() * long);
   }
   /** What comes from outside: a loop ends, a watch is cut, the clock jumps. */
