@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { type Env, sleep } from '../../kube/meta/env.ts';
+import type { JsonObject } from '../../kube/meta/json.ts';
 import { type Api, ApiError } from '../api.ts';
 import type { ImageStore, Runtime } from '../runtime/runtime.ts';
 import { hasEnded } from './actions.ts';
@@ -94,7 +95,7 @@ export class Kubelet implements PodHandler {
     this.#p = p;
     this.#cgroups = p.cgroups ?? kernelCgroups();
     this.#reporter = new StatusReporter(p.api, p.env);
-    this.#followed = new FollowedReferences(p.api, p.env);
+    this.#followed = new FollowedReferences(p.api, p.env, p.name);
     this.#mounter = forgettingImages(p.mounter ?? machineMounter, p.imageMounts);
     this.#pulled = new PulledImages(join(p.root, 'images', 'pulled.json'));
     const events = new PodEvents(p.api, p.env, p.name);
@@ -123,7 +124,10 @@ export class Kubelet implements PodHandler {
       claims: claimsOf(p.api),
       mounter: this.#mounter,
       imageMounts: p.imageMounts,
+      api: p.api,
+      nodeName: p.name,
       labels: () => this.#labels(),
+      nodeUid: async () => String(((await p.api.get(`/api/v1/nodes/${p.name}`)).metadata as JsonObject).uid),
       recursiveReadOnly: (handler) => recursiveReadOnly(p.runtime, handler),
       node: p.node,
       root: p.root,

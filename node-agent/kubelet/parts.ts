@@ -1,4 +1,5 @@
 import type { Env } from '../../kube/meta/env.ts';
+import type { Api } from '../api.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 import type { Relist } from './actual.ts';
 import type { Refusal } from './admit.ts';
@@ -26,6 +27,10 @@ export interface WorkerParts {
   mounter: Mounter;
   /** Undefined: this node's runtime can't show images as volumes. */
   imageMounts: ImageMounts | undefined;
+  api: Api;
+  nodeName: string;
+  /** This node's own uid. */
+  nodeUid(): Promise<string>;
   /** Labels of this node as the API has them. */
   labels(): Promise<Readonly<Record<string, string>>>;
   /** Whether a runtime handler makes what lies below read-only mounts read-only. */

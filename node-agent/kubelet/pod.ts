@@ -181,6 +181,15 @@ export interface Projection {
   secret?: KeyRef & { items?: KeyToPath[] };
   downwardAPI?: { items?: DownwardItem[] };
   serviceAccountToken?: { audience?: string; expirationSeconds?: number; path: string };
+  podCertificate?: {
+    signerName?: string;
+    keyType?: string;
+    maxExpirationSeconds?: number;
+    credentialBundlePath?: string;
+    keyPath?: string;
+    certificateChainPath?: string;
+    userAnnotations?: Record<string, string>;
+  };
   clusterTrustBundle?: {
     name?: string;
     signerName?: string;

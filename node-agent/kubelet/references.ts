@@ -2,6 +2,7 @@ import { type Env, sleep } from '../../kube/meta/env.ts';
 import { isObject, type JsonObject } from '../../kube/meta/json.ts';
 import { type Api, ApiError } from '../api.ts';
 import { dataOf, type References } from './env.ts';
+import type { CertificateRequests } from './volumes/podcertificate.ts';
 import type { TrustBundles } from './volumes/trustbundle.ts';
 
 type Data = Record<string, Uint8Array>;
@@ -55,15 +56,17 @@ interface Selection {
 export class FollowedReferences {
   readonly #api: Api;
   readonly #env: Env;
+  readonly #node: string;
   readonly #followed = new Map<string, Followed>();
 
-  constructor(api: Api, env: Env) {
+  constructor(api: Api, env: Env, node: string) {
     this.#api = api;
+    this.#node = node;
     this.#env = env;
   }
 
   /** What a pod reads through; `changed` is called each time when something that it has read is another. */
-  of(uid: string, changed: () => void): References & TrustBundles {
+  of(uid: string, changed: () => void): References & TrustBundles & CertificateRequests {
     const read = (what: What) => async (namespace: string, name: string) => {
       const path = `/api/v1/namespaces/${namespace}/${what}`;
       const [found] = await this.#read({ path, field: `metadata.name=${name}` }, uid, changed);
@@ -71,7 +74,9 @@ export class FollowedReferences {
     };
     const trustBundles = (field: string) =>
       this.#read({ path: '/apis/certificates.k8s.io/v1/clustertrustbundles', field }, uid, changed);
-    return { configMap: read('configmaps'), secret: read('secrets'), trustBundles };
+    const certificateRequests = () =>
+      this.#read({ path: PCR_PATH, field: `spec.nodeName=${this.#node}` }, uid, changed);
+    return { configMap: read('configmaps'), secret: read('secrets'), trustBundles, certificateRequests };
   }
 
   /** Nothing that only this pod has read is followed any more. */
@@ -167,6 +172,11 @@ interface Listed {
   revision: string;
 }
 const queryOf = (of: Selection) => `${of.path}?fieldSelector=${encodeURIComponent(of.field)}`;
-const nameOf = (o: JsonObject) => (o.metadata as JsonObject | undefined)?.name;
+/** A node may ask for those of its pods, not for one alone. */
+const PCR_PATH = '/apis/certificates.k8s.io/v1/podcertificaterequests';
+function nameOf(o: JsonObject): string {
+  const m = o.metadata as JsonObject | undefined;
+  return `${m?.namespace ?? ''}/${m?.name}`;
+}
 /** It never changes: nothing is followed. */
 const isFixed = (objects: readonly JsonObject[]) => objects.length === 1 && objects[0]?.immutable === true;

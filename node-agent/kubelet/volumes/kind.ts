@@ -2,6 +2,7 @@ import type { NodeTerm } from '../../../kube/kinds/podspec/fit.ts';
 import type { Downward, References } from '../env.ts';
 import type { Pod, Volume } from '../pod.ts';
 import type { Mounter } from './mounter.ts';
+import type { PodCertificates } from './podcertificate.ts';
 import type { TrustBundles } from './trustbundle.ts';
 
 /** A signed token and when the next one should be asked for, in milliseconds since the epoch. */
@@ -53,6 +54,7 @@ export interface VolumeParts {
   token: TokenSource;
   mounter: Mounter;
   claims: Claims;
+  certificates: PodCertificates;
   /** Labels of this node: a PersistentVolume may be bound to some. */
   labels(): Promise<Readonly<Record<string, string>>>;
   /** Milliseconds since the epoch. */

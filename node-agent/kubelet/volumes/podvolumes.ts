@@ -5,13 +5,14 @@ import type { WorkerParts } from '../parts.ts';
 import { allContainers, namedContainers, type Pod, uidOf, type Volume } from '../pod.ts';
 import { type Mounted, MountFailure, Unprocessed, type VolumeParts } from './kind.ts';
 import { kindOf } from './kinds.ts';
+import { PodCertificates } from './podcertificate.ts';
 import { podDirectory } from './subpath.ts';
 
 /** A volume that couldn't be made is tried again after this, doubling up to the most: pkg/util/goroutinemap/exponentialbackoff. */
 const RETRY_MS = 500;
 const RETRY_MS_MAX = 122_000;
 
-export type TellVolume = (type: 'Warning', reason: 'FailedMount', message: string) => void;
+export type TellVolume = (type: 'Warning', reason: string, message: string) => void;
 
 interface State {
   mounted?: Mounted;
@@ -140,7 +141,12 @@ export function volumesOf(pod: Pod, p: WorkerParts, changed: () => void, tell: T
     ...rememberedTrustBundles(followed, root, uidOf(pod)),
   };
   const token = rememberedTokens(p.token, root, now);
-  const volumes = new PodVolumes({ root, refs, token, mounter, claims, labels, now }, tell);
+  const certificates = new PodCertificates({
+    ...{ api: p.api, requests: followed, node: p.nodeName, now, tell },
+    nodeUid: () => p.nodeUid(),
+    random: () => env.random(),
+  });
+  const volumes = new PodVolumes({ root, refs, token, mounter, claims, labels, now, certificates }, tell);
   return volumes;
 }
 

@@ -20,9 +20,10 @@ export const projected: VolumeKind<Source> = {
   async setUp(source, volume, c): Promise<Mounted> {
     const payload: Payload = new Map();
     const errors: unknown[] = [];
-    for (const s of source.sources ?? []) {
+    for (const [i, s] of (source.sources ?? []).entries()) {
       try {
-        for (const [path, file] of await projection(s, source.defaultMode ?? DEFAULT_MODE, c)) payload.set(path, file);
+        for (const [path, file] of await projection(s, `${volume.name}/${i}`, source.defaultMode ?? DEFAULT_MODE, c))
+          payload.set(path, file);
       } catch (error) {
         errors.push(error);
       }
@@ -33,7 +34,7 @@ export const projected: VolumeKind<Source> = {
   },
 };
 
-async function projection(s: Projection, mode: number, c: VolumeContext): Promise<Payload> {
+async function projection(s: Projection, key: string, mode: number, c: VolumeContext): Promise<Payload> {
   if (s.secret) return payloadOf('secret', s.secret, mode, c);
   if (s.configMap) return payloadOf('configmap', s.configMap, mode, c);
   if (s.downwardAPI) return downwardPayload(c.pod, s.downwardAPI.items, mode, c.down);
@@ -42,6 +43,7 @@ async function projection(s: Projection, mode: number, c: VolumeContext): Promis
     const text = await trustAnchors(s.clusterTrustBundle, c.refs);
     return new Map([[s.clusterTrustBundle.path, privateFile(text, mode, c)]]);
   }
+  if (s.podCertificate) return certificatePayload(s.podCertificate, key, mode, c);
   const name = Object.keys(s)[0] ?? '';
   throw new Error(`projections of ${name} are not carried out by this node`);
 }
@@ -54,6 +56,24 @@ async function tokenPayload(
   const token = await c.token(c.pod, s.audience, s.expirationSeconds ?? TOKEN_SECONDS);
   c.renew(token.renewMs);
   return new Map([[s.path, privateFile(token.text, mode, c)]]);
+}
+
+async function certificatePayload(
+  s: NonNullable<Projection['podCertificate']>,
+  key: string,
+  mode: number,
+  c: VolumeContext,
+): Promise<Payload> {
+  const found = await c.certificates.credential(c.pod, key, s);
+  c.renew(found.renewMs);
+  const out: Payload = new Map();
+  const files = [
+    [s.credentialBundlePath, found.key + found.chain],
+    [s.keyPath, found.key],
+    [s.certificateChainPath, found.chain],
+  ] as const;
+  for (const [path, text] of files) if (path) out.set(path, privateFile(text, mode, c));
+  return out;
 }
 
 /** A file for who runs the pod's containers, where that can be told. */

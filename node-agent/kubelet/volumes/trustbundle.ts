@@ -32,15 +32,21 @@ export async function trustAnchors(s: Source, bundles: TrustBundles): Promise<st
 const labelsOf = (o: JsonObject) => ((o.metadata as JsonObject).labels ?? {}) as Record<string, string>;
 
 const BLOCK = /-----BEGIN [A-Z ]+-----\s*([A-Za-z0-9+/=\s]+?)-----END [A-Z ]+-----/g;
-const LINE = 64;
+const LINE = /.{1,64}/g;
+
+/** The contents of a text's PEM blocks, in base64 without line ends; what lies between them is left out. */
+export const pemBlocks = (text: string): string[] =>
+  [...text.matchAll(BLOCK)].map(([, body = '']) => body.replace(/\s+/g, ''));
+
+/** One certificate as PEM. */
+export const printPem = (body: string): string =>
+  `-----BEGIN CERTIFICATE-----\n${body.match(LINE)?.join('\n') ?? ''}\n-----END CERTIFICATE-----\n`;
 
 function normalized(bundles: readonly JsonObject[]): string {
-  const anchors = new Set<string>();
-  for (const b of bundles)
-    for (const [, body = ''] of String((b.spec as JsonObject).trustBundle ?? '').matchAll(BLOCK))
-      anchors.add(body.replace(/\s+/g, ''));
+  const anchors = new Set(bundles.flatMap((b) => pemBlocks(String((b.spec as JsonObject).trustBundle ?? ''))));
   const order = (a: string) => createHash('sha256').update(a).digest('hex');
-  const sorted = [...anchors].sort((a, b) => (order(a) < order(b) ? -1 : 1));
-  const lines = (a: string) => a.match(new RegExp(`.{1,${LINE}}`, 'g'))?.join('\n') ?? '';
-  return sorted.map((a) => `-----BEGIN CERTIFICATE-----\n${lines(a)}\n-----END CERTIFICATE-----\n`).join('');
+  return [...anchors]
+    .sort((a, b) => (order(a) < order(b) ? -1 : 1))
+    .map(printPem)
+    .join('');
 }

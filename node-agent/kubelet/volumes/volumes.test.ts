@@ -11,6 +11,7 @@ import { nestedMountPoints } from './files.ts';
 import type { ClaimView, PersistentVolume, VolumeParts } from './kind.ts';
 import { parseMountInfo } from './mounter.ts';
 import { giveToGroup, userOf } from './ownership.ts';
+import { PodCertificates } from './podcertificate.ts';
 import { PodVolumes } from './podvolumes.ts';
 import { bindSubPath, makeSubPath } from './subpath.ts';
 import { removePodDirectory } from './teardown.ts';
@@ -64,6 +65,11 @@ function parts(more: Partial<VolumeParts> = {}): VolumeParts {
       claim: async () => Promise.reject(new Error('no claims')),
       volume: async () => Promise.reject(new Error('none')),
     },
+    certificates: new PodCertificates({
+      api: { get: async () => ({}), send: async () => ({}) },
+      requests: { certificateRequests: async () => [] },
+      ...{ node: 'n', nodeUid: async () => 'nu', now: () => 0, random: () => 0, tell: () => undefined },
+    }),
     labels: async () => ({ zone: 'a' }),
     now: () => 0,
     ...more,
@@ -266,9 +272,9 @@ describe('volumes of files', () => {
       assert.deepEqual(found.map((b) => `${b}-----END CERTIFICATE-----\n`).sort(), wanted.map(pem).sort());
     });
   test('what this node has not is refused by its name', async () => {
-    const sources = [{ podCertificate: { keyType: 'ED25519' } } as object];
+    const sources = [{ somethingNew: {} } as object];
     await setUp(podWith({ name: 'v', projected: { sources } }));
-    assert.match(told[0] ?? '', /projections of podCertificate are not carried out by this node$/);
+    assert.match(told[0] ?? '', /projections of somethingNew are not carried out by this node$/);
   });
   test('only volumes that a container mounts are made', async () => {
     await setUp(podWith({ name: 'unused', configMap: { name: 'no' } }));
