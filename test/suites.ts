@@ -50,7 +50,8 @@ export const suites = (): readonly Suite[] => [
       unit(
         ...glob(
           '{kube,api,cli,tools,workers}/**/*.test.ts',
-          'node-agent/{kubelet,tunnel,streaming,install}/**/*.test.ts',
+          'node-agent/{kubelet,tunnel,streaming,install,feed,front}/**/*.test.ts',
+          'node-agent/network/{cni,dns}/**/*.test.ts',
           'test/codec/*.test.ts',
           'test/store/*.test.ts',
         ),
@@ -74,8 +75,10 @@ export const suites = (): readonly Suite[] => [
   },
   {
     name: 'runtime',
-    about: 'one suite on containerd and on the fake; streams; risks',
-    commands: [unit(...glob('node-agent/runtime/*.test.ts', 'test/risks/*.test.ts'))],
+    about: 'one suite on containerd and on the fake, one on nftables and on the fake; streams; risks',
+    commands: [
+      unit(...glob('node-agent/runtime/*.test.ts', 'node-agent/network/proxy/*.test.ts', 'test/risks/*.test.ts')),
+    ],
   },
   {
     name: 'density',
