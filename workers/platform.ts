@@ -18,6 +18,7 @@ import { LOOPS } from './loops/list.ts';
 import { nodeEffects } from './loops/nodes.ts';
 import type { LoopPlatform, LoopStore } from './loops/object.ts';
 import { quotaEffects } from './loops/usage.ts';
+import { classEffects } from './loops/volumeclasses.ts';
 import { LEASE_MS } from './tenant/leases.ts';
 import { RemoteStore, type StoreStub } from './tenant/remote.ts';
 
@@ -80,6 +81,7 @@ export function loopPlatform(api: Api, b: Bindings): LoopPlatform {
         {
           ...loopEffects(() => context.keys.ca, world),
           ...quotaEffects(world),
+          ...classEffects,
           ...nodeEffects(tunnel, world),
           ...collectorEffects(collectorStore(guarded.store.bind(guarded), { fence }), world),
         },

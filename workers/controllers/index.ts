@@ -13,6 +13,7 @@ import { kubernetesservice } from './kubernetesservice.ts';
 import { namespace } from './namespace.ts';
 import { nodelifecycle } from './nodelifecycle.ts';
 import { podgc } from './podgc.ts';
+import { pvcprotection, pvprotection, vacprotection } from './protection.ts';
 import { replicaset, replicationcontroller } from './replicaset.ts';
 import { resourcequota } from './resourcequota.ts';
 import { rootca } from './rootca.ts';
@@ -45,4 +46,7 @@ export const controllers: readonly Controller[] = [
   disruption,
   resourcequota,
   tainteviction,
+  pvcprotection,
+  pvprotection,
+  vacprotection,
 ];

@@ -17,7 +17,7 @@ export interface Given extends KubeObject {
   kind: string;
 }
 /** Resource of a kind in its few words: enough for the kinds that controllers look at. */
-const pluralOf = (kind: string) => (kind.endsWith('s') ? kind.toLowerCase() : `${kind.toLowerCase()}s`);
+const pluralOf = (kind: string) => kind.toLowerCase() + (kind.endsWith('ss') ? 'es' : kind.endsWith('s') ? '' : 's');
 
 const APPS = new Set(['Deployment', 'ReplicaSet', 'DaemonSet', 'StatefulSet', 'ControllerRevision']);
 /** `pods`, `deployments.apps`. */
