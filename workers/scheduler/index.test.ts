@@ -249,3 +249,42 @@ describe('a pod that others make room for', () => {
     assert.equal((write.patch.status as JsonObject).nominatedNodeName, null);
   });
 });
+
+describe('promises', () => {
+  const low = pod('low', { nodeName: 'n', priority: 1, requests: { cpu: '4' } });
+  const patches = (plan: Plan | undefined) =>
+    (plan?.writes ?? []).flatMap((w) =>
+      w.do === 'patch' ? [[w.key, (w.patch.status as JsonObject).nominatedNodeName]] : [],
+    );
+  it('of the same node to the less important are taken back', () => {
+    const less = pod('less', { priority: 5, requests: { cpu: '2' }, status: { nominatedNodeName: 'n' } });
+    const more = pod('more', { priority: 9, requests: { cpu: '4' } });
+    const plan = plansOf([keyFor(more)], [node('n'), low, less, more]).get('more');
+    assert.deepEqual(patches(plan), [
+      ['pods/default/less', null],
+      ['pods/default/low', undefined],
+      ['pods/default/more', 'n'],
+    ]);
+  });
+  it('end with the last node', () => {
+    const plan = round(pod('a', { status: { nominatedNodeName: 'n' } })).get('a');
+    assert.deepEqual(patches(plan), [['pods/default/a', null]]);
+  });
+  it('hold while nobody may be put out', () => {
+    const waits = pod('a', { preemptionPolicy: 'Never', requests: { cpu: '1' }, status: { nominatedNodeName: 'n' } });
+    assert.deepEqual(patches(round(node('n'), low, waits).get('a')), [['pods/default/a', undefined]]);
+  });
+});
+
+it('two pods that need the same room do not put the same pod out twice', () => {
+  const low = pod('low', { nodeName: 'n', priority: 1, requests: { cpu: '4' } });
+  const high = (name: string) => pod(name, { priority: 9, requests: { cpu: '2' } });
+  const plans = round(node('n'), low, high('a'), high('b'));
+  const deleted = [...plans.values()].flatMap((p) => p.writes.filter((w) => w.do === 'delete'));
+  assert.equal(deleted.length, 1);
+  const nominations = [...plans.values()].map((p) => p.writes.at(-1)).map((w) => w?.do === 'patch' && w.patch.status);
+  assert.deepEqual(
+    nominations.map((s) => (s as JsonObject).nominatedNodeName),
+    ['n', 'n'],
+  );
+});

@@ -208,6 +208,19 @@ describe('NodePorts', () => {
     it(what, () => assert.deepEqual(filtered(nodeports, of, n)?.reasons, reasons));
 });
 
+it('NodePorts: ports of sidecars count, those of other init containers do not', () => {
+  const init = (restartPolicy?: string): Pod => {
+    const made = pod('p');
+    const c = { name: 'i', ports: [{ hostPort: 80 }], ...(restartPolicy ? { restartPolicy } : {}) };
+    return { ...made, spec: { ...made.spec, initContainers: [c] } };
+  };
+  const taken = node('a', { on: [pod('x', { ports: [80] })] });
+  assert.deepEqual(
+    [init('Always'), init()].map((p) => filtered(nodeports, p, taken) !== undefined),
+    [true, false],
+  );
+});
+
 describe('NodeResourcesFit', () => {
   const of = (requests: Record<string, string>) => pod('p', { requests });
   const small = (on: Pod[] = [], allocatable: Record<string, string> = {}) =>

@@ -54,6 +54,83 @@ describe('what a pod asks for', () => {
   });
 });
 
+describe('the whole pod', () => {
+  const whole = { requests: { cpu: '3', memory: '9' } };
+  const one = { containers: [c('1', '1')] };
+  const table: {
+    what: string;
+    of: Partial<Pod['spec']>;
+    is: Record<string, number>;
+    nonZero: Record<string, number>;
+  }[] = [
+    {
+      what: "its own requests stand for its containers'",
+      of: { ...one, resources: whole },
+      is: { cpu: 3000, memory: 9 },
+      nonZero: { cpu: 3000, memory: 9 },
+    },
+    {
+      what: 'only those that it has',
+      of: {
+        containers: [{ name: 'c', resources: { requests: { memory: '1', 'example.com/a': '2' } } }],
+        resources: { requests: { cpu: '3' } },
+      },
+      is: { cpu: 3000, memory: 1, 'example.com/a': 2 },
+      nonZero: { cpu: 3000, memory: 1, 'example.com/a': 2 },
+    },
+    {
+      what: 'what neither has counts for something',
+      of: { containers: [{ name: 'c' }], resources: { requests: { cpu: '3' } } },
+      is: { cpu: 3000 },
+      nonZero: { cpu: 3000, memory: 200 * 1024 * 1024 },
+    },
+    {
+      what: 'overhead on top',
+      of: { ...one, resources: whole, overhead: { memory: '1' } },
+      is: { cpu: 3000, memory: 10 },
+      nonZero: { cpu: 3000, memory: 10 },
+    },
+    {
+      what: 'limits of its own say nothing',
+      of: { ...one, resources: { limits: { cpu: '9' } } },
+      is: { cpu: 1000, memory: 1 },
+      nonZero: { cpu: 1000, memory: 1 },
+    },
+  ];
+  for (const { what, of, is, nonZero } of table)
+    it(what, () => {
+      assert.deepEqual(podRequests(pod(of)), is);
+      assert.deepEqual(podUsage(pod(of)).nonZero, nonZero);
+    });
+});
+
+describe('while it is resized it takes', () => {
+  const running = (cpu: string, status: object, conditions: object[] = []): Pod =>
+    ({
+      ...pod({ containers: [c(cpu, '1')] }),
+      status: { containerStatuses: [{ name: 'c', ...status }], conditions },
+    }) as Pod;
+  const has = (cpu: string) => ({ resources: { requests: { cpu, memory: '1' } } });
+  const promised = (cpu: string) => ({ allocatedResources: { cpu, memory: '1' } });
+  const table: { what: string; pod: Pod; is: number }[] = [
+    { what: 'what it asks for', pod: running('1', {}), is: 1000 },
+    { what: 'what it still has where it asks for less', pod: running('1', has('3')), is: 3000 },
+    { what: 'what it will have where it asks for more', pod: running('3', has('1')), is: 3000 },
+    { what: 'what it was promised', pod: running('1', { ...has('1'), ...promised('2') }), is: 2000 },
+    {
+      what: 'not what it can never have',
+      pod: running('9', { ...has('1'), ...promised('2') }, [{ type: 'PodResizePending', reason: 'Infeasible' }]),
+      is: 2000,
+    },
+    {
+      what: 'what it may have later',
+      pod: running('9', { ...has('1'), ...promised('2') }, [{ type: 'PodResizePending', reason: 'Deferred' }]),
+      is: 9000,
+    },
+  ];
+  for (const { what, pod: p, is } of table) it(what, () => assert.equal(podUsage(p).counted.cpu, is));
+});
+
 it('amounts are milli for cpu and rounded up whole units for the rest', () => {
   assert.deepEqual(amounts({ cpu: '0.5', memory: '1Gi', 'example.com/x': '3', pods: '110' }), {
     cpu: 500,
