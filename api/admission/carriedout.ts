@@ -44,10 +44,6 @@ export const NOT_CARRIED_OUT: readonly Field[] = [
   ['spec.hostUsers: false', (s) => s.hostUsers === false],
   ['spec.resourceClaims', (s) => objs(s.resourceClaims).length > 0],
   ['spec.containers[*].volumeDevices', (s) => containers(s).some((c) => objs(c.volumeDevices).length > 0)],
-  [
-    'spec.containers[*].restartPolicyRules[*].action: RestartAllContainers',
-    (s) => containers(s).some((c) => objs(c.restartPolicyRules).some((r) => r.action === 'RestartAllContainers')),
-  ],
   ...VOLUMES.map((v): Field => [`spec.volumes[*].${v}`, (s) => objs(s.volumes).some((x) => has(x[v]))]),
   ...PROJECTIONS.map(
     (p): Field => [`spec.volumes[*].projected.sources[*].${p}`, (s) => sources(s).some((x) => has(x[p]))],

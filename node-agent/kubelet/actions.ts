@@ -65,6 +65,8 @@ export type Action =
       after?: ActualContainer;
     }
   | { do: 'kill'; id: string; name: string; why: Failed | undefined; message: string }
+  /** All containers are taken away, those that asked for it last, and the pod begins anew in its sandbox. */
+  | { do: 'reset'; order: readonly string[] }
   /** Limits of what runs are brought to what the node has allotted. */
   | { do: 'resize' }
   /** Everything of the pod: containers with grace, then the sandbox. */
@@ -72,12 +74,32 @@ export type Action =
   /** A start that has to wait: `untilMs` of the back-off. */
   | { do: 'wait'; name: string; untilMs: number };
 
+/** What the first of a container's rules that matches an exit code says (KEP-5307); undefined when none does. */
+function ruled(c: Container, exitCode: number): string | undefined {
+  const rule = (c.restartPolicyRules ?? []).find(({ exitCodes: codes }) => {
+    const listed = codes?.values?.includes(exitCode) ?? false;
+    return codes !== undefined && listed === (codes.operator === 'In');
+  });
+  return rule?.action;
+}
+export const RESTART_ALL = 'RestartAllContainers';
+/** True when a rule of the pod may have all of its containers started anew (KEP-5532). */
+export const mayRestartAll = (pod: Pod): boolean =>
+  allContainers(pod).some((c) => c.restartPolicyRules?.some((r) => r.action === RESTART_ALL));
+const asksForAll = (c: Container, a: ActualContainer | undefined) =>
+  a?.state === 'exited' && ruled(c, a.exitCode) === RESTART_ALL;
+
+/** True while all containers of a pod are to be taken away: one has asked for it, or has before, and not all are gone. */
+export function restartsAll(pod: Pod, actual: Actual): boolean {
+  if (!mayRestartAll(pod) || isDeleted(pod)) return false;
+  const there = allContainers(pod).some((c) => latest(actual, c.name) !== undefined);
+  const begun = pod.status?.conditions?.some((c) => c.type === 'AllContainersRestarting' && c.status === 'True');
+  return there && (begun || allContainers(pod).some((c) => asksForAll(c, actual.containers.get(c.name))));
+}
+
 /** True when a container that has ended with that code is to be started again: podutil.ContainerShouldRestart. */
 export function restarts(pod: Pod, c: Container, exitCode: number): boolean {
-  for (const rule of c.restartPolicyRules ?? []) {
-    const listed = rule.exitCodes?.values?.includes(exitCode) ?? false;
-    if (rule.exitCodes && listed === (rule.exitCodes.operator === 'In')) return rule.action.startsWith('Restart');
-  }
+  if (ruled(c, exitCode)?.startsWith('Restart')) return true;
   const policy = c.restartPolicy ?? restartPolicyOf(pod);
   // A plain init container never runs again once it has succeeded, whatever the policy.
   if (exitCode === 0 && isInit(pod, c) && !isSidecar(c)) return false;
@@ -150,6 +172,7 @@ export function podActions(pod: Pod, actual: Actual, verdicts: Verdicts, o: Circ
     const attempt = actual.sandbox === undefined ? 0 : actual.sandbox.attempt + 1;
     return [{ do: 'sandbox', attempt, ...(actual.sandbox ? { stop: actual.sandbox.id } : {}) }];
   }
+  if (restartsAll(pod, actual)) return [{ do: 'reset', order: resetOrder(pod, actual) }];
   const kills = allContainers(pod).flatMap((c) => kill(pod, c, actual, verdicts, o));
   if (kills.length > 0) return kills;
   const resized = o.podResized || allContainers(pod).some((c) => isRunning(actual, c) && o.resized?.(c) === 'update');
@@ -159,6 +182,12 @@ export function podActions(pod: Pod, actual: Actual, verdicts: Verdicts, o: Circ
     ...initActions(pod, actual, verdicts, o),
     ...(initialized(pod, actual, verdicts) ? mainActions(pod, actual, o) : []),
   ];
+}
+
+function resetOrder(pod: Pod, actual: Actual): string[] {
+  const both = [...pod.spec.containers, ...(pod.spec.initContainers ?? [])];
+  const asks = (c: Container) => asksForAll(c, actual.containers.get(c.name));
+  return [...both.filter((c) => !asks(c)), ...both.filter(asks)].map((c) => c.name);
 }
 
 const isRunning = (actual: Actual, c: Container) => actual.containers.get(c.name)?.state === 'running';

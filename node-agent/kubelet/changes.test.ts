@@ -263,3 +263,40 @@ test('the back-off begins anew once a container has run for ten minutes', async 
   }
   assert.deepEqual(waits, [0, 10, 20, 0, 10, 20]);
 });
+
+describe('a rule that starts all containers anew', () => {
+  const restartPolicyRules = [{ action: 'RestartAllContainers', exitCodes: { operator: 'In' as const, values: [42] } }];
+  const asks = container('main', ['pause'], { restartPolicy: 'Never', restartPolicyRules });
+  test('takes them all away and begins with the init containers, in the same sandbox', async () => {
+    const init = container('init', ['sleep', '2']);
+    await m.create('a', {
+      restartPolicy: 'Never',
+      initContainers: [init],
+      containers: [asks, container('other', ['pause'])],
+    });
+    await m.pass(4);
+    assert.equal(m.condition('a', 'AllContainersRestarting'), 'False');
+    const sandboxes = m.runtime.calls.filter((c) => c.startsWith('runPodSandbox')).length;
+    m.runtime.exit(m.id('a'), 42);
+    await m.pass(1.5);
+    assert.equal(m.status('a').phase, 'Pending'); // its init container runs again
+    await m.pass(4);
+    assert.equal(m.status('a').phase, 'Running');
+    assert.equal(m.condition('a', 'AllContainersRestarting'), 'False');
+    assert.deepEqual(
+      ['init', 'main', 'other'].map((c) => m.container('a', c).restartCount),
+      [1, 1, 1],
+    );
+    assert.equal(m.container('a', 'other').lastState.terminated?.reason, 'RestartingAllContainers');
+    assert.equal(m.container('a', 'other').lastState.terminated?.exitCode, 137);
+    assert.equal(m.runtime.calls.filter((c) => c.startsWith('runPodSandbox')).length, sandboxes);
+    assert.equal(m.condition('a', 'Ready'), 'True');
+  });
+  test('leaves other exit codes to the policy', async () => {
+    await m.create('a', { restartPolicy: 'Never', containers: [asks] });
+    m.runtime.exit(m.id('a'), 1);
+    await m.pass(4);
+    assert.equal(m.status('a').phase, 'Failed');
+    assert.equal(m.condition('a', 'AllContainersRestarting'), 'False PodFailed');
+  });
+});

@@ -15,10 +15,10 @@ import type { TrustBundles } from './volumes/trustbundle.ts';
 const directory = (root: string, uid: string) => join(root, 'pods', uid);
 const podFile = (root: string, uid: string) => join(directory(root, uid), 'pod.json');
 
-/** Never half a file, whenever the machine stops. */
-export async function writeWhole(path: string, text: string): Promise<void> {
+/** Never half a file, whenever the agent stops; `flush`: nor when the machine does, which costs milliseconds. */
+export async function writeWhole(path: string, text: string, flush = true): Promise<void> {
   await mkdir(dirname(path), { recursive: true });
-  await writeFile(`${path}.new`, text, { mode: 0o600, flush: true });
+  await writeFile(`${path}.new`, text, { mode: 0o600, flush });
   await rename(`${path}.new`, path);
 }
 
@@ -127,6 +127,6 @@ export async function rememberedServices(
   if (found === undefined)
     throw new ConfigError('services have not yet been read at least once, cannot construct envvars');
   const text = JSON.stringify(found);
-  if (text !== before) await writeWhole(path, text);
+  if (text !== before) await writeWhole(path, text, false);
   return found;
 }

@@ -1,5 +1,5 @@
 import { formatTime } from '../../kube/meta/time.ts';
-import type { Actual } from './actions.ts';
+import { type Actual, mayRestartAll, restartsAll } from './actions.ts';
 import { type Condition, type ContainerStatus, isSidecar, type Pod, type PodStatus } from './pod.ts';
 
 type Verdict = Pick<Condition, 'status' | 'reason' | 'message'>;
@@ -13,6 +13,7 @@ export const OWN_CONDITIONS: ReadonlySet<string> = new Set([
   'PodScheduled',
   'PodResizePending',
   'PodResizeInProgress',
+  'AllContainersRestarting',
 ]);
 /** Those of them that are there only while they are true. */
 export const PASSING_CONDITIONS: ReadonlySet<string> = new Set(['PodResizePending', 'PodResizeInProgress']);
@@ -44,6 +45,7 @@ export function podConditions(
     { type: 'Ready', ...(containers.status === 'True' ? gates(pod, old) : containers) },
     { type: 'ContainersReady', ...containers },
     { type: 'PodScheduled', ...YES },
+    ...(mayRestartAll(pod) ? [{ type: 'AllContainersRestarting', ...restartingAll(pod, actual, phase) }] : []),
   ];
   if (ended?.disrupted)
     own.push({ type: 'DisruptionTarget', ...YES, reason: 'TerminationByKubelet', message: ended.message });
@@ -55,6 +57,14 @@ export function podConditions(
   });
   const kept = old.filter((o) => !PASSING_CONDITIONS.has(o.type) && !own.some((c) => c.type === o.type));
   return [...kept, ...(statuses.resizes ?? []), ...fresh];
+}
+
+function restartingAll(pod: Pod, actual: Actual, phase: PodStatus['phase']): Verdict {
+  if (phase === 'Succeeded') return { status: 'False', reason: 'PodCompleted' };
+  if (phase === 'Failed') return { status: 'False', reason: 'PodFailed' };
+  if (!restartsAll(pod, actual)) return { status: 'False' };
+  const message = 'container exited with restart policy rule';
+  return { status: 'True', reason: 'RestartAllContainersStarted', message };
 }
 
 function sandboxReady(actual: Actual): Verdict {

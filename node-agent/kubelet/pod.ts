@@ -226,11 +226,19 @@ export interface ContainerStateStatus {
     exitCode: number;
     reason: string;
     message?: string;
-    startedAt: string;
-    finishedAt: string;
-    containerID: string;
+    /** Absent, as all that follows, of a run that nobody has seen the end of. */
+    startedAt?: string;
+    finishedAt?: string;
+    containerID?: string;
   };
 }
+/** The status of a container that a pod's status shows. */
+export const statusOf = (pod: Pod, name: string): ContainerStatus | undefined =>
+  [
+    ...(pod.status?.initContainerStatuses ?? []),
+    ...(pod.status?.containerStatuses ?? []),
+    ...(pod.status?.ephemeralContainerStatuses ?? []),
+  ].find((s) => s.name === name);
 export interface ContainerStatus {
   name: string;
   state: ContainerStateStatus;

@@ -295,6 +295,7 @@ export class PodResizes {
   }
 
   #save(): Promise<void> {
-    return writeWhole(this.#path, JSON.stringify(this.#state));
+    // What is lost with the machine is lost with its containers.
+    return writeWhole(this.#path, JSON.stringify(this.#state), false);
   }
 }

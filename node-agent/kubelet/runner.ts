@@ -8,7 +8,7 @@ import { podCgroupPath } from './cgroups.ts';
 import { logDirectory } from './container.ts';
 import { ConfigError, type Downward, type References } from './env.ts';
 import type { WorkerParts } from './parts.ts';
-import { allContainers, type Container, namedContainers, type Pod } from './pod.ts';
+import { allContainers, type Container, namedContainers, type Pod, statusOf } from './pod.ts';
 import type { PodResizes } from './resize.ts';
 import { podCgroup } from './resources.ts';
 import { sandboxConfig } from './sandbox.ts';
@@ -105,6 +105,8 @@ export class PodRunner {
       }
       case 'resize':
         return this.#resize(actual);
+      case 'reset':
+        return this.#reset(action.order, actual);
       case 'stop-pod':
         return this.#stopPod(actual, action.graceSeconds);
     }
@@ -133,6 +135,16 @@ export class PodRunner {
     await stopContainers(this.#o.pod(), running, this.#grace, this.#stopping(actual));
     this.#grace = undefined;
     if (actual.sandbox) await this.#parts.runtime.stopPodSandbox(actual.sandbox.id);
+  }
+
+  /** All runs of these containers are taken away; their logs stay. */
+  async #reset(order: readonly string[], actual: PodActual): Promise<void> {
+    for (const name of order) {
+      const a = actual.containers.get(name);
+      if (a?.state === 'running' || a?.state === 'created') await this.#stop(a, 0, actual, 'killing');
+      for (const run of [a, actual.previous.get(name)]) if (run) await this.#parts.runtime.removeContainer(run.id);
+      this.waiting.delete(name);
+    }
   }
 
   /** The pod's cgroup, there and with its limits. */
@@ -208,7 +220,7 @@ export class PodRunner {
     if (attempt > 0) return attempt;
     const files = await readdir(join(logDirectory(this.#parts.node.logRoot, pod), c.name)).catch(() => []);
     const runs = files.flatMap((f) => /^(\d+)\.log(\..*)?$/.exec(f)?.[1] ?? []).map(Number);
-    return Math.max(-1, ...runs) + 1;
+    return Math.max(Math.max(-1, ...runs) + 1, statusOf(pod, c.name)?.restartCount ?? 0);
   }
 
   async #resize(actual: PodActual): Promise<void> {

@@ -7,6 +7,7 @@ import {
   initialized,
   isDeleted,
   latest,
+  mayRestartAll,
   restarts,
   terminalPhase,
   type Verdicts,
@@ -23,6 +24,7 @@ import {
   type PodStatus,
   podText,
   type Resources,
+  statusOf,
 } from './pod.ts';
 import type { PodResizes } from './resize.ts';
 import {
@@ -114,7 +116,11 @@ function phaseOf(
     const end = terminalPhase(pod, actual) ?? stoppedPhase(pod, main);
     if (end !== undefined) return end;
   } else if (terminalPhase(pod, actual) !== undefined || known.ended) return before ?? 'Pending';
-  if (!initialized(pod, actual, verdicts)) return 'Pending';
+  if (!initialized(pod, actual, verdicts)) {
+    const anew =
+      main.length > 0 && main.every((s) => s.state.waiting && s.lastState.terminated) && actual.containers.size === 0;
+    return anew && before === 'Running' ? before : 'Pending';
+  }
   return main.some((s) => s.state.waiting && s.lastState.terminated === undefined) ? 'Pending' : 'Running';
 }
 
@@ -137,9 +143,12 @@ function containerStatus(
   const init = isInit(pod, c);
   const a = latest(actual, c.name);
   const before = actual.previous?.get(c.name);
+  const shown = statusOf(pod, c.name);
+  if (a === undefined && shown && mayRestartAll(pod) && !known.waiting.has(c.name)) return takenAway(shown);
   const earlier = before !== undefined && before.id !== a?.id ? stateOf(before, known.messages.get(before.id)) : {};
   let state = a === undefined ? undefined : stateOf(a, known.messages.get(a.id));
-  let lastState = earlier;
+  // What the runtime has forgotten stays as it was shown.
+  let lastState = earlier.terminated || !a || !shown ? earlier : shownBefore(shown, a);
   const why = known.waiting.get(c.name) ?? (a === undefined ? undefined : backOff(pod, c, a, known.waits, now));
   if (state === undefined) {
     state = { waiting: known.waiting.get(c.name) ?? { reason: creatingReason(pod) } };
@@ -159,7 +168,7 @@ function containerStatus(
     ready: done
       ? a?.state === 'exited' && a.exitCode === 0
       : !ephemeral && started && (c.readinessProbe === undefined || known.ready.has(c.name)),
-    restartCount: a?.attempt ?? 0,
+    restartCount: Math.max(a?.attempt ?? 0, shown?.restartCount ?? 0),
     // A runtime that was given an id knows no name: the pod's own is what a reader looks for.
     image: image && !image.image.startsWith('sha256:') ? image.image : c.image,
     imageID: image?.imageID ?? '',
@@ -170,6 +179,25 @@ function containerStatus(
     ...(a?.user ? { user: a.user } : {}),
     ...(c.volumeMounts?.length ? { volumeMounts: c.volumeMounts.map(mountStatus) } : {}),
   };
+}
+
+/** The end of the run before this one, of what a status shows. */
+function shownBefore(shown: ContainerStatus, a: ActualContainer): ContainerStateStatus {
+  const { terminated } = shown.containerID === containerID(a.id) ? shown.lastState : shown.state;
+  return terminated ? { terminated } : shown.lastState;
+}
+
+/** A container that was taken away to be started anew with all others. */
+function takenAway(shown: ContainerStatus): ContainerStatus {
+  if (shown.state.waiting) return shown;
+  const why = {
+    reason: 'RestartingAllContainers',
+    message: 'The container is removed because RestartAllContainers in place',
+  };
+  const { containerID: _, ...rest } = shown;
+  const lastState = { terminated: { ...why, exitCode: 137 } };
+  const restartCount = shown.restartCount + 1;
+  return { ...rest, state: { waiting: why }, lastState, restartCount, ready: false, started: false };
 }
 
 /** What a container waits for that nothing is known to be wrong with. */
