@@ -41,6 +41,14 @@ test('a container must be named where there are several, and must exist', async 
   assert.deepEqual([wrong.code, wrong.body.message], [400, 'container x is not valid for pod p']);
 });
 
+test('the root of what is proxied gets its slash, in the eyes of who asked', async () => {
+  const { b } = await reachable();
+  const moved = await b.ask('GET', `${NS}/pods/p/proxy?x=1`);
+  assert.deepEqual([moved.code, moved.headers.get('location')], [301, `${NS}/pods/p/proxy/?x=1`]);
+  const post = await b.ask('POST', `${NS}/pods/p/proxy`, '');
+  assert.notEqual(post.code, 301);
+});
+
 test('a proxy request goes to the pod port, to an endpoint of a service, or to the kubelet', async () => {
   const { b, asked } = await reachable();
   await b.ask('GET', `${NS}/pods/https:p:9443/proxy/a/b?x=1`);

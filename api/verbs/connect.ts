@@ -2,6 +2,7 @@ import type { ConnectSubresource } from '../../kube/kinds/kind.ts';
 import { isObject, type Json, type JsonObject } from '../../kube/meta/json.ts';
 import { at, type KubeObject } from '../../kube/meta/object.ts';
 import { badRequest, failure } from '../../kube/meta/status.ts';
+import { AT_ROOT } from '../../kube/wire/clusteraddresses.ts';
 import type { ConnectRequest } from '../attributes.ts';
 import { admissionContext, admit, attributes, type Call, mutate } from '../call.ts';
 import type { Resource } from '../parts.ts';
@@ -51,8 +52,9 @@ export async function connect(call: Call, resource: Resource, sub: ConnectSubres
 
 /** The root of what is proxied has a slash, so that its relative links work: upstream's redirect of GET and HEAD. */
 function toRoot(call: Call): Response | undefined {
-  const { method, url } = call.request;
-  const { pathname, search } = new URL(url);
+  const { method, url, headers } = call.request;
+  const { pathname: whole, search } = new URL(url);
+  const pathname = headers.has(AT_ROOT) ? call.info.path : whole;
   if ((method !== 'GET' && method !== 'HEAD') || call.info.rest.length > 0 || pathname.endsWith('/')) return undefined;
   const response = nothing(call);
   return new Response(null, {

@@ -13,3 +13,6 @@ export const DNS_SERVICE_NAME = 'kube-system/kube-dns';
  */
 export const API_ENDPOINT = { address: '198.18.0.1', port: 6443 } as const;
 export const DNS_ENDPOINT = { address: '198.18.0.10', port: 53 } as const;
+
+/** Header of a request that came in at a node: there the cluster has no path of its own, so links of answers begin at the root. */
+export const AT_ROOT = 'coracle-at-root';

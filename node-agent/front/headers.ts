@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http';
+import { AT_ROOT } from '../../kube/wire/clusteraddresses.ts';
 
 /** Of one connection, not of the message (RFC 9110 7.6.1); HTTP/2 has none of them. */
 const HOP_BY_HOP = new Set([
@@ -30,6 +31,7 @@ export function forwarded(headers: IncomingHttpHeaders, host: string, client: st
   const address = client.replace(/^::ffff:/, '');
   return {
     ...endToEnd(headers),
+    [AT_ROOT]: '1',
     host,
     'x-forwarded-for': before ? `${String(before)}, ${address}` : address,
   };

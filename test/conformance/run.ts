@@ -4,8 +4,8 @@ import { appendFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFi
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { choose, judge, names, parseResults } from './results.ts';
-import { down, isUp, KUBECONFIG, keepLogs, program, SCRIPTS, up } from './setup.ts';
+import { choose, judge, names, parseResults, type Result } from './results.ts';
+import { AT_NODE, down, isUp, KUBECONFIG, keepLogs, program, SCRIPTS, up } from './setup.ts';
 
 const USAGE = `usage: npm run conformance -- [up|test|down] [options]
 
@@ -25,6 +25,11 @@ Without a word: up, test, down, also when a test fails or the run is interrupted
 
 Exit code 1 when a test of passing.txt fails; the list never shrinks. The last line is 'N passed, M failed'.`;
 
+/** They take the server's URL for one without a path: they are run at the node. */
+const WANTS_ROOT = new Set([
+  '[sig-cli] Kubectl client Proxy server should support proxy with --port 0 [Conformance]',
+  '[sig-network] Proxy version v1 should proxy through a service and a pod [Conformance]',
+]);
 const PASSING = join(import.meta.dirname, 'passing.txt');
 /** Ginkgo cleans up after SIGTERM for that long. */
 const END_MS_MAX = 40_000;
@@ -89,13 +94,18 @@ async function test(nodes: number): Promise<number> {
   if (chosen.length === 0) throw new Error('no test is chosen');
   const out = values.out === undefined ? mkdtempSync(join(tmpdir(), 'conformance-')) : resolve(values.out);
   mkdirSync(out, { recursive: true });
-  const list = join(out, 'chosen.txt');
-  writeFileSync(list, `${chosen.join('\n')}\n`);
-  if (!interrupted) await runTests(list, out, nodes);
+  const root = nodes > 0 ? chosen.filter((name) => WANTS_ROOT.has(name)) : [];
+  const results = [
+    ...(await runTests(
+      chosen.filter((name) => !root.includes(name)),
+      out,
+      KUBECONFIG,
+    )),
+    ...(await runTests(root, join(out, 'at-node'), AT_NODE)),
+  ];
   keepLogs(out);
-  const results = join(out, 'results.tsv');
   const passing = new Set(existsSync(PASSING) ? names(readFileSync(PASSING, 'utf8')) : []);
-  const v = judge(chosen, existsSync(results) ? parseResults(readFileSync(results, 'utf8')) : [], passing);
+  const v = judge(chosen, results, passing);
   for (const r of v.gained) console.log(`NEW  ${r.name}`);
   for (const r of v.failed) console.log(`${passing.has(r.name) ? 'LOST' : 'FAIL'} ${r.name}\n     ${r.why}`);
   for (const r of v.lost.filter((r) => r.state === 'skipped')) console.log(`LOST ${r.name}\n     skipped: ${r.why}`);
@@ -107,17 +117,22 @@ async function test(nodes: number): Promise<number> {
   return v.lost.length > 0 || interrupted ? 1 : 0;
 }
 
-function runTests(list: string, out: string, nodes: number): Promise<void> {
+/** Runs tests on the cluster of a kubeconfig; what of them has a result. */
+async function runTests(names: readonly string[], out: string, kubeconfig: string): Promise<Result[]> {
+  if (names.length === 0 || interrupted) return [];
+  mkdirSync(out, { recursive: true });
+  const list = join(out, 'chosen.txt');
+  writeFileSync(list, `${names.join('\n')}\n`);
   const args = ['--list', list, '--out', out, '--procs', values.procs, '--timeout', values.timeout];
-  tests = spawn(join(SCRIPTS, 'run.sh'), args, {
-    env: { ...process.env, KUBECONFIG, NUM_NODES: String(nodes) },
+  const child = spawn(join(SCRIPTS, 'run.sh'), args, {
+    env: { ...process.env, KUBECONFIG: kubeconfig, NUM_NODES: values.nodes },
     stdio: ['ignore', 'ignore', 'inherit'],
     detached: true,
   });
-  return new Promise((done, fail) => {
-    tests?.once('error', fail);
-    tests?.once('close', () => done());
-  });
+  tests = child;
+  await new Promise<void>((done, fail) => child.once('error', fail).once('close', () => done()));
+  const results = join(out, 'results.tsv');
+  return existsSync(results) ? parseResults(readFileSync(results, 'utf8')) : [];
 }
 
 /** Processes of the session that run.sh leads: each test is in a process group of its own. */

@@ -4,7 +4,9 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { writeAtomic } from '../../cli/home.ts';
+import { kubeconfig } from '../../cli/kubeconfig.ts';
 import { readPid, stop, waitFor, writePid } from '../../cli/server/process.ts';
+import { API_SERVICE } from '../../kube/wire/clusteraddresses.ts';
 import { mountsUnder } from '../../node-agent/install/remove.ts';
 import { freePort } from '../ports.ts';
 
@@ -17,6 +19,8 @@ const HOME = join(DIR, 'home');
 /** The scripts that bring tests, images and machines: ../shared/conformance. */
 export const SCRIPTS = join(process.env.CORACLE_SHARED ?? join(root, '..', 'shared'), 'conformance');
 export const KUBECONFIG = join(HOME, 'kubeconfig');
+/** The API as pods see it: at the node, where a cluster has no path of its own. */
+export const AT_NODE = join(HOME, 'kubeconfig-at-node');
 /** Node 1's address, which both nodes reach. */
 const NODE_1 = '198.51.100.1';
 /** What coredns.yaml takes, and our own DNS. */
@@ -71,12 +75,22 @@ export async function up(o: SetUp, say: (line: string) => void): Promise<void> {
     );
     return ready.split(' ').filter((s) => s === 'True').length === o.nodes;
   });
+  if (o.nodes > 0) await writeAtNode();
   if (o.coredns && o.nodes > 0) {
     await kubectl('apply', '-f', join(SCRIPTS, 'coredns.yaml'));
     await kubectl('-n', 'kube-system', 'rollout', 'status', 'deployment/coredns', '--timeout=60s').catch(() =>
       say('coredns is not ready: tests that need names will fail'),
     );
   }
+}
+
+async function writeAtNode(): Promise<void> {
+  const { adminToken } = JSON.parse(readFileSync(join(HOME, 'clusters', `${CLUSTER}.json`), 'utf8')) as {
+    adminToken: string;
+  };
+  const caPem = await kubectl('get', 'configmap', 'kube-root-ca.crt', '-o', 'jsonpath={.data.ca\\.crt}');
+  const url = `https://${API_SERVICE.address}`;
+  writeAtomic(AT_NODE, kubeconfig({ name: CLUSTER, url, caPem, token: adminToken }));
 }
 
 /** One of runtime.sh's nodes as it describes it: NAME=value words. */

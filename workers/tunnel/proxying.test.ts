@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { AT_ROOT } from '../../kube/wire/clusteraddresses.ts';
 import { forwarded, prefixOf, relink } from './proxying.ts';
 
 const PREFIX = '/clusters/a/api/v1/namespaces/d/pods/p/proxy';
@@ -25,6 +26,8 @@ test('the prefix is what stands before the path that the server is asked for', (
     [`${PREFIX}/a/`, '/a/', PREFIX],
   ];
   for (const [url, path, wanted] of table) assert.equal(prefixOf(new Request(`https://h${url}`), path), wanted);
+  const atNode = new Request(`https://h${PREFIX}/a`, { headers: { [AT_ROOT]: '1' } });
+  assert.equal(prefixOf(atNode, '/a'), PREFIX.slice('/clusters/a'.length));
 });
 
 test("the client's credential and the connection's own headers stay here, and too many headers are refused", () => {

@@ -1,4 +1,5 @@
 import type { JsonObject } from '../../kube/meta/json.ts';
+import { AT_ROOT } from '../../kube/wire/clusteraddresses.ts';
 import { PROXIED_HEADER_BYTES } from '../../kube/wire/messages.ts';
 
 // What a proxied request takes along, and what is made of its answer: apimachinery pkg/util/proxy, v0.37.1.
@@ -8,7 +9,8 @@ const OWN =
   /^(connection|keep-alive|proxy-.*|te|trailer|transfer-encoding|upgrade|host|authorization|accept-encoding|impersonate-.*|coracle-.*|cf-.*|sec-websocket-.*)$/;
 /** Where the proxied server's root is in the client's eyes: the request's path without the part that the server is asked for. */
 export function prefixOf(request: Request, path: string): string {
-  const whole = new URL(request.url).pathname;
+  const { pathname } = new URL(request.url);
+  const whole = request.headers.has(AT_ROOT) ? pathname.replace(/^\/clusters\/[^/]+/, '') : pathname;
   const suffix = whole.endsWith('/') && !path.endsWith('/') ? `${path}/` : path;
   return whole.endsWith(suffix) ? whole.slice(0, -suffix.length) : whole;
 }
