@@ -2,9 +2,10 @@ import { mkdirSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join as path, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { agentProcess } from './agent.ts';
 import { type Command, CommandError } from './command.ts';
 import { ask, type Endpoint, localEndpoint } from './endpoint.ts';
-import { coracleHome, root, writeAtomic } from './home.ts';
+import { coracleHome, writeAtomic } from './home.ts';
 
 const options = {
   state: { type: 'string' },
@@ -70,9 +71,9 @@ export const join: Command = {
         dns: { servers: values['cluster-dns'] ?? [], domain: 'cluster.local' },
       }),
     );
-    const agent = path(root, 'node-agent', 'main.ts');
+    const agent = agentProcess(settings, state);
     // The agent takes this process's place: its pid and its signals are the caller's.
-    process.execve?.(process.execPath, ['node', '--disable-warning=ExperimentalWarning', agent, settings]);
+    process.execve?.(process.execPath, ['node', ...agent.args], agent.env);
     throw new CommandError('this system has no execve');
   },
 };

@@ -3,9 +3,10 @@ import { existsSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { homedir, hostname, networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { agentProcess } from './agent.ts';
 import { type Command, CommandError } from './command.ts';
 import { ask, call, type Endpoint } from './endpoint.ts';
-import { coracleHome, root, writeAtomic } from './home.ts';
+import { coracleHome, writeAtomic } from './home.ts';
 import { kubeconfig } from './kubeconfig.ts';
 import { portOf, serverOptions } from './serve.ts';
 import { prepare, readPid, serverUrl, start, waitFor, writePid } from './server/process.ts';
@@ -161,11 +162,8 @@ async function startNode(home: string, endpoint: Endpoint, cluster: Remembered, 
       ),
     );
     const out = openSync(log, 'a', 0o600);
-    const child = spawn(
-      process.execPath,
-      ['--disable-warning=ExperimentalWarning', join(root, 'node-agent', 'main.ts'), settings],
-      { stdio: ['ignore', out, out], detached: true },
-    );
+    const { args, env } = agentProcess(settings, join(home, 'node'));
+    const child = spawn(process.execPath, args, { stdio: ['ignore', out, out], detached: true, env });
     child.unref();
     writePid(pidFile, child.pid ?? 0);
   }

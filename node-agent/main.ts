@@ -23,6 +23,7 @@ import { serveServices } from './network/proxy/start.ts';
 import { connectCri } from './runtime/cri.ts';
 import type { ImageStore, Runtime } from './runtime/runtime.ts';
 import { podsCgroup, readSettings, type Settings } from './settings.ts';
+import { keepSmall } from './trim.ts';
 import { keepControl, type Link } from './tunnel/control.ts';
 import { serveExec } from './tunnel/exec.ts';
 import { serveLog } from './tunnel/log.ts';
@@ -188,6 +189,7 @@ async function main(settingsPath: string): Promise<void> {
   const report = keepNode(api, runtime, node, env, sources, stop.signal);
   const lease = keepLease(api, s.node, link, env, stop.signal);
   const pods = kubelet.run();
+  const small = keepSmall(env, stop.signal);
   env.log('info', 'agent.started', { node: s.node, url: s.url });
   await new Promise<void>((resolve) => {
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve());
@@ -197,7 +199,7 @@ async function main(settingsPath: string): Promise<void> {
   // Nothing here has to be finished: the next agent goes on from what the runtime and the disk say.
   const ended = kubelet
     .stop()
-    .then(() => Promise.all([control, report, lease, pods, network.done, dns, front, proxy, routes]));
+    .then(() => Promise.all([control, report, lease, pods, network.done, dns, front, proxy, routes, small]));
   await Promise.race([ended, sleep(env, STOP_MS_MAX)]);
   runtime.close();
   await machine.stop();

@@ -1,0 +1,29 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { type Env, sleep } from '../kube/meta/env.ts';
+
+/** How often is looked; a collection takes some 30 ms. */
+const LOOK_MS = 20_000;
+/** Collected when so much more is resident than after the last time. */
+const GROWN_BYTES = 16 * 1024 * 1024;
+/** What gave back so much may have come amid the burst: it is done once more. */
+const FREED_BYTES = 4 * 1024 * 1024;
+
+/**
+ * Gives back, until `signal` aborts, what a burst (many pods started at once) has left behind: V8 collects its old generation as it allocates, which an agent with
+ * nothing to do doesn't.
+ */
+export async function keepSmall(env: Env, signal: AbortSignal): Promise<void> {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as (o: { type: 'major'; execution: 'async' }) => Promise<void>;
+  const aborted = new Promise<void>((done) => signal.addEventListener('abort', () => done(), { once: true }));
+  let settled = 0;
+  for (let goesOn = false; !signal.aborted; ) {
+    await Promise.race([sleep(env, LOOK_MS), aborted]);
+    const before = process.memoryUsage.rss();
+    if (signal.aborted || (!goesOn && before - settled < GROWN_BYTES)) continue;
+    await collect({ type: 'major', execution: 'async' });
+    settled = process.memoryUsage.rss();
+    goesOn = before - settled >= FREED_BYTES;
+  }
+}
