@@ -122,6 +122,7 @@ export class SqlProjection implements Projection {
     const mine = this.#moved.get(who) ?? new Map<string, Set<Key>>();
     this.#moved.set(who, mine);
     const keys = mine.get(resource);
+    if (keys?.size === 0) return NOTHING_MOVED;
     mine.set(resource, new Set());
     return keys;
   }
@@ -271,6 +272,7 @@ export class SqlProjection implements Projection {
   }
 }
 
+const NOTHING_MOVED: ReadonlySet<Key> = new Set();
 const nothingUnwritten = (): Unwritten => ({
   wiped: false,
   rows: new Set(),
