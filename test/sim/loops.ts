@@ -9,6 +9,7 @@ import { collectorStore } from '../../workers/loops/collectorstore.ts';
 import { loopEffects } from '../../workers/loops/effects.ts';
 import { type Liveness, nodeEffects } from '../../workers/loops/nodes.ts';
 import { quotaEffects } from '../../workers/loops/usage.ts';
+import { classEffects } from '../../workers/loops/volumeclasses.ts';
 import { CLUSTER, type SimCluster } from './cluster.ts';
 import { identity, LOOPS, type LoopObject, type LoopPlatform, makeLoop, type Poke, snapshotOf } from './platform.ts';
 import { ObjectStorage } from './storage.ts';
@@ -137,6 +138,7 @@ export class SimLoops {
       {
         ...loopEffects(() => 'PEM', c.env),
         ...quotaEffects(c.env),
+        ...classEffects,
         ...nodeEffects(async (node) => this.#liveness(node), c.env),
         ...collectorEffects(collectorStore(guarded.store, { fence }), c.env),
       },

@@ -188,6 +188,13 @@ const quota: Operation = async (s) => {
   );
 };
 
+const claim: Operation = async (s) => {
+  const [namespace, name] = where(s);
+  const spec = { accessModes: ['ReadWriteOnce'], storageClassName: '', resources: { requests: { storage: '1Gi' } } };
+  const answer = await ask(s, 'POST', path('v1', namespace, 'persistentvolumeclaims'), { metadata: { name }, spec });
+  return told(`create claims ${namespace}/${name}`, answer);
+};
+
 const removePod: Operation = async (s) => {
   const rows = await s.rows('pods/');
   if (rows.length === 0) return undefined;
@@ -288,6 +295,8 @@ export const OPERATIONS: readonly { weight: number; rough?: true; run: Operation
   { weight: 2, run: budget },
   { weight: 1, run: remove('policy/v1', 'poddisruptionbudgets') },
   { weight: 1, run: quota },
+  { weight: 1, run: claim },
+  { weight: 2, run: remove('v1', 'persistentvolumeclaims') },
   { weight: 4, run: touch },
   { weight: 4, run: bringNamespace },
   { weight: 6, run: brief },
