@@ -93,7 +93,11 @@ function surge(d: Thing, sets: readonly Thing[], memory: Memory, wrong: string[]
   const own = sets.filter((r) => ownerUid(r) === d.uid);
   const asked = own.reduce((n, r) => n + Number(r.spec.replicas ?? 1), 0);
   const atRest = isSeen && asked === replicas;
-  const most = atRest ? replicas : Math.max(memory.most.get(d.uid) ?? 0, replicas);
+  // ReplicaSets of a former Deployment of its name, which were left to nobody, come with what they have.
+  const born = String(d.o.metadata.creationTimestamp);
+  const taken = own.filter((r) => String(r.o.metadata.creationTimestamp) < born);
+  const brought = taken.reduce((n, r) => n + Number(r.spec.replicas ?? 1), 0);
+  const most = atRest ? replicas : Math.max(memory.most.get(d.uid) ?? 0, replicas, brought);
   memory.most.set(d.uid, most);
   const rolling = at(d.o, 'spec.strategy.rollingUpdate.maxSurge');
   const more = rolling === undefined ? 0 : scaled(rolling, most, 'up');
