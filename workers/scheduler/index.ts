@@ -35,6 +35,8 @@ const BATCH_LOOKS = 8_000;
 /** What a node costs on which pods are put out and let in again to see what then. */
 const DRY_RUN_LOOKS = 20;
 
+const OURS = { field: 'spec.schedulerName', op: '=', value: SCHEDULER } as const;
+
 /** A text's place in [0, 1): ties among nodes fall by it, the same each time a plan is made again. */
 const tieOf = (text: string): number => fnv1a(text) / 2 ** 32;
 
@@ -63,7 +65,7 @@ export const scheduler: Controller = {
   for: pods,
   // Its status is mostly the scheduler's own writing.
   roots: {
-    fields: [...UNBOUND, { field: 'spec.schedulerName', op: '=', value: SCHEDULER }, ...ACTIVE],
+    fields: [...UNBOUND, OURS, ...ACTIVE],
     of: ['labels', 'generation', 'terminating', 'status.nominatedNodeName'],
   },
   watches: [
@@ -82,7 +84,7 @@ export const scheduler: Controller = {
     },
     { kind: pods, where: { fields: [...BOUND, ...ACTIVE], of: ['labels'] }, map: woken },
     // What pods that wait were told, so that it isn't told twice.
-    { kind: pods, where: { fields: [...UNBOUND, ...ACTIVE], wakes: 'never' }, map: woken },
+    { kind: pods, where: { fields: [...UNBOUND, OURS, ...ACTIVE], wakes: 'never' }, map: woken },
     quiet('namespaces', ['labels']),
     // By whose selectors pods belong together. Those of workloads in apps/v1 never change.
     quiet('services'),

@@ -205,7 +205,14 @@ describe("this release's loops, registered", () => {
     read: string[],
   ][] = [
     ['a pod that wants a node wakes the scheduler', null, fields(''), ['scheduler 0'], ['scheduler']],
-    ['what becomes of it while it waits does too', fields(''), fields(''), ['scheduler 0'], ['scheduler']],
+    [
+      'that its labels change does too',
+      fields(''),
+      { ...fields(''), labels: { a: 'b' } },
+      ['scheduler 0'],
+      ['scheduler'],
+    ],
+    ['what it is told while it waits is read, and wakes nobody', fields(''), fields(''), [], ['scheduler']],
     [
       'that it is bound does too: it waits no more',
       fields(''),
