@@ -24,7 +24,10 @@ const env = machineEnv((level, event, fields) => {
 /** The two calls that the node's status needs. */
 const runtime = {
   version: async () => ({ runtimeName: 'none', runtimeVersion: '0' }),
-  status: async () => ({ status: { conditions: [{ type: 'RuntimeReady', status: true, reason: '', message: '' }] } }),
+  status: async () => ({
+    status: { conditions: [{ type: 'RuntimeReady', status: true, reason: '', message: '' }] },
+    runtimeHandlers: [],
+  }),
 } as unknown as Runtime;
 
 async function agent(folder: string, ca: string, n: AgentsInput['nodes'][number], signal: AbortSignal): Promise<Link> {
