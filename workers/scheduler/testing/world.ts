@@ -22,7 +22,8 @@ export class World {
   readonly #moved = new Map<string, Set<Key>>();
   readonly #due = new Map<Key, number>();
   #revision = 0;
-  #decidedMs = 0;
+  #decided = 0;
+  #clock: () => number = () => 0;
   readonly view: View;
 
   constructor() {
@@ -86,9 +87,9 @@ export class World {
   round(refuse: (w: Write) => boolean = () => false): boolean {
     const keys = [...this.#due].filter(([, due]) => due <= this.now).map(([key]) => key);
     if (keys.length === 0) return false;
-    const began = performance.now();
+    const began = this.#clock();
     const plans = scheduler.reconcileAll?.(keys, this.view) ?? new Map<Key, Plan>();
-    this.#decidedMs += performance.now() - began;
+    this.#decided += this.#clock() - began;
     // What comes of a plan is heard of after it.
     for (const key of keys) {
       const plan = plans.get(key);
@@ -100,10 +101,11 @@ export class World {
     for (const [key, plan] of plans) if (plan !== LATER) this.#apply(key, plan, refuse);
     return true;
   }
-  /** As round(), and how many milliseconds deciding took; undefined: nothing is due. */
-  decide(): number | undefined {
-    this.#decidedMs = 0;
-    return this.round() ? this.#decidedMs : undefined;
+  /** As round(), and how long deciding took by the clock; undefined: nothing is due. */
+  decide(clock: () => number): number | undefined {
+    this.#clock = clock;
+    this.#decided = 0;
+    return this.round() ? this.#decided : undefined;
   }
   /** Until nothing is due. */
   run(refuse?: (w: Write) => boolean): void {
