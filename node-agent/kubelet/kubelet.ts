@@ -34,6 +34,8 @@ import { PodWorker } from './worker.ts';
 
 /** kubelet's generic PLEG: how often the runtime is asked what changed. */
 const RELIST_MS = 1_000;
+/** And while it has no pods. */
+const IDLE_RELIST_MS = 10_000;
 /** The API hasn't told the pods by then: those on disk are gone on with. */
 const OFFLINE_MS = 5_000;
 /** The classes' cgroups follow what pods ask for after this. */
@@ -244,8 +246,12 @@ export class Kubelet implements PodHandler {
   }
 
   async #follow(): Promise<void> {
+    let listedMs = 0;
     while (!this.#stop.signal.aborted) {
       await sleep(this.#p.env, RELIST_MS);
+      const idle = this.#synced && this.workers.size === 0 && this.#list?.sandboxes.size === 0;
+      if (idle && this.#p.env.now() - listedMs < IDLE_RELIST_MS) continue;
+      listedMs = this.#p.env.now();
       const list = await this.#relist().catch((e: unknown) => {
         this.#p.env.log('warn', 'relist.failed', { error: String(e) });
         return null;
@@ -276,6 +282,8 @@ export class Kubelet implements PodHandler {
         await this.#p.runtime.stopPodSandbox(s.id);
         await this.#p.runtime.removePodSandbox(s.id);
       }
+      for (const tier of ['', 'burstable', 'besteffort'])
+        await this.#cgroups.remove(join(this.#p.node.cgroupParent, tier, `pod${uid}`));
       await removePodDirectory(this.#p.root, uid, this.#mounter);
     } catch (error) {
       this.#p.env.log('warn', 'pod.orphan.failed', { uid, error: String(error) }); // the next relist tries again
@@ -310,8 +318,7 @@ export class Kubelet implements PodHandler {
     if (pressed !== null) return { reason: 'Evicted', message: `Pod was rejected: ${pressed}` };
     const others = this.#taken();
     if (this.#node && refusal(pod, this.#node, others) === null) return null;
-    const path = `/api/v1/nodes/${this.#p.name}`;
-    const node = await this.#p.api.get(path).catch((e: unknown) => {
+    const node = await this.#p.api.get(`/api/v1/nodes/${this.#p.name}`).catch((e: unknown) => {
       this.#p.env.log('warn', 'node.read.failed', { error: String(e) });
       return null; // the scheduler has chosen this node; nothing here says that it was wrong
     });
