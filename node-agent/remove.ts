@@ -5,6 +5,8 @@ import { configPathOf } from './install/config.ts';
 import { startContainerd } from './install/containerd.ts';
 import { findProgram } from './install/machine.ts';
 import { removeContainerd } from './install/remove.ts';
+import { machineMounter } from './kubelet/volumes/mounter.ts';
+import { removeAllPods } from './kubelet/volumes/teardown.ts';
 import { removeLinks, vxlanDevice } from './network/cni/links.ts';
 import { heldDevice, removeHeld } from './network/held.ts';
 import { nftables } from './network/proxy/nftables.ts';
@@ -33,4 +35,5 @@ const program = findProgram('containerd');
 if (s.criSocket === undefined && program !== null && existsSync(configPathOf(dirs))) {
   const network = { name: s.bridge, podCidrs: s.podCIDRs, dataDir: join(s.stateDir, 'cni') };
   await removeContainerd(await startContainerd(program, dirs), dirs, network);
+  await removeAllPods(s.stateDir, machineMounter);
 }

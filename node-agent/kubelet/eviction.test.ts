@@ -174,7 +174,8 @@ test('a node under pressure takes only whom it must', () => {
 
 /** A machine with room for all, but for what a test takes away. */
 const roomy = (more: Partial<MachineReader> = {}): MachineReader => ({
-  memory: () => ({ totalBytes: 4 * Gi, workingSetBytes: Gi, swapBytes: 0 }),
+  memory: () => ({ totalBytes: 4 * Gi, usedBytes: 2 * Gi, workingSetBytes: Gi, swapBytes: 0 }),
+  cpu: () => ({ cpuNanos: 0, bootMs: 0 }),
   processes: () => ({ most: 1000, running: 10 }),
   disk: () => ({ capacityBytes: 100 * Gi, availableBytes: 50 * Gi, inodes: 1000, inodesFree: 900 }),
   hugePages: () => [],
@@ -212,7 +213,9 @@ describe('on a node', () => {
     m.runtime.setUsage(m.id('b'), { cpuNanos: 0, memoryBytes: Gi });
     const told: string[] = [];
     const e = evictor(
-      roomy({ memory: () => ({ totalBytes: 4 * Gi, workingSetBytes: 4 * Gi - 50 * Mi, swapBytes: 0 }) }),
+      roomy({
+        memory: () => ({ totalBytes: 4 * Gi, usedBytes: 4 * Gi, workingSetBytes: 4 * Gi - 50 * Mi, swapBytes: 0 }),
+      }),
       told,
     );
     await e.look();
@@ -284,6 +287,7 @@ describe('what a machine says of itself', () => {
     });
     assert.deepEqual(machineReader(root).memory(), {
       totalBytes: 4194304,
+      usedBytes: 2000000,
       workingSetBytes: 1500000,
       swapBytes: 524288,
     });

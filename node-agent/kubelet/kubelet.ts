@@ -26,6 +26,7 @@ import { FollowedReferences, readReferences } from './references.ts';
 import { StatusReporter } from './reporter.ts';
 import { type MachineFacts, qosOf } from './resources.ts';
 import { followPods, type PodHandler } from './source.ts';
+import { Stats } from './stats/read.ts';
 import { podTokens } from './tokens.ts';
 import { claimsOf } from './volumes/claim.ts';
 import { type Mounter, machineMounter } from './volumes/mounter.ts';
@@ -74,6 +75,7 @@ export class Kubelet implements PodHandler {
   readonly workers = new Map<string, PodWorker>();
   readonly housekeeping: Housekeeping;
   readonly evictor: Evictor;
+  readonly stats: Stats;
   readonly events: PodEvents;
   readonly #p: KubeletParts;
   readonly #parts: WorkerParts;
@@ -109,10 +111,13 @@ export class Kubelet implements PodHandler {
       pods: () => (this.#synced ? this.workers : undefined),
       tell: (type, reason, message) => events.tellNode(type, reason, message),
     });
+    const machine = p.reader ?? machineReader();
+    const pods = () => [...this.workers.values()].filter((w) => w.admitted).map((w) => w.pod);
+    const about = { runtime: p.runtime, images: p.images, root: p.root, logRoot: p.node.logRoot, machine, pods };
+    this.stats = new Stats({ ...about, node: p.name, now: () => p.env.now() });
     this.evictor = new Evictor({
-      ...{ runtime: p.runtime, images: p.images, root: p.root, logRoot: p.node.logRoot, env: p.env },
-      machine: p.reader ?? machineReader(),
-      pods: () => [...this.workers.values()].filter((w) => w.admitted).map((w) => w.pod),
+      ...about,
+      env: p.env,
       end: (pod, why) => this.workers.get(uidOf(pod))?.end(why),
       reclaim: () => this.housekeeping.collectImages(Number.POSITIVE_INFINITY),
       tell: (type, reason, message) => events.tellNode(type, reason, message),

@@ -11,13 +11,17 @@ export interface Disk {
 
 /** What this machine has and how much of it is left: /proc and /sys, or a test's numbers. */
 export interface MachineReader {
-  memory(): { totalBytes: number; workingSetBytes: number; swapBytes: number };
+  memory(): { totalBytes: number; usedBytes: number; workingSetBytes: number; swapBytes: number };
+  /** CPU time that was used since the machine began, by all of its cores. */
+  cpu(): { cpuNanos: number; bootMs: number };
   processes(): { most: number; running: number };
   disk(path: string): Disk;
   /** Page size as in resource names (`2Mi`) and how many there are. */
   hugePages(): { size: string; pages: number; bytes: number }[];
 }
 
+/** A tick of /proc/stat: USER_HZ is 100 wherever Linux runs pods. */
+const TICK_NANOS = 10_000_000;
 /** The kernel's defaults where it doesn't say: a 32-bit pid space. */
 const PIDS_MAX = 32_768;
 
@@ -39,9 +43,17 @@ export function machineReader(root = '/'): MachineReader {
       const inactive = inactiveFile(text, info);
       return {
         totalBytes: total,
+        usedBytes: used,
         workingSetBytes: Math.max(0, used - inactive),
         swapBytes: info.get('SwapTotal') ?? 0,
       };
+    },
+    cpu() {
+      const stat = text('proc/stat');
+      const times = /^cpu +(.*)$/m.exec(stat)?.[1]?.split(' ').map(Number) ?? [];
+      const [user = 0, nice = 0, system = 0, , , irq = 0, softirq = 0, steal = 0] = times;
+      const bootMs = Number(/^btime (\d+)$/m.exec(stat)?.[1] ?? 0) * 1000;
+      return { cpuNanos: (user + nice + system + irq + softirq + steal) * TICK_NANOS, bootMs };
     },
     processes() {
       const limits = [number('proc/sys/kernel/pid_max'), number('proc/sys/kernel/threads-max')];

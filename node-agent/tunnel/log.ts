@@ -11,7 +11,7 @@ import { bodySender, dialRelay, refuse, type StreamParts } from './stream.ts';
 
 /** Serves one log request of the cloud: finds the file, dials the relay, sends it. */
 export async function serveLog({ api, kubelet, logRoot, env }: StreamParts, dial: Dial): Promise<void> {
-  const found = await locate(kubelet, logRoot, dial);
+  const found = await locate(kubelet, logRoot, dial.namespace, dial.pod, dial.options);
   if ('status' in found) return refuse(api, dial, found.status);
   const abort = new AbortController();
   const send = await dialRelay(api, dial, { status: 200, headers: { 'content-type': 'text/plain' } }, (socket) => {
@@ -22,20 +22,21 @@ export async function serveLog({ api, kubelet, logRoot, env }: StreamParts, dial
 }
 
 /** The log file of a container's newest or previous run; the Status that says why there is none, in upstream's words. */
-async function locate(
+export async function locate(
   kubelet: Kubelet,
   logRoot: string,
-  dial: Dial,
+  namespace: string,
+  pod: string,
+  options: LogOptions & { container?: string },
 ): Promise<{ path: string; running: () => boolean } | { status: Status }> {
-  const options = dial.options as LogOptions & { container?: string };
-  const worker = await kubelet.observed(dial.namespace, dial.pod);
+  const worker = await kubelet.observed(namespace, pod);
   const name = options.container ?? worker?.pod.spec.containers[0]?.name ?? '';
-  if (!worker) return { status: badRequest(`pod ${JSON.stringify(dial.pod)} is not on this node yet`).status };
+  if (!worker) return { status: badRequest(`pod ${JSON.stringify(pod)} is not on this node yet`).status };
   const attempt = worker.attempt(name, options.previous ?? false);
   if (attempt === undefined) {
     const text = options.previous
-      ? `previous terminated container ${JSON.stringify(name)} in pod ${JSON.stringify(dial.pod)} not found`
-      : `container ${JSON.stringify(name)} in pod ${JSON.stringify(dial.pod)} is waiting to start: ${waitingReason(worker.pod, name)}`;
+      ? `previous terminated container ${JSON.stringify(name)} in pod ${JSON.stringify(pod)} not found`
+      : `container ${JSON.stringify(name)} in pod ${JSON.stringify(pod)} is waiting to start: ${waitingReason(worker.pod, name)}`;
     return { status: badRequest(text).status };
   }
   const path = join(logDirectory(logRoot, worker.pod), name, `${attempt}.log`);

@@ -4,6 +4,7 @@ import * as v from 'valibot';
 import WebSocket from 'ws';
 import { unavailable } from '../../kube/meta/status.ts';
 import { CREDIT_BYTES, type Dial, type Head, StreamFrame } from '../../kube/wire/messages.ts';
+import { KUBELET_PORT, serveKubelet } from './kubelet.ts';
 import { bodySender, dialRelay, refuse, type StreamParts } from './stream.ts';
 
 /** What the API server wants to be asked: its pod, or an address that belongs to a service. */
@@ -37,6 +38,9 @@ export async function serveProxy(parts: StreamParts, dial: Dial): Promise<void> 
   const parsed = v.safeParse(Options, dial.options);
   if (!parsed.success) return refuse(api, dial, unavailable(`proxy: ${v.summarize(parsed.issues)}`).status);
   const o = parsed.output;
+  // Nothing but this node is named: its kubelet is meant.
+  if (dial.pod === '' && o.address === undefined && o.port === KUBELET_PORT && o.method === 'GET')
+    return serveKubelet(parts, dial, o.path, o.query);
   const host = o.address || ((await kubelet.observed(dial.namespace, dial.pod))?.pod.status?.podIP ?? '');
   if (host === '') return refuse(api, dial, unavailable('error trying to reach service: no address').status);
   if (dial.protocols !== undefined || o.headers.upgrade === 'websocket') return joinSockets(parts, dial, o, host);

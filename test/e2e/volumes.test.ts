@@ -5,8 +5,8 @@ import { after, before, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { BUSYBOX, findKubectl, type System, startSystem } from './system.ts';
 
-// What only a kernel can show of volumes: tmpfs and its size, binds of subPaths, images as volumes, updates inside a container, and that
-// nothing stays mounted. Needs root, Debian packages and kubectl.
+// What only a kernel can show of volumes: tmpfs and its size, binds of subPaths, images as volumes, updates inside a container, that nothing
+// stays mounted, and what the node tells of it. Needs root, Debian packages and kubectl.
 
 const skip =
   process.getuid?.() !== 0
@@ -58,7 +58,11 @@ let s: System;
 before(async () => {
   if (!skip) s = await startSystem(81);
 });
-after(() => (skip ? undefined : s.close()));
+after(async () => {
+  if (skip) return;
+  await s.close();
+  assert.deepEqual(await mountsHere(), [], 'a node that is taken away leaves no mounts');
+});
 
 /** A command in the pod: its output, or what it said in failing. */
 const sh = (command: string) =>
@@ -103,6 +107,20 @@ test('volumes of a pod are what they say, follow what they are made of, outlive 
   await until('a label is seen', async () => (await sh('cat /dw/labels')).includes('later="1"'));
   assert.equal(await sh('cat /file'), 'first', 'a subPath stays at the file that it was bound to');
 
+  const node = (path: string) => s.kubectl('get', '--raw', `/api/v1/nodes/node-81/proxy${path}`);
+  assert.equal(await node('/healthz'), 'ok');
+  const { pods } = JSON.parse(await node('/stats/summary')) as { pods: { podRef: { name: string } }[] };
+  assert.deepEqual(
+    pods.map((p) => p.podRef.name),
+    ['a'],
+  );
+  assert.match(
+    await node('/metrics/resource'),
+    /^pod_memory_working_set_bytes\{namespace="default",pod="a"\} \d{4,}$/m,
+  );
+  assert.equal(JSON.parse(await node('/pods')).items[0].metadata.name, 'a');
+  await assert.rejects(node('/nothing'), /NotFound/);
+
   await s.restart();
   await s.kubectl('patch', 'configmap', 'c', '-p', '{"data":{"one":"third"}}');
   await until('an agent that has begun anew goes on with it', async () => (await sh('cat /cm/one')) === 'third');
@@ -111,6 +129,9 @@ test('volumes of a pod are what they say, follow what they are made of, outlive 
   assert.ok((await mountsHere()).length >= 4);
   await s.kubectl('delete', 'pod', 'a', '--grace-period=1');
   await until('nothing is mounted any more', async () => (await mountsHere()).length === 0);
+  // This one is there when the node is taken away.
+  await s.kubectlWith(manifest, 'apply', '-f', '-');
+  await until('mounts are there again', async () => (await mountsHere()).length >= 4);
   const log = await readFile(join(s.home, 'state/agent.log'), 'utf8');
   assert.ok(!log.includes('pod.sync.failed'), log);
 });

@@ -17,6 +17,12 @@ export async function removePodDirectory(root: string, uid: string, mounter: Mou
   await removeTree(dir, there.dev);
 }
 
+/** Takes the directories of all pods away, once nothing of them runs. */
+export async function removeAllPods(root: string, mounter: Mounter): Promise<void> {
+  const uids = await readdir(join(root, 'pods')).catch(() => []);
+  for (const uid of uids) await removePodDirectory(root, uid, mounter);
+}
+
 async function removeTree(path: string, device: number): Promise<void> {
   for (const entry of await readdir(path, { withFileTypes: true })) {
     const child = join(path, entry.name);
