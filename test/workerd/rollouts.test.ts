@@ -20,6 +20,10 @@ interface Pod {
   spec: { nodeName?: string; hostname?: string; containers: { image: string }[] };
   status?: { phase?: string };
 }
+interface Claim {
+  metadata: { name: string; namespace: string; uid: string };
+  spec: { volumeName?: string };
+}
 interface Cluster {
   url: string;
   token: string;
@@ -80,8 +84,27 @@ async function play(): Promise<void> {
   while (playing) {
     const { items = [] } = await ask<{ items?: Pod[] }>(`/api/v1/pods?fieldSelector=spec.nodeName=${NODE}`);
     await Promise.all(items.map(playPod));
+    const claims = await ask<{ items?: Claim[] }>('/api/v1/persistentvolumeclaims');
+    await Promise.all((claims.items ?? []).filter((c) => !c.spec.volumeName).map(bindClaim));
     await delay(50);
   }
+}
+/** What a volume's provisioner and the binder would do. */
+async function bindClaim({ metadata: { name, namespace, uid } }: Claim): Promise<void> {
+  const volumeName = `pv-${name}`;
+  const size = { storage: '1Gi' };
+  const claimRef = { apiVersion: 'v1', kind: 'PersistentVolumeClaim', name, namespace, uid };
+  const spec = { capacity: size, accessModes: ['ReadWriteOnce'], hostPath: { path: '/data' }, claimRef };
+  await ask('/api/v1/persistentvolumes', 'POST', {
+    apiVersion: 'v1',
+    kind: 'PersistentVolume',
+    metadata: { name: volumeName },
+    spec,
+  });
+  const path = `/api/v1/namespaces/${namespace}/persistentvolumeclaims/${name}`;
+  const annotations = { 'pv.kubernetes.io/bind-completed': 'yes' };
+  await ask(path, 'PATCH', { metadata: { annotations }, spec: { volumeName } }, 'application/merge-patch+json');
+  await ask(`${path}/status`, 'PATCH', { status: { phase: 'Bound', capacity: size } }, 'application/merge-patch+json');
 }
 async function playPod(p: Pod): Promise<void> {
   const path = `/api/v1/namespaces/${p.metadata.namespace}/pods/${p.metadata.name}`;
