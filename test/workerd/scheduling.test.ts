@@ -6,6 +6,7 @@ import { startControlPlane, type Workerd } from './start.ts';
 // What the conformance tests of [sig-scheduling] do, on the whole control plane: API, store, scheduler and controllers. The node is played.
 
 const WAIT_MS = 30_000;
+const RENEW_MS = 5_000;
 const NODE = 'node-1';
 const FOO = 'scheduling.k8s.io/foo';
 
@@ -56,10 +57,30 @@ async function until<T>(what: string, found: () => Promise<T | undefined | false
   throw new Error(`${what} did not come to be`);
 }
 
+/** Nodes without a tunnel live by their Leases. */
+async function renew(): Promise<void> {
+  const { items } = await ok<{ items: { metadata: { name: string } }[] }>('GET', '/api/v1/nodes');
+  for (const { metadata } of items) {
+    const spec = {
+      holderIdentity: metadata.name,
+      leaseDurationSeconds: 40,
+      renewTime: `${new Date().toISOString().slice(0, -1)}000Z`,
+    };
+    const lease = { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', metadata: { name: metadata.name }, spec };
+    const path = '/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases';
+    if ((await call('PATCH', `${path}/${metadata.name}`, { spec }, STRATEGIC)).code === 404)
+      await ok('POST', path, lease);
+  }
+}
 /** A kubelet that runs whatever is bound, and takes a moment to end it. */
 async function play(): Promise<void> {
   const dying = new Map<string, number>();
+  let renewed = 0;
   while (playing) {
+    if (Date.now() - renewed > RENEW_MS) {
+      renewed = Date.now();
+      await renew();
+    }
     const { items } = await ok<{ items: Pod[] }>('GET', '/api/v1/pods');
     for (const { metadata: m, spec, status } of items) {
       seen.add(`${m.namespace}/${m.name}`);
@@ -256,6 +277,173 @@ describe('the scheduler in a cluster', () => {
     });
     await delay(1500);
     assert.deepEqual(counts(), [2, 2, 1]);
+  });
+});
+
+describe('among several nodes', () => {
+  const others = ['node-2', 'node-3'];
+  before(async () => {
+    for (const name of others) {
+      const labels = { 'kubernetes.io/hostname': name };
+      await ok('POST', '/api/v1/nodes', { apiVersion: 'v1', kind: 'Node', metadata: { name, labels } });
+      const amounts = { cpu: '4', memory: '8Gi', pods: '110' };
+      const conditions = [{ type: 'Ready', status: 'True', lastHeartbeatTime: new Date().toISOString() }];
+      await ok(
+        'PATCH',
+        `/api/v1/nodes/${name}/status`,
+        { status: { capacity: amounts, allocatable: amounts, conditions } },
+        STRATEGIC,
+      );
+    }
+  });
+  const nodesOf = async (prefix: string) => {
+    const { items } = await ok<{ items: Pod[] }>('GET', `/api/v1/namespaces/${ns}/pods`);
+    return items.filter((p) => p.metadata.name.startsWith(prefix)).map((p) => p.spec.nodeName ?? '');
+  };
+  const deploy = (name: string, replicas: number, spec: object) =>
+    ok('POST', `/apis/apps/v1/namespaces/${ns}/deployments`, {
+      apiVersion: 'apps/v1',
+      kind: 'Deployment',
+      metadata: { name },
+      spec: {
+        replicas,
+        selector: { matchLabels: { app: name } },
+        template: { metadata: { labels: { app: name } }, spec: podOf('', spec).spec },
+      },
+    });
+
+  it('pods that avoid one another each have their own, and one too many waits', async () => {
+    const labelSelector = { matchLabels: { app: 'lone' } };
+    const terms = [{ topologyKey: 'kubernetes.io/hostname', labelSelector }];
+    await deploy('lone', 4, {
+      affinity: { podAntiAffinity: { requiredDuringSchedulingIgnoredDuringExecution: terms } },
+    });
+    await until('three of four', async () => (await nodesOf('lone')).filter((n) => n !== '').length === 3);
+    assert.deepEqual((await nodesOf('lone')).sort(), ['', NODE, ...others].sort());
+    const { items } = await ok<{ items: Pod[] }>('GET', `/api/v1/namespaces/${ns}/pods`);
+    const waits = items.find((p) => !p.spec.nodeName)?.metadata.name ?? '';
+    assert.match(
+      await failed(waits),
+      /^0\/3 nodes are available: 3 node\(s\) didn't match pod anti-affinity rules\. preemption: /,
+    );
+    const placed = items.find((p) => p.spec.nodeName === 'node-2')?.metadata.name ?? '';
+    await ok('DELETE', podPath(placed));
+    // It, or the one that the ReplicaSet makes in place of the other.
+    await until('another there', async () => !(await getPod(placed)) && (await nodesOf('lone')).includes('node-2'));
+  });
+
+  it('pods are spread, by what they say and by whom they belong to', async () => {
+    const spread = {
+      maxSkew: 1,
+      topologyKey: 'kubernetes.io/hostname',
+      whenUnsatisfiable: 'DoNotSchedule',
+      labelSelector: { matchLabels: { app: 'even' } },
+    };
+    await deploy('even', 6, { topologySpreadConstraints: [spread] });
+    await deploy('plain', 3, {});
+    await until(
+      'all',
+      async () => [...(await nodesOf('even')), ...(await nodesOf('plain'))].filter((n) => n !== '').length === 9,
+    );
+    assert.deepEqual((await nodesOf('even')).sort(), [NODE, NODE, 'node-2', 'node-2', 'node-3', 'node-3']);
+    assert.deepEqual((await nodesOf('plain')).sort(), [NODE, 'node-2', 'node-3']);
+  });
+
+  it('a gate keeps a pod back', async () => {
+    await createPod('gated', { schedulingGates: [{ name: 'example.com/a' }] });
+    assert.equal(condition(await getPod('gated'), 'PodScheduled')?.reason, 'SchedulingGated');
+    await ok('PATCH', podPath('gated'), { spec: { schedulingGates: null } }, 'application/merge-patch+json');
+    await running('gated');
+  });
+
+  it('a claim that waits for its pod is told where it goes', async () => {
+    await call('POST', '/apis/storage.k8s.io/v1/storageclasses', {
+      apiVersion: 'storage.k8s.io/v1',
+      kind: 'StorageClass',
+      metadata: { name: 'late' },
+      provisioner: 'csi.example.com',
+      volumeBindingMode: 'WaitForFirstConsumer',
+    });
+    const volumes = [{ name: 'v', persistentVolumeClaim: { claimName: 'c' } }];
+    await createPod('user', { volumes, nodeSelector: { 'kubernetes.io/hostname': 'node-3' } });
+    assert.match(await failed('user'), /persistentvolumeclaim "c" not found/);
+    const claims = `/api/v1/namespaces/${ns}/persistentvolumeclaims`;
+    const resources = { requests: { storage: '1Gi' } };
+    await ok('POST', claims, {
+      apiVersion: 'v1',
+      kind: 'PersistentVolumeClaim',
+      metadata: { name: 'c' },
+      spec: { storageClassName: 'late', accessModes: ['ReadWriteOnce'], resources },
+    });
+    interface Claim {
+      metadata: { uid: string; annotations?: Record<string, string> };
+    }
+    const claim = await until('the node in the claim', async () => {
+      const c = await ok<Claim>('GET', `${claims}/c`);
+      return c.metadata.annotations?.['volume.kubernetes.io/selected-node'] === 'node-3' && c;
+    });
+    assert.equal((await getPod('user'))?.spec.nodeName, undefined);
+    // Whoever provisions makes the volume, and the binder binds it.
+    const claimRef = {
+      apiVersion: 'v1',
+      kind: 'PersistentVolumeClaim',
+      namespace: ns,
+      name: 'c',
+      uid: claim.metadata.uid,
+    };
+    const required = {
+      nodeSelectorTerms: [
+        { matchExpressions: [{ key: 'kubernetes.io/hostname', operator: 'In', values: ['node-3'] }] },
+      ],
+    };
+    await ok('POST', '/api/v1/persistentvolumes', {
+      apiVersion: 'v1',
+      kind: 'PersistentVolume',
+      metadata: { name: `v-${ns}` },
+      spec: {
+        capacity: { storage: '1Gi' },
+        accessModes: ['ReadWriteOnce'],
+        storageClassName: 'late',
+        claimRef,
+        nodeAffinity: { required },
+        csi: { driver: 'csi.example.com', volumeHandle: 'h' },
+      },
+    });
+    const bound = {
+      metadata: { annotations: { 'pv.kubernetes.io/bind-completed': 'yes' } },
+      spec: { volumeName: `v-${ns}` },
+    };
+    await ok('PATCH', `${claims}/c`, bound, STRATEGIC);
+    await ok('PATCH', `${claims}/c/status`, { status: { phase: 'Bound' } }, STRATEGIC);
+    assert.equal((await running('user')).spec.nodeName, 'node-3');
+  });
+
+  it('a budget sends others away', async () => {
+    await priorities({ low: 1, high: 1000 });
+    for (const [app, node] of [
+      ['guarded', 'node-2'],
+      ['free', 'node-3'],
+    ] as const) {
+      const nodeSelector = { 'kubernetes.io/hostname': node };
+      await ok(
+        'PATCH',
+        `/api/v1/nodes/${node}/status`,
+        { status: { capacity: { 'example.com/two': '1' }, allocatable: { 'example.com/two': '1' } } },
+        STRATEGIC,
+      );
+      const made = podOf(app, { priorityClassName: 'low', nodeSelector }, { 'example.com/two': '1' });
+      await ok('POST', `/api/v1/namespaces/${ns}/pods`, { ...made, metadata: { name: app, labels: { app } } });
+    }
+    await Promise.all([running('guarded'), running('free')]);
+    await ok('POST', `/apis/policy/v1/namespaces/${ns}/poddisruptionbudgets`, {
+      apiVersion: 'policy/v1',
+      kind: 'PodDisruptionBudget',
+      metadata: { name: 'guard' },
+      spec: { minAvailable: 1, selector: { matchLabels: { app: 'guarded' } } },
+    });
+    await createPod('urgent', { priorityClassName: 'high' }, { 'example.com/two': '1' });
+    assert.equal((await running('urgent')).spec.nodeName, 'node-3');
+    assert.ok(await getPod('guarded'));
   });
 });
 
