@@ -241,6 +241,35 @@ describe('deletion', () => {
     await m.pass(4);
     assert.equal(m.has('a'), false);
   });
+  const last = (name: string) => m.api.patches.filter((p) => p.pod === name).at(-1)?.status;
+  test('of a pod that has not begun leaves it failed, with containers whose end nobody has seen', async () => {
+    await m.create('a', { containers: [{ ...pause, image: 'never.test/there' }] });
+    await m.delete('a');
+    await m.pass(3);
+    assert.equal(last('a')?.phase, 'Failed');
+    assert.deepEqual(last('a')?.containerStatuses?.[0]?.state, {
+      terminated: {
+        exitCode: 137,
+        reason: 'ContainerStatusUnknown',
+        message: 'The container could not be located when the pod was terminated',
+      },
+    });
+  });
+  test('of a pod that is not initialized says nothing of its containers', async () => {
+    const bad = { ...container('init', ['true']), image: 'never.test/there' };
+    await m.create('a', { initContainers: [bad], containers: [pause] });
+    await m.delete('a');
+    await m.pass(3);
+    assert.equal(last('a')?.phase, 'Failed');
+    assert.equal(last('a')?.containerStatuses?.[0]?.state.waiting?.reason, 'PodInitializing');
+    assert.equal(last('a')?.initContainerStatuses?.[0]?.state.terminated?.exitCode, 137);
+  });
+  test('of a pod whose containers have ended well leaves it so', async () => {
+    await m.create('a', { containers: [pause] });
+    await m.delete('a');
+    await m.pass(3);
+    assert.equal(last('a')?.phase, 'Succeeded');
+  });
   test("takes the pod's cgroup", async () => {
     await m.create('a', { containers: [pause] });
     assert.ok(m.cgroups.groups.has('/kubepods/besteffort/poduid-a'));

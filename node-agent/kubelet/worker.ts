@@ -13,6 +13,7 @@ import { Prober } from './prober.ts';
 import { PodResizes } from './resize.ts';
 import { PodRunner } from './runner.ts';
 import { podStatus, rejectedStatus, sameStatus } from './status.ts';
+import { terminatedStatus } from './terminated.ts';
 import { terminationMessage } from './terminationmessage.ts';
 import { type PodVolumes, volumesOf } from './volumes/podvolumes.ts';
 import { removePodDirectory } from './volumes/teardown.ts';
@@ -290,7 +291,9 @@ export class PodWorker {
       ready: this.#prober.ready(),
       ended: this.#ended,
     };
-    this.#send(podStatus(this.allocated, actual, this.#prober.verdicts(), known, env.now()));
+    const status = podStatus(this.allocated, actual, this.#prober.verdicts(), known, env.now());
+    const over = (isDeleted(this.pod) || this.#ended !== undefined) && !isUp(actual);
+    this.#send(over ? terminatedStatus(this.pod, status) : status);
   }
 
   #send(status: PodStatus): void {
@@ -311,8 +314,7 @@ export class PodWorker {
 
   /** A deleted pod whose containers have ended loses its sandbox, volumes and object, in this order. */
   async #finish(actual: PodActual): Promise<void> {
-    const alive = [...actual.containers.values()].some((a) => a.state === 'running' || a.state === 'created');
-    if (!(this.gone || isDeleted(this.pod)) || alive || actual.sandbox?.ready) return;
+    if (!(this.gone || isDeleted(this.pod)) || isUp(actual)) return;
     this.#prober.stop();
     // The object goes first: who waits for it sees it gone only when nothing runs any more, and a crash here is made good by the next relist.
     if (!this.gone) await this.#parts.removeObject(this.pod);
@@ -325,3 +327,8 @@ export class PodWorker {
     this.#parts.changed();
   }
 }
+
+/** Something of the pod runs. */
+const isUp = (actual: PodActual): boolean =>
+  actual.sandbox?.ready === true ||
+  [...actual.containers.values()].some((a) => a.state === 'running' || a.state === 'created');
