@@ -32,6 +32,8 @@ export interface NodeMachine extends Peer {
   /** A peer inside of a pod, by the pod's address. */
   inPod(ip: string): Promise<Peer>;
   log(): Promise<string>;
+  /** Takes the packet filter's tables away, as after a reboot. */
+  flush(): Promise<void>;
 }
 
 /** Several machines and a control plane, each in a network namespace of its own. */
@@ -42,6 +44,8 @@ export interface Machines {
   outsideAddress(n: number): string;
   kubectl(...args: string[]): Promise<string>;
   apply(text: string): Promise<void>;
+  /** One request to the API, as the cluster's admin; `sentMs`: when it went out, by this machine's clock. */
+  send(method: string, path: string, body: string, contentType: string): Promise<{ sentMs: number; body: string }>;
   close(): Promise<void>;
 }
 
@@ -121,6 +125,16 @@ export async function startMachines(subnets: readonly number[]): Promise<Machine
         await writeFile(file, text);
         await ask('apply', '-f', file);
       },
+      async send(method, path, body, contentType) {
+        const known = JSON.parse(await readFile(join(dir, 'home/clusters/default.json'), 'utf8')) as {
+          adminToken: string;
+        };
+        const { url } = JSON.parse(await readFile(join(dir, 'n0/agent.json'), 'utf8')) as { url: string };
+        const ca = await readFile(join(dir, 'home/tls/ca.crt'), 'utf8');
+        const headers = { authorization: `Bearer ${known.adminToken}`, 'content-type': contentType };
+        const question = { what: 'send', url: url + path, method, headers, ca, body };
+        return (await outside.ask(question)) as { sentMs: number; body: string };
+      },
       close,
     };
   } catch (e) {
@@ -179,6 +193,9 @@ async function makeNode(m: Machine, o: NodeOptions): Promise<NodeMachine & { rem
     podCIDR: o.podCIDR,
     ask: (question) => m.ask(question),
     close: () => m.close(),
+    flush: async () => {
+      await m.run('nft', 'flush', 'ruleset');
+    },
     log: () => readFile(log, 'utf8').catch(() => ''),
     startAgent() {
       const out = openSync(log, 'a');

@@ -1,4 +1,5 @@
 import { createSocket, type Socket as UdpSocket } from 'node:dgram';
+import { request } from 'node:https';
 import { createServer, type Socket, connect as tcp } from 'node:net';
 import { createInterface } from 'node:readline';
 
@@ -9,12 +10,17 @@ const SILENT_MS = 400;
 
 interface Question {
   id: number;
-  what: 'serve' | 'ask' | 'connect' | 'again';
+  what: 'serve' | 'ask' | 'connect' | 'again' | 'send';
   name?: string;
   ip?: string;
   port?: number;
   protocol?: 'tcp' | 'udp';
   connection?: number;
+  url?: string;
+  method?: string;
+  headers?: Record<string, string>;
+  ca?: string;
+  body?: string;
   /** How often: `ask` one after the other, each over a connection of its own. */
   times?: number;
 }
@@ -97,8 +103,23 @@ function askUdp(ip: string, port: number): Promise<unknown> {
   });
 }
 
+/** One HTTPS request; when it went out, and what came. */
+function send(q: Question): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    const r = request(q.url ?? '', { method: q.method ?? 'GET', headers: q.headers ?? {}, ca: q.ca }, (answer) => {
+      let body = '';
+      answer.setEncoding('utf8').on('data', (t: string) => (body += t));
+      answer.on('end', () => resolve({ sentMs, status: answer.statusCode, body }));
+    });
+    r.on('error', reject);
+    const sentMs = Date.now();
+    r.end(q.body);
+  });
+}
+
 async function answer(q: Question): Promise<unknown> {
   const { ip = '', port = 0 } = q;
+  if (q.what === 'send') return send(q);
   if (q.what === 'serve') return serve(q.name ?? '', port);
   const once = () => (q.protocol === 'udp' ? askUdp(ip, port) : askTcp(ip, port));
   if (q.what === 'ask') {
