@@ -22,12 +22,12 @@ export const join: Command = {
   name: 'join',
   summary: "print a node's credential for a cluster of this endpoint, or be the node",
   usage: `  coracle join CLUSTER NODE   prints JSON: the cluster's URL and a token with which NODE's agent may register it
-  coracle join CLUSTER --state DIR --node-ip ADDRESS --pod-cidr CIDR [options]   is the node, in the foreground, until SIGTERM; pods run on
+  coracle join CLUSTER --state DIR --node-ip ADDRESS [options]   is the node, in the foreground, until SIGTERM; pods run on
 
   --state DIR          where the agent keeps its settings, token, volumes and logs
   --node-name NAME     (default: this machine's)
   --node-ip ADDRESS    where other nodes reach this one; may be repeated, the first one preferred
-  --pod-cidr CIDR      range of this node's pods; may be repeated
+  --pod-cidr CIDR      range of this node's pods; may be repeated (default: the cluster gives it one)
   --cri-socket PATH    a container runtime that is there already, with its pod network (default: a containerd of our own)
   --cgroup-root PATH   the cgroup under which those of pods are made (default /)
   --resolv-conf FILE   name servers of pods that want the node's (default /etc/resolv.conf)
@@ -42,8 +42,7 @@ export const join: Command = {
       console.log(JSON.stringify(await credential(e, cluster, named ?? ''), null, 2));
       return 0;
     }
-    if (!values['node-ip'] || !values['pod-cidr'])
-      throw new CommandError('--node-ip and --pod-cidr are needed with --state', 2);
+    if (!values['node-ip']) throw new CommandError('--node-ip is needed with --state', 2);
     if (process.getuid?.() !== 0) throw new CommandError('a node needs root');
     const state = resolve(values.state);
     mkdirSync(state, { recursive: true, mode: 0o700 });

@@ -3,6 +3,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
 import { sleep } from '../kube/meta/env.ts';
+import type { KubeObject } from '../kube/meta/object.ts';
 import { DNS_SERVICE } from '../kube/wire/clusteraddresses.ts';
 import type { Dial } from '../kube/wire/messages.ts';
 import { type Api, createApi } from './api.ts';
@@ -14,9 +15,10 @@ import { prepare } from './install/prepare.ts';
 import type { NodeFacts } from './kubelet/container.ts';
 import { ctrImageMounts } from './kubelet/imagevolumes.ts';
 import { Kubelet } from './kubelet/kubelet.ts';
-import { keepLease, keepNode, type NodeSources, reportNode } from './kubelet/node.ts';
+import { keepLease, keepNode, type NodeSources, ownNode, reportNode } from './kubelet/node.ts';
 import { followRoutes } from './network/cni/follow.ts';
 import { kernelLinks, vxlanDevice } from './network/cni/links.ts';
+import { clusterRanges } from './network/cni/ranges.ts';
 import { runDns } from './network/dns/start.ts';
 import { heldAddresses, heldDevice } from './network/held.ts';
 import { serveServices } from './network/proxy/start.ts';
@@ -107,9 +109,19 @@ async function runtimeOf(s: Settings): Promise<{ socket: string; stop(): Promise
   return containerd;
 }
 
+/** The settings with the pod ranges that the cluster gives a node which has none of its own. */
+async function withRanges(s: Settings, api: Api): Promise<Settings> {
+  if (s.podCIDRs.length > 0) return s;
+  const node = { name: s.node, addresses: s.addresses, labels: s.labels, taints: [], podCIDRs: [] };
+  const own = async () => (await ownNode(api, node)) as unknown as KubeObject;
+  return { ...s, podCIDRs: await clusterRanges(own, join(s.stateDir, 'cni', 'ranges.json'), env) };
+}
+
 async function main(settingsPath: string): Promise<void> {
-  const s = readSettings(settingsPath);
-  const api = createApi({ url: s.url, tokenFile: s.tokenFile, ...(s.caFile ? { caFile: s.caFile } : {}) });
+  const given = readSettings(settingsPath);
+  const { url, tokenFile, caFile } = given;
+  const api = createApi({ url, tokenFile, ...(caFile ? { caFile } : {}) });
+  const s = await withRanges(given, api);
   await mkdir(s.logDir, { recursive: true });
   const machine = await runtimeOf(s);
   const { runtime, images } = connectCri(machine.socket);

@@ -21,7 +21,8 @@ export const Settings = v.object({
   logDir: v.optional(v.string(), '/var/log/pods'),
   /** Addresses of this machine, the first one preferred. */
   addresses: v.pipe(v.array(v.string()), v.minLength(1)),
-  podCIDRs: v.pipe(v.array(v.string()), v.minLength(1)),
+  /** Absent: the cluster gives the node one. */
+  podCIDRs: v.optional(v.array(v.string()), []),
   /** Name of the pod network and of the devices that this agent makes: agents that share a machine have different ones. */
   bridge: v.optional(v.string(), 'coracle0'),
   /** A CRI runtime that is there already (path or unix:// URL): packages, containerd and pod network are somebody else's then. */

@@ -65,6 +65,15 @@ export function nodeView(node: JsonObject): NodeView {
   };
 }
 
+/** The Node as the API has it, made when it's missing. */
+export async function ownNode(api: Api, s: NodeSettings): Promise<JsonObject> {
+  const found = await api.get(`/api/v1/nodes/${s.name}`).catch((e: unknown) => {
+    if (e instanceof ApiError && e.code === 404) return null;
+    throw e;
+  });
+  return found ?? api.send('POST', '/api/v1/nodes', newNode(s));
+}
+
 /** Makes the Node when it's missing and brings its status up to date; the Node as the API has it. */
 export async function reportNode(
   api: Api,
@@ -74,11 +83,7 @@ export async function reportNode(
   sources: NodeSources = {},
 ): Promise<JsonObject> {
   const path = `/api/v1/nodes/${s.name}`;
-  const found = await api.get(path).catch((e: unknown) => {
-    if (e instanceof ApiError && e.code === 404) return null;
-    throw e;
-  });
-  const node = found ?? (await api.send('POST', '/api/v1/nodes', newNode(s)));
+  const node = await ownNode(api, s);
   const old = ((node.status as JsonObject | undefined)?.conditions ?? []) as unknown as Condition[];
   const [version, answer, images] = await Promise.all([
     runtime.version(),

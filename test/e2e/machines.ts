@@ -97,7 +97,8 @@ export async function startMachines(subnets: readonly number[]): Promise<Machine
       const made = await makeNode(machines[i + 1] as Machine, {
         name: `machine-${i}`,
         address: `10.77.${s}.${10 + i}`,
-        podCIDR: `10.215.${i}.0/24`,
+        // The last one is given its range by the cluster.
+        podCIDR: i === subnets.length - 1 && i > 0 ? '' : `10.215.${i}.0/24`,
         dir: join(dir, `n${i}`),
         credential: JSON.parse((await cli('join', 'default', `machine-${i}`)).stdout) as { url: string; token: string },
         caFile: join(dir, 'home/tls/ca.crt'),
@@ -172,7 +173,7 @@ async function makeNode(m: Machine, o: NodeOptions): Promise<NodeMachine & { rem
       runDir: join(o.dir, 'r'),
       logDir: join(o.dir, 'logs'),
       addresses: [o.address],
-      podCIDRs: [o.podCIDR],
+      ...(o.podCIDR ? { podCIDRs: [o.podCIDR] } : {}),
       bridge: o.bridge,
     }),
   );

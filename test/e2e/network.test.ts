@@ -113,6 +113,8 @@ test('every pod reaches every other one by its address, and is seen with its own
       await becomes(`${to} saw ${from}`, () => ask(pod(from).peer, pod(to).ip, 8080));
       assert.equal(await ask(pod(from).peer, pod(to).ip, 8080, 'udp'), `${to} saw ${from}`);
     }
+  assert.equal(await m.kubectl('get', 'node', 'machine-2', '-o', 'jsonpath={.spec.podCIDRs[0]}'), '10.244.0.0/24');
+  assert.match(pod('c1').ip, /^10\.244\.0\./, 'a node without a range of its own is given one');
   const conditions = await m.kubectl(
     'get',
     'nodes',

@@ -11,6 +11,7 @@ import { garbagecollector } from './garbagecollector.ts';
 import { job } from './job.ts';
 import { kubernetesservice } from './kubernetesservice.ts';
 import { namespace } from './namespace.ts';
+import { nodeipam } from './nodeipam.ts';
 import { nodelifecycle } from './nodelifecycle.ts';
 import { podgc } from './podgc.ts';
 import { pvcprotection, pvprotection, vacprotection } from './protection.ts';
@@ -30,6 +31,7 @@ export const controllers: readonly Controller[] = [
   kubernetesservice,
   defaultservicecidr,
   nodelifecycle,
+  nodeipam,
   replicaset,
   replicationcontroller,
   deployment,
