@@ -23,7 +23,10 @@ import { LEASE_MS } from './tenant/leases.ts';
 import { RemoteStore, type StoreStub } from './tenant/remote.ts';
 
 /** Controllers that upstream runs with another's account. */
-const ACCOUNTS: Readonly<Record<string, string>> = { 'taint-eviction-controller': 'node-controller' };
+const ACCOUNTS: Readonly<Record<string, string>> = {
+  'taint-eviction-controller': 'node-controller',
+  'node-ipam-controller': 'node-controller',
+};
 
 /** What kube-apiserver does itself it does as itself. */
 const SERVERS_OWN: ReadonlySet<string> = new Set(['kubernetes-service-controller', 'default-service-cidr-controller']);
