@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { podRequests as podTotals } from '../../kube/kinds/podspec/totals.ts';
+import { milliValue, wholeValue } from '../../kube/meta/quantity.ts';
 import type { Pod } from './framework.ts';
 import { amounts, podRequests, podUsage } from './resources.ts';
 
@@ -140,4 +142,30 @@ it('amounts are milli for cpu and rounded up whole units for the rest', () => {
   });
   assert.deepEqual(amounts({ cpu: '1u', memory: '1500m' }), { cpu: 1, memory: 2 });
   assert.deepEqual(amounts(undefined), {});
+});
+
+it('is what quotas and limits count, whatever the pod', () => {
+  let seed = 1;
+  const below = (n: number): number => {
+    seed = (seed * 48271) % 2147483647;
+    return seed % n;
+  };
+  const NAMES = ['cpu', 'memory', 'ephemeral-storage', 'hugepages-2Mi', 'example.com/a'];
+  const some = () => Object.fromEntries(NAMES.filter(() => below(2) === 0).map((n) => [n, String(below(9))]));
+  const containers = (n: number) =>
+    Array.from({ length: n }, (_, i) => ({
+      name: `c${i}`,
+      resources: { requests: some() },
+      ...(below(2) === 0 ? { restartPolicy: 'Always' } : {}),
+    }));
+  for (let i = 0; i < 500; i++) {
+    const spec = {
+      containers: containers(1 + below(3)),
+      initContainers: containers(below(4)),
+      ...(below(3) === 0 ? { resources: { requests: some() } } : {}),
+    };
+    const counted = [...podTotals(spec)].map(([name, q]) => [name, name === 'cpu' ? milliValue(q) : wholeValue(q)]);
+    const mine = podRequests(pod(spec as Partial<Pod['spec']>));
+    assert.deepEqual(mine, Object.fromEntries(counted), JSON.stringify(spec));
+  }
 });

@@ -4,8 +4,8 @@ import { obj, objs } from '../access.ts';
 
 /** Quantities by resource name. */
 export type Resources = Map<string, Quantity>;
-/** Resources that a pod may state for itself as a whole. */
-const POD_LEVEL = ['cpu', 'memory'];
+/** Whether a pod may state a resource for itself as a whole. */
+const isPodLevel = (name: string): boolean => name === 'cpu' || name === 'memory' || name.startsWith('hugepages-');
 
 /** What a pod asks for in total, from its spec alone. */
 export const podRequests = (spec: JsonObject): Resources => total(spec, 'requests');
@@ -32,7 +32,7 @@ function total(spec: JsonObject, field: 'requests' | 'limits'): Resources {
   }
   raise(sum, highest);
   const stated = obj(obj(spec.resources)[field]);
-  for (const name of POD_LEVEL) if (stated[name] !== undefined) sum.set(name, quantity(stated[name]));
+  for (const name in stated) if (isPodLevel(name)) sum.set(name, quantity(stated[name]));
   return sum;
 }
 
