@@ -288,3 +288,13 @@ it('two pods that need the same room do not put the same pod out twice', () => {
     ['n', 'n'],
   );
 });
+
+it('a pod that cannot be decided on stops no others, and is told', () => {
+  const bad = pod('bad', { topologySpreadConstraints: 'no list' as never });
+  const plans = round(node('n'), bad, pod('good'));
+  assert.equal(plans.get('good')?.writes[0]?.do, 'post');
+  const [write] = plans.get('bad')?.writes ?? [];
+  assert.ok(write?.do === 'patch');
+  const [condition] = (write.patch.status as { conditions: JsonObject[] }).conditions;
+  assert.equal(condition?.reason, 'SchedulerError');
+});

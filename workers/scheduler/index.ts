@@ -1,5 +1,6 @@
 import { kindByStorage } from '../../kube/kinds/index.ts';
 import { fnv1a } from '../../kube/meta/hash.ts';
+import { attempt } from '../../kube/reconcile/attempt.ts';
 import { type Controller, LATER, type Plan, type Row, type View, type Watch } from '../../kube/reconcile/controller.ts';
 import type { Key } from '../../kube/store/store.ts';
 import { needKind } from '../controllers/kind.ts';
@@ -129,7 +130,11 @@ export const scheduler: Controller = {
     for (const { info } of firstOf(due, BATCH)) {
       if (looked >= BATCH_LOOKS) break;
       const chance = { start: cluster.start, tie: tieOf(info.uid) };
-      const decision = schedule(info, cluster, plugins, chance);
+      const decision = attempt(() => schedule(info, cluster, plugins, chance));
+      if (decision instanceof Error) {
+        plans.set(info.key, broken(info, decision, cluster, view.now));
+        continue;
+      }
       looked += decision.looked + DRY_RUN_LOOKS * (decision.dryRuns ?? 0);
       cluster.start = (cluster.start + decision.looked) % Math.max(cluster.nodes.length, 1);
       // Those of this turn come last, in order.
@@ -159,6 +164,22 @@ function dueOf(keys: Iterable<Key>, cluster: Cluster, view: View, plans: Map<Key
   if (due.length === 0 && resting.length <= BATCH) return resting;
   for (const e of resting) plans.set(e.info.key, { writes: [], again: cluster.waiting.readyMs(e) - view.now });
   return due;
+}
+
+/** One pod that can't be decided on must not stop the others. */
+function broken(info: PodInfo, error: Error, cluster: Cluster, now: number): Plan {
+  const { message } = error;
+  cluster.waiting.park(info.key, now, [], message, undefined);
+  cluster.nominate(undefined, info.key, undefined);
+  const refusal = {
+    message,
+    victims: [],
+    node: undefined,
+    nomination: undefined,
+    displaced: [],
+    broken: true,
+  } as const;
+  return { ...refuse(info, refusal, now), again: FLUSH_MS };
 }
 
 function planOf(decision: Decision, info: PodInfo, cluster: Cluster, now: number): Plan {

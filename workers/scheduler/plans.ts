@@ -60,6 +60,8 @@ export interface Refusal {
   nomination: string | undefined;
   /** Less important pods for which room was kept there. */
   displaced: readonly PodInfo[];
+  /** No node was found wanting: deciding itself failed. */
+  broken?: true;
 }
 
 /** In place of a message: nothing is wrong, it only takes time. */
@@ -83,7 +85,7 @@ export function refuse(info: PodInfo, r: Refusal, now: number): Pick<Plan, 'writ
   const scheduled = condition(pod, now, {
     type: 'PodScheduled',
     status: 'False',
-    reason: 'Unschedulable',
+    reason: r.broken ? 'SchedulerError' : 'Unschedulable',
     message: r.message,
   });
   const was = statusOf(pod).nominatedNodeName || undefined;
