@@ -1,6 +1,5 @@
 import { join } from 'node:path';
 import { type Env, sleep } from '../../kube/meta/env.ts';
-import type { JsonObject } from '../../kube/meta/json.ts';
 import { type Api, ApiError } from '../api.ts';
 import type { ImageStore, Runtime } from '../runtime/runtime.ts';
 import { hasEnded } from './actions.ts';
@@ -17,7 +16,7 @@ import { createPuller } from './images.ts';
 import { forgettingImages, type ImageMounts } from './imagevolumes.ts';
 import { machineFacts } from './machine.ts';
 import { type MachineReader, machineReader } from './machinereader.ts';
-import { nodeView } from './node.ts';
+import { nodeReads, nodeView } from './node.ts';
 import { capacity, recursiveReadOnly } from './nodestatus.ts';
 import type { WorkerParts } from './parts.ts';
 import { type Pod, type PodStatus, uidOf } from './pod.ts';
@@ -133,8 +132,7 @@ export class Kubelet implements PodHandler {
       imageMounts: p.imageMounts,
       api: p.api,
       nodeName: p.name,
-      labels: () => this.#labels(),
-      nodeUid: async () => String(((await p.api.get(`/api/v1/nodes/${p.name}`)).metadata as JsonObject).uid),
+      ...nodeReads(p.api, p.name),
       recursiveReadOnly: (handler) => recursiveReadOnly(p.runtime, handler),
       node: p.node,
       root: p.root,
@@ -147,7 +145,6 @@ export class Kubelet implements PodHandler {
       changed: () => this.#changed(),
       services: p.services ?? (async () => []),
       machine: p.machine ?? machineFacts(),
-      runtimeHandler: (name) => this.#runtimeHandler(name),
       relist: () => this.#relist(),
       report: (pod, status) => this.#reporter.report(pod, status),
       removeObject: (pod) => this.#removeObject(pod),
@@ -355,16 +352,6 @@ export class Kubelet implements PodHandler {
     await ensureTiers(this.#cgroups, this.#p.node.cgroupParent, milli).catch((e: unknown) =>
       this.#p.env.log('warn', 'cgroups.failed', { error: String(e) }),
     );
-  }
-
-  async #labels(): Promise<Readonly<Record<string, string>>> {
-    return nodeView(await this.#p.api.get(`/api/v1/nodes/${this.#p.name}`)).labels;
-  }
-
-  async #runtimeHandler(name: string): Promise<string> {
-    if (name === '') return '';
-    const found = await this.#p.api.get(`/apis/node.k8s.io/v1/runtimeclasses/${name}`);
-    return String(found.handler ?? '');
   }
 
   async #removeObject(pod: Pod): Promise<void> {

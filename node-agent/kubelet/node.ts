@@ -169,6 +169,20 @@ export async function keepNode(
   }
 }
 
+/** What workers ask the API of their node and of RuntimeClasses. */
+export function nodeReads(api: Pick<Api, 'get'>, name: string) {
+  const node = () => api.get(`/api/v1/nodes/${name}`);
+  return {
+    labels: async () => nodeView(await node()).labels,
+    nodeUid: async () => String(((await node()).metadata as JsonObject).uid),
+    async runtimeHandler(runtimeClass: string): Promise<string> {
+      if (runtimeClass === '') return '';
+      const found = await api.get(`/apis/node.k8s.io/v1/runtimeclasses/${runtimeClass}`);
+      return String(found.handler ?? '');
+    },
+  };
+}
+
 /** Renews this node's Lease in kube-node-lease, making it when it's missing. `linked`: from now on the control channel renews it. */
 export async function renewLease(api: Api, name: string, env: Env, linked = false): Promise<void> {
   const base = '/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases';

@@ -59,7 +59,7 @@ export class PodVolumes {
     const due = missing.filter((v) => (this.#states.get(v.name)?.afterMs ?? 0) <= now);
     const errors = await Promise.all(due.map((v) => this.#make(v, pod, down)));
     const left = missing.filter((v) => !this.get(v.name));
-    for (const [i, error] of errors.entries()) if (error) this.#report(due[i], error, left);
+    this.#report(due, errors, left);
     if (left.length === 0) return null;
     return Math.min(...left.map((v) => this.#states.get(v.name)?.afterMs ?? now));
   }
@@ -77,7 +77,7 @@ export class PodVolumes {
     this.#described = described;
     const following = usedVolumes(pod).filter((v) => kindFollows(v));
     const errors = await Promise.all(following.map((v) => this.#make(v, pod, down)));
-    for (const [i, error] of errors.entries()) if (error) this.#report(following[i], error, []);
+    this.#report(following, errors, []);
     return this.#next();
   }
   #next(): number | null {
@@ -114,16 +114,27 @@ export class PodVolumes {
     }
   }
 
-  #report(v: Volume | undefined, error: Error, left: readonly Volume[]): void {
-    if (!v) return;
-    if (!(error instanceof Unprocessed)) {
-      const failure =
-        error instanceof MountFailure ? error : new MountFailure('MountVolume.SetUp failed', v.name, error.message);
-      this.#tell('Warning', 'FailedMount', failure.message);
-      return;
+  /** An event for each volume that failed; those that couldn't even be tried share one, as upstream's populator tells them. */
+  #report(tried: readonly Volume[], errors: readonly (Error | null)[], left: readonly Volume[]): void {
+    const untried: { name: string; why: string }[] = [];
+    for (const [i, v] of tried.entries()) {
+      const error = errors[i];
+      if (!error) continue;
+      if (error instanceof Unprocessed) untried.push({ name: v.name, why: error.message });
+      else {
+        const named = error instanceof MountFailure;
+        const failure = named ? error : new MountFailure('MountVolume.SetUp failed', v.name, error.message);
+        this.#tell('Warning', 'FailedMount', failure.message);
+      }
     }
-    const names = left.map((l) => l.name).sort();
-    const text = `unmounted volumes=[${names.join(' ')}], unattached volumes=[], failed to process volumes=[${v.name}]: ${error.message}`;
+    if (untried.length === 0) return;
+    const names = (list: readonly { name: string }[]) =>
+      `[${list
+        .map((l) => l.name)
+        .sort()
+        .join(' ')}]`;
+    const lists = `unmounted volumes=${names(left)}, unattached volumes=[], failed to process volumes=${names(untried)}`;
+    const text = `${lists}: ${untried.map((u) => u.why).join('; ')}`;
     this.#tell('Warning', 'FailedMount', `Unable to attach or mount volumes: ${text}`);
   }
 }
