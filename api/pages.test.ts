@@ -149,3 +149,26 @@ test('a long list gives the thread up before each of its parts, none of which is
     assert.ok(parts > 10, `${accept}: ${parts} parts`);
   }
 });
+
+test('a collection is deleted whole, read some rows at a time', async () => {
+  const b = await bench();
+  const all = Array.from({ length: 200 }, (_, i) => `c${String(i).padStart(3, '0')}`);
+  for (const name of all) await b.ask('POST', MAPS, { metadata: { name } });
+  const read: number[] = [];
+  const store = withMembers(b.store, {
+    async read(range, o) {
+      const page = await b.store.read(range, o);
+      if (page.ok) read.push(page.entries.length);
+      return page;
+    },
+  });
+  const request = new Request(`https://test.example${MAPS}`, { method: 'DELETE' });
+  const r = await b.api.handle(request, { ...b.cluster, store: () => store }, { user: ADMIN });
+  const { items } = (await r.json()) as { items: { metadata: { name: string } }[] };
+  assert.deepEqual(
+    items.map((o) => o.metadata.name),
+    all,
+  );
+  assert.ok(Math.max(...read) <= 64, `${Math.max(...read)} rows in one step`);
+  assert.equal(((await b.ask('GET', MAPS)).body.items as unknown[]).length, 0);
+});

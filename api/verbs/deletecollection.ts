@@ -19,6 +19,9 @@ const AT_ONCE = 6;
 /** Everybody else has their turn after so many: calls within the process leave no time in which the network is looked at. */
 const TURN_EVERY = 8;
 
+/** Rows read in one step: of 10 KB some milliseconds. */
+const ROWS_STEP = 64;
+
 /** DELETE of a collection: every selected object by its own rules; not atomic. The answer is the list of what was found. */
 export async function removeCollection(call: Call, resource: Resource): Promise<Response> {
   const o = listOptions(call.query, false);
@@ -33,7 +36,7 @@ export async function removeCollection(call: Call, resource: Resource): Promise<
     const page = await read(call, store, selected.range, {
       ...(selected.select ? { select: selected.select } : {}),
       ...(after === undefined ? {} : { after, at: revision }),
-      ...(o.limit && o.limit > 0 ? { limit: o.limit } : {}),
+      limit: o.limit && o.limit > 0 ? o.limit : ROWS_STEP,
     });
     revision = page.revision;
     await removeAll(call, resource, page.entries, options);
