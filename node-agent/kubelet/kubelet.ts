@@ -23,6 +23,7 @@ import { type Pod, type PodStatus, uidOf } from './pod.ts';
 import { PulledImages } from './pulledimages.ts';
 import { FollowedReferences, readReferences } from './references.ts';
 import { StatusReporter } from './reporter.ts';
+import { resizeOrder } from './resize.ts';
 import { type MachineFacts, qosOf } from './resources.ts';
 import { followPods, type PodHandler } from './source.ts';
 import { Stats } from './stats/read.ts';
@@ -368,16 +369,6 @@ export class Kubelet implements PodHandler {
       throw e;
     });
   }
-}
-
-/** Resizes that ask for no more first, then by priority, class and how long they have waited: upstream's sortPendingResizes. */
-function resizeOrder(a: PodWorker, b: PodWorker): number {
-  const more = Number(a.resizes.wantsMore(a.pod)) - Number(b.resizes.wantsMore(b.pod));
-  if (more !== 0) return more;
-  const priority = (b.pod.spec.priority ?? 0) - (a.pod.spec.priority ?? 0);
-  if (priority !== 0) return priority;
-  const guaranteed = Number(qosOf(b.pod) === 'Guaranteed') - Number(qosOf(a.pod) === 'Guaranteed');
-  return guaranteed || (a.resizes.pendingSince < b.resizes.pendingSince ? -1 : 1);
 }
 
 /** Our status, with conditions that others own as the API has them. */

@@ -14,7 +14,7 @@ import {
   type Resources,
   uidOf,
 } from './pod.ts';
-import { effectiveLimits, type PodCgroup, podCgroup, podTotal } from './resources.ts';
+import { effectiveLimits, type PodCgroup, podCgroup, podTotal, qosOf } from './resources.ts';
 
 /** What a pod's containers have, or are to have. */
 export interface Allotment {
@@ -298,4 +298,19 @@ export class PodResizes {
     // What is lost with the machine is lost with its containers.
     return writeWhole(this.#path, JSON.stringify(this.#state), false);
   }
+}
+
+/** A pod, and its resizes. */
+interface Resizing {
+  pod: Pod;
+  resizes: PodResizes;
+}
+/** Resizes that ask for no more first, then by priority, class and how long they have waited: upstream's sortPendingResizes. */
+export function resizeOrder(a: Resizing, b: Resizing): number {
+  const more = Number(a.resizes.wantsMore(a.pod)) - Number(b.resizes.wantsMore(b.pod));
+  if (more !== 0) return more;
+  const priority = (b.pod.spec.priority ?? 0) - (a.pod.spec.priority ?? 0);
+  if (priority !== 0) return priority;
+  const guaranteed = Number(qosOf(b.pod) === 'Guaranteed') - Number(qosOf(a.pod) === 'Guaranteed');
+  return guaranteed || (a.resizes.pendingSince < b.resizes.pendingSince ? -1 : 1);
 }

@@ -7,6 +7,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
+import { WebSocket } from 'ws';
 import { answers, freePort } from '../ports.ts';
 import { BUSYBOX, findKubectl, type System, startSystem } from './system.ts';
 
@@ -100,6 +101,57 @@ test('short commands give their output and exit code, many at once', { skip }, a
       codes.map((i) => [`out ${round}.${i}\n`, i, '']),
     );
   });
+});
+
+/** An exec over WebSockets, as clients without kubectl do it (v5.channel.k8s.io). */
+async function channels(command: string, query: string) {
+  const path = `/api/v1/namespaces/default/pods/files/exec?command=sh&command=-c&command=${encodeURIComponent(command)}&${query}`;
+  const headers = { authorization: `Bearer ${s.token}` };
+  const socket = new WebSocket(s.url.replace(/^http/, 'ws') + path, ['v5.channel.k8s.io'], { headers, ca: s.ca });
+  const out = ['', '', '', '', ''];
+  socket.on('message', (b: Buffer) => {
+    out[b[0] ?? 0] += b.subarray(1).toString();
+  });
+  const closed = new Promise((r) => socket.on('close', r));
+  await new Promise((resolve, reject) => socket.on('open', resolve).on('error', reject));
+  const send = (channel: number, text: string) =>
+    socket.send(Buffer.concat([Buffer.from([channel]), Buffer.from(text)]));
+  const until = async (channel: number, text: string) => {
+    for (let i = 0; !out[channel]?.includes(text) && i < 600; i++) await delay(50);
+    assert.ok(out[channel]?.includes(text), JSON.stringify(out));
+  };
+  return { out, send, until, endInput: () => socket.send(Buffer.from([255, 0])), closed, socket };
+}
+
+test('the end of the input alone ends what reads it, and its output still comes back', { skip }, async () => {
+  const c = await channels('cat; echo after >&2; exit 7', 'stdin=true&stdout=true&stderr=true');
+  c.send(0, 'half');
+  await c.until(1, 'half');
+  c.endInput();
+  await c.closed;
+  assert.deepEqual([c.out[1], c.out[2]], ['half', 'after\n']);
+  const status = JSON.parse(c.out[3] ?? '') as {
+    reason: string;
+    details: { causes: { reason: string; message: string }[] };
+  };
+  assert.deepEqual(
+    [status.reason, status.details.causes[0]],
+    ['NonZeroExitCode', { reason: 'ExitCode', message: '7' }],
+  );
+});
+
+test("a terminal's size arrives, and so does each change of it", { skip }, async () => {
+  const c = await channels('read x; stty size; read x; stty size', 'stdin=true&stdout=true&tty=true');
+  c.send(4, '{"Width":100,"Height":40}');
+  await delay(300);
+  c.send(0, '\n');
+  await c.until(1, '40 100');
+  c.send(4, '{"Width":80,"Height":24}');
+  await delay(300);
+  c.send(0, '\n');
+  await c.until(1, '24 80');
+  await c.closed;
+  assert.equal((JSON.parse(c.out[3] ?? '') as { status: string }).status, 'Success');
 });
 
 test('cp carries a directory there and back', { skip }, async () => {
