@@ -3,14 +3,13 @@ import type { JsonObject } from '../../kube/meta/json.ts';
 import type { Admission } from '../attributes.ts';
 import { isMain, refuse } from './refuse.ts';
 
-/** Volume sources that no node of ours makes. */
+/** Volume sources that no node of ours makes. CSI volumes wait for their driver, as anywhere. */
 const VOLUMES = [
   'awsElasticBlockStore',
   'azureDisk',
   'azureFile',
   'cephfs',
   'cinder',
-  'csi',
   'fc',
   'flexVolume',
   'flocker',
@@ -27,14 +26,12 @@ const VOLUMES = [
   'storageos',
   'vsphereVolume',
 ];
-const PROJECTIONS = ['clusterTrustBundle', 'podCertificate'];
 
 const containers = (spec: JsonObject): JsonObject[] => [
   ...objs(spec.initContainers),
   ...objs(spec.containers),
   ...objs(spec.ephemeralContainers),
 ];
-const sources = (spec: JsonObject) => objs(spec.volumes).flatMap((v) => objs(obj(v.projected).sources));
 
 /** A field that a node would have to carry out and doesn't yet: its path as people write it, and whether a spec has it. */
 type Field = readonly [path: string, set: (spec: JsonObject) => boolean];
@@ -45,9 +42,6 @@ export const NOT_CARRIED_OUT: readonly Field[] = [
   ['spec.resourceClaims', (s) => objs(s.resourceClaims).length > 0],
   ['spec.containers[*].volumeDevices', (s) => containers(s).some((c) => objs(c.volumeDevices).length > 0)],
   ...VOLUMES.map((v): Field => [`spec.volumes[*].${v}`, (s) => objs(s.volumes).some((x) => has(x[v]))]),
-  ...PROJECTIONS.map(
-    (p): Field => [`spec.volumes[*].projected.sources[*].${p}`, (s) => sources(s).some((x) => has(x[p]))],
-  ),
 ];
 
 /** Refuses pods that ask for what no node does, instead of running them without it. Off where a cluster has no nodes of ours (ClusterContext.ownNodes). */

@@ -208,6 +208,7 @@ export interface Volume {
   projected?: { sources?: Projection[]; defaultMode?: number };
   persistentVolumeClaim?: { claimName: string; readOnly?: boolean };
   ephemeral?: { volumeClaimTemplate?: unknown };
+  csi?: { driver: string };
   image?: { reference?: string; pullPolicy?: 'Always' | 'IfNotPresent' | 'Never' };
 }
 export interface Condition {

@@ -38,6 +38,16 @@ const image: VolumeKind<NonNullable<Volume['image']>> = {
   setUp: async (_s, _volume, c) => ({ path: c.dir, readonly: true }),
 };
 
+/** No CSI driver has registered here: none can. What upstream's node says that has none. */
+const csi: VolumeKind<NonNullable<Volume['csi']>> = {
+  plugin: 'csi',
+  follows: false,
+  setUp: async (s) => {
+    const why = `driver name ${s.driver} not found in the list of registered CSI drivers`;
+    throw new Error(`kubernetes.io/csi: mounter.SetUpAt failed to get CSI client: ${why}`);
+  },
+};
+
 const KINDS: { [F in keyof Volume]?: VolumeKind<NonNullable<Volume[F]>> } = {
   emptyDir,
   hostPath,
@@ -48,6 +58,7 @@ const KINDS: { [F in keyof Volume]?: VolumeKind<NonNullable<Volume[F]>> } = {
   persistentVolumeClaim,
   ephemeral,
   image,
+  csi,
 };
 
 /** A volume's kind and its source. A volume without any source is an emptyDir, as in Kubernetes. */

@@ -276,6 +276,13 @@ describe('volumes of files', () => {
     await setUp(podWith({ name: 'v', projected: { sources } }));
     assert.match(told[0] ?? '', /projections of somethingNew are not carried out by this node$/);
   });
+  test('a CSI volume waits for its driver', async () => {
+    await setUp(podWith({ name: 'v', csi: { driver: 'd.example' } }));
+    const why = 'driver name d.example not found in the list of registered CSI drivers';
+    assert.deepEqual(told, [
+      `FailedMount: MountVolume.SetUp failed for volume "v" : kubernetes.io/csi: mounter.SetUpAt failed to get CSI client: ${why}`,
+    ]);
+  });
   test('only volumes that a container mounts are made', async () => {
     await setUp(podWith({ name: 'unused', configMap: { name: 'no' } }));
     assert.deepEqual(told, []);
