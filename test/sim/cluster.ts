@@ -140,7 +140,8 @@ export class SimCluster {
   /** The store as a process sees it. */
   remote(alive?: () => boolean): Store {
     const stub = this.stub(alive);
-    return new RemoteStore(() => stub, this.env);
+    // Watches go to the store itself: sockets have tests of their own.
+    return withMembers(new RemoteStore(() => stub, this.env), { watch: (...a) => this.main.watch(...a) });
   }
   sibling(part: string): Store {
     const store = this.#siblings[part] as Store;
@@ -166,6 +167,7 @@ export class SimCluster {
         const part = placement(resource, namespace);
         return part === 'main' ? main : this.sibling(part);
       },
+      pipe: () => new TransformStream<Uint8Array, Uint8Array>(undefined, { highWaterMark: 16 }, { highWaterMark: 16 }),
       waitUntil: () => {},
     };
     return { context };

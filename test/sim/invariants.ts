@@ -1,5 +1,6 @@
 import type { JsonObject } from '../../kube/meta/json.ts';
 import { at, type KubeObject } from '../../kube/meta/object.ts';
+import { milliValue, quantity } from '../../kube/meta/quantity.ts';
 import type { Entry, Revision } from '../../kube/store/store.ts';
 import { scaled } from '../../workers/controllers/owning.ts';
 import type { Sim } from './sim.ts';
@@ -62,6 +63,8 @@ export function broken(things: readonly Thing[], s: Sim, memory: Memory): string
   for (const j of of('jobs.batch')) jobLimits(j, owned.get(j.uid) ?? [], memory, wrong);
   for (const q of of('resourcequotas')) quotaHolds(q, pods, wrong);
   atMostOne(s, wrong);
+  for (const n of of('nodes')) fits(n, pods, wrong);
+  for (const c of of('cronjobs.batch')) runsOnce(c, of('jobs.batch'), wrong);
   return wrong;
 }
 
@@ -172,6 +175,31 @@ function quotaHolds(q: Thing, pods: readonly Thing[], wrong: string[]): void {
   if (Number.isNaN(used)) return;
   const live = pods.filter((p) => p.o.metadata.namespace === namespace && isLive(p)).length;
   if (live > used) wrong.push(`${q.key}: ${live} pods live, ${used} are counted`);
+}
+
+/** What pods on a node ask for is there. */
+function fits(n: Thing, pods: readonly Thing[], wrong: string[]): void {
+  const own = pods.filter((p) => p.spec.nodeName === n.o.metadata.name && !hasEnded(p));
+  const cpuOf = (p: Thing) => {
+    const [c] = (p.spec.containers ?? []) as JsonObject[];
+    return milliValue(quantity(at(c, 'resources.requests.cpu')));
+  };
+  const asked = own.reduce((sum, p) => sum + cpuOf(p), 0);
+  const there = milliValue(quantity(at(n.o, 'status.allocatable.cpu')));
+  if (asked > there) wrong.push(`${n.key}: ${own.length} pods ask for ${asked}m, it has ${there}m`);
+}
+
+/** Unless several may run at once, one Job of a CronJob runs; and none twice for the same time. */
+function runsOnce(c: Thing, jobs: readonly Thing[], wrong: string[]): void {
+  const own = jobs.filter((j) => ownerUid(j) === c.uid);
+  const times = own.map((j) => j.o.metadata.annotations?.['batch.kubernetes.io/cronjob-scheduled-timestamp']);
+  if (new Set(times).size < times.length) wrong.push(`${c.key}: made two Jobs for one time`);
+  const isOver = (j: Thing) =>
+    ((j.status.conditions ?? []) as JsonObject[]).some(
+      (x) => (x.type === 'Complete' || x.type === 'Failed') && x.status === 'True',
+    );
+  const running = own.filter((j) => !isOver(j) && !isDeleting(j)).length;
+  if (c.spec.concurrencyPolicy !== 'Allow' && running > 1) wrong.push(`${c.key}: ${running} Jobs run at once`);
 }
 
 /** A StatefulSet's pod runs in one place. */

@@ -22,7 +22,7 @@ const template = (app: string, version: number, more: JsonObject = {}): JsonObje
   metadata: { labels: { app }, annotations: { version: String(version) } },
   spec: {
     terminationGracePeriodSeconds: 5,
-    containers: [{ name: 'c', image: 'i', resources: { requests: { cpu: '10m' } } }],
+    containers: [{ name: 'c', image: 'i', resources: { requests: { cpu: '100m' } } }],
     ...more,
   },
 });
@@ -141,6 +141,26 @@ const job: Operation = async (s) => {
     `create jobs ${namespace}/${name} (${completions} by ${parallelism}${isIndexed ? ', indexed' : ''})`,
     answer,
   );
+};
+const suspendJob: Operation = async (s) => {
+  const [namespace] = where(s);
+  const name = `j${upTo(s, JOBS_MAX - 1)}`;
+  const suspend = s.random() < 0.5;
+  const answer = await ask(s, 'PATCH', path('batch/v1', namespace, 'jobs', name), { spec: { suspend } });
+  return told(`${suspend ? 'suspend' : 'resume'} jobs ${namespace}/${name}`, answer);
+};
+const cronJob: Operation = async (s) => {
+  const [namespace, name] = where(s);
+  const concurrencyPolicy = pick(s.random, ['Allow', 'Forbid', 'Replace']);
+  const jobSpec = { backoffLimit: 20, template: template(`c${name}`, s.step, { restartPolicy: 'Never' }) };
+  const spec = {
+    schedule: '*/1 * * * *',
+    concurrencyPolicy,
+    successfulJobsHistoryLimit: 1,
+    jobTemplate: { spec: jobSpec },
+  };
+  const answer = await ask(s, 'POST', path('batch/v1', namespace, 'cronjobs'), { metadata: { name }, spec });
+  return told(`create cronjobs ${namespace}/${name} (${concurrencyPolicy})`, answer);
 };
 const removeJob: Operation = async (s) => {
   const [namespace] = where(s);
@@ -290,6 +310,9 @@ export const OPERATIONS: readonly { weight: number; rough?: true; run: Operation
   { weight: 1, run: remove('apps/v1', 'replicasets') },
   { weight: 6, run: job },
   { weight: 2, run: removeJob },
+  { weight: 2, run: suspendJob },
+  { weight: 2, run: cronJob },
+  { weight: 2, run: remove('batch/v1', 'cronjobs', ['Background', 'Foreground']) },
   { weight: 5, run: service },
   { weight: 2, run: removeService },
   { weight: 2, run: budget },

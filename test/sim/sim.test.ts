@@ -5,15 +5,15 @@ import { Sim } from './sim.ts';
 
 // Whole clusters; `npm run sim -- --seed N --steps M --nodes K` goes further. Seeds are in the tests' names: one that failed replays with them.
 
-const STEPS = 60;
+const STEPS = 50;
 
 describe('whatever goes wrong on the way, a cluster keeps its rules and comes to what it should be', () => {
-  for (const seed of [1, 2, 3, 4, 5])
+  for (const seed of [1, 2, 3, 4])
     it(`among faults (seed ${seed})`, async () => {
       const r = await new Sim({ seed, steps: STEPS, nodes: 3 }).run();
       assert.ok(r.revisions > 0);
     });
-  for (const seed of [11, 12, 13])
+  for (const seed of [11, 12])
     it(`in calm, where a rollout keeps pods available (seed ${seed})`, async () => {
       const r = await new Sim({ seed, steps: STEPS, nodes: 3, calm: true }).run();
       assert.equal(r.counts.killed, 0);

@@ -3,8 +3,9 @@ import type { JsonObject } from '../../kube/meta/json.ts';
 import { formatTime } from '../../kube/meta/time.ts';
 import { EVERYTHING } from '../../kube/store/key.ts';
 import type { Entry } from '../../kube/store/store.ts';
-import { SimClock } from './clock.ts';
+import { pick, SimClock } from './clock.ts';
 import { ADMIN, type Faults, type Isolate, LOST, NO_FAULTS, SimCluster } from './cluster.ts';
+import { Informer } from './informer.ts';
 import { broken, Memory, type Thing, thingOf } from './invariants.ts';
 import { SimNode } from './kubelet.ts';
 import { SimLoops } from './loops.ts';
@@ -21,6 +22,10 @@ const LOOK_MS = 1_000;
 const SETTLE_MINUTES = 40;
 const ROUGH: Faults = { unsent: 0.01, lost: 0.01, silent: 0.002, wake: 0.2, killed: 0.004, stalled: 0.002 };
 const FLAPS = 0.005;
+/** Processors of a node: few at first, so that pods have to wait; in the end enough for all. */
+const CPUS = 1;
+const ROOM_CPUS = 64;
+const sizeOf = (cpus: number) => ({ cpu: String(cpus), memory: '8Gi', pods: '110' });
 const HISTORY_LINES = 60;
 const JUMP_MS_MAX = 90_000;
 
@@ -43,7 +48,7 @@ export interface Result {
   minutes: number;
   /** Virtual minutes from the end of faults until all was as it should be. */
   settled: number;
-  counts: { killed: number; stalled: number; deposed: number; cuts: number };
+  counts: { killed: number; stalled: number; deposed: number; cuts: number; events: number; lists: number };
 }
 
 /** What went wrong, with what led to it. */
@@ -67,6 +72,7 @@ export class Sim {
   /** By controller and key what its last refused write was told. */
   readonly #refused = new Map<string, string>();
   #watchers: Watcher[] = [];
+  #informers: Informer[] = [];
   /** What stood when it was looked last. */
   #looked = { revision: -1, things: new Map<string, Thing>() };
   #begun = 0;
@@ -105,7 +111,12 @@ export class Sim {
         calls: this.c.calls,
         minutes: Math.round((this.clock.nowMs - this.#begun) / 60_000),
         settled,
-        counts: { ...this.loops.counts, cuts: this.#cuts },
+        counts: {
+          ...this.loops.counts,
+          cuts: this.#cuts,
+          events: this.#informers.reduce((n, i) => n + i.events, 0),
+          lists: this.#informers.reduce((n, i) => n + i.lists, 0),
+        },
       };
     } finally {
       for (const n of this.nodes) n.remove();
@@ -121,6 +132,13 @@ export class Sim {
     if (!page.ok) throw new Error('a read without assumptions was refused');
     const entries = await this.rows('');
     this.#watchers = [1, 2].map(() => new Watcher(this.c, { revision: page.revision, entries }));
+    this.#informers = [
+      ['/api/v1/pods'],
+      ['/api/v1/pods', 'labelSelector=app%3Ddx'],
+      ['/api/v1/pods', 'fieldSelector=spec.nodeName%3Dn1'],
+      ['/apis/apps/v1/namespaces/a/replicasets'],
+      ['/apis/discovery.k8s.io/v1/endpointslices'],
+    ].map(([path = '', query]) => new Informer(this.c, this.people, path, query));
     for (let i = 0; i < this.o.nodes; i++) await this.#addNode();
     for (const name of NAMESPACES) await this.#must('POST', '/api/v1/namespaces', { metadata: { name } });
     await this.clock.run(10_000);
@@ -166,6 +184,7 @@ export class Sim {
     } else if (r < 0.25) {
       this.#cuts++;
       await this.#watchers[0]?.cut();
+      await pick(this.random, this.#informers).cut();
     } else if (r < 0.28) {
       const ms = Math.floor(this.random() * JUMP_MS_MAX);
       this.clock.jump(ms);
@@ -192,7 +211,7 @@ export class Sim {
     }
     const things = [...this.#looked.things.values()];
     this.#check(broken(things, this, this.#memory));
-    this.#check(this.#watchers.flatMap((w) => w.wrong));
+    this.#check([...this.#watchers, ...this.#informers].flatMap((w) => w.wrong));
     this.#check(this.#errors);
     return things;
   }
@@ -205,8 +224,26 @@ export class Sim {
       n.flaps = 0;
       if (!n.reachable) await this.comeBack(n);
     }
-    for (const n of this.nodes)
+    for (const n of this.nodes) {
       await this.#until(this.#patch(`/api/v1/nodes/${n.name}`, { spec: { unschedulable: false } }));
+      const size = sizeOf(ROOM_CPUS);
+      await this.#until(
+        this.#patch(`/api/v1/nodes/${n.name}/status`, { status: { capacity: size, allocatable: size } }),
+      );
+    }
+    // Nothing would ever end that makes Jobs.
+    for (const { key } of await this.rows('cronjobs.batch/')) {
+      const [, namespace, name] = key.split('/');
+      await this.#until(
+        this.#patch(`/apis/batch/v1/namespaces/${namespace}/cronjobs/${name}`, { spec: { suspend: true } }),
+      );
+    }
+    for (const { key } of await this.rows('jobs.batch/')) {
+      const [, namespace, name] = key.split('/');
+      await this.#until(
+        this.#patch(`/apis/batch/v1/namespaces/${namespace}/jobs/${name}`, { spec: { suspend: false } }),
+      );
+    }
     // A quota keeps workloads from what they want.
     for (const { key } of await this.rows('resourcequotas/')) {
       const [, namespace = '', name = ''] = key.split('/');
@@ -219,18 +256,25 @@ export class Sim {
       const things = await this.#look();
       wrong = unsettled(things, this);
       if (wrong.length > 0) continue;
-      this.#seenAll();
+      await this.#seenAll();
       return minute;
     }
     this.#check(wrong.map((w) => `after ${SETTLE_MINUTES} minutes: ${w}`));
     return SETTLE_MINUTES;
   }
   /** Every revision came once to each watcher. */
-  #seenAll(): void {
+  async #seenAll(): Promise<void> {
     const { revision } = this.c.main.state;
     for (const [i, w] of this.#watchers.entries()) {
       const all = revision - this.c.main.state.base.size;
       if (w.seen !== all) this.#check([`watcher ${i} saw ${w.seen} changes of ${all}`]);
+    }
+    for (const i of this.#informers) {
+      const now = await this.#until(i.listed());
+      for (const [key, version] of now ?? [])
+        if (i.items.get(key)?.metadata.resourceVersion !== version)
+          this.#check([`${i.path}: ${key} isn't known at ${version}`]);
+      for (const key of i.items.keys()) if (!now?.has(key)) this.#check([`${i.path}: ${key} is known and isn't there`]);
     }
     for (const e of this.#watchers[1]?.kept ?? [])
       this.#hash = fnv1a(`${this.#hash} ${e.revision} ${e.key} ${e.value}`);
@@ -252,7 +296,7 @@ export class Sim {
 
   async #addNode(): Promise<SimNode> {
     const node = new SimNode(this.c, this.#count++, this.people);
-    const size = { cpu: '4', memory: '8Gi', pods: '110' };
+    const size = sizeOf(CPUS);
     const taints = [{ key: 'node.kubernetes.io/not-ready', effect: 'NoSchedule' }];
     const labels = { 'kubernetes.io/hostname': node.name };
     await this.#must('POST', '/api/v1/nodes', {
