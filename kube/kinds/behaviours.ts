@@ -40,6 +40,10 @@ function specNode(o: KubeObject): { node?: string } {
   return node === '' ? {} : { node };
 }
 
+/** Members of the spec that can be selected by. */
+const specFields = (...names: string[]): Behaviour['fields'] =>
+  Object.fromEntries(names.map((name) => [`spec.${name}`, (o: KubeObject) => str(obj(o.spec)[name])]));
+
 /** Columns alone, for kinds whose own file says nothing of them. */
 const COLUMNS = { ...CORE, ...APPS, ...MORE };
 
@@ -83,7 +87,14 @@ const OWN: Record<string, Behaviour> = {
   // Kinds whose only behaviour is a generation or how they are updated.
   'deviceclasses.resource.k8s.io': { counts: ['spec'] },
   'devicetaintrules.resource.k8s.io': { counts: ['spec'] },
-  'resourceslices.resource.k8s.io': { counts: ['spec'], facts: specNode },
+  'resourceslices.resource.k8s.io': {
+    counts: ['spec'],
+    facts: specNode,
+    fields: {
+      ...specFields('nodeName', 'driver'),
+      'spec.pool.name': (o) => str(obj(obj(o.spec).pool).name),
+    },
+  },
   'flowschemas.flowcontrol.apiserver.k8s.io': { counts: ['spec'] },
   'prioritylevelconfigurations.flowcontrol.apiserver.k8s.io': { counts: ['spec'] },
   'validatingadmissionpolicies.admissionregistration.k8s.io': { counts: ['spec'], needsVersion: true },
@@ -97,7 +108,11 @@ const OWN: Record<string, Behaviour> = {
   'csistoragecapacities.storage.k8s.io': { needsVersion: true },
   'volumeattachments.storage.k8s.io': { needsVersion: true, facts: specNode },
   'clustertrustbundles.certificates.k8s.io': CLUSTERTRUSTBUNDLE,
-  'podcertificaterequests.certificates.k8s.io': { needsVersion: true, facts: specNode },
+  'podcertificaterequests.certificates.k8s.io': {
+    needsVersion: true,
+    facts: specNode,
+    fields: specFields('signerName', 'podName', 'nodeName'),
+  },
   'storageversionmigrations.storagemigration.k8s.io': { needsVersion: true },
   'customresourcedefinitions.apiextensions.k8s.io': { counts: ['spec'] },
 };
