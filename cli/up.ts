@@ -37,6 +37,7 @@ export const up: Command = {
   --node NAME        the node's name (default: this machine's)
   --bridge NAME      the pod network's bridge (default coracle0)
   --run-dir DIR      sockets and running state of the node (default /run/coracle)
+  --no-services      hold no addresses of Services here (no DNS, API, packet filter): for a second node with this machine's network
 
 Installs what the node needs (Debian's containerd, runc, nftables, CNI plugins), needs root for it. Run again, it starts what is missing.
 coracle down ends it; the data stays.`,
@@ -52,6 +53,7 @@ coracle down ends it; the data stays.`,
         node: { type: 'string', default: hostname().toLowerCase() },
         bridge: { type: 'string', default: 'coracle0' },
         'run-dir': { type: 'string', default: '/run/coracle' },
+        'no-services': { type: 'boolean', default: false },
       },
     });
     if (!values['no-node'] && process.getuid?.() !== 0)
@@ -74,6 +76,7 @@ coracle down ends it; the data stays.`,
         bridge: values.bridge,
         podCIDRs: [values['pod-cidr']],
         mirrors: mirrorsOf(values.mirror),
+        ...(values['no-services'] ? { services: false, proxy: false } : {}),
       });
     }
     console.log(`The cluster is up: ${cluster.url}\n\n  export KUBECONFIG=${config}\n  kubectl get nodes`);
@@ -132,6 +135,8 @@ interface NodeOptions {
   bridge: string;
   podCIDRs: string[];
   mirrors: Record<string, string[]>;
+  services?: boolean;
+  proxy?: boolean;
 }
 
 async function startNode(home: string, endpoint: Endpoint, cluster: Remembered, options: NodeOptions): Promise<void> {

@@ -72,7 +72,7 @@ function nodeFacts(s: Settings): NodeFacts {
   return {
     logRoot: s.logDir,
     cgroupParent: podsCgroup(s),
-    dns: { ...s.dns, servers: s.dns.servers.length > 0 ? s.dns.servers : [DNS_SERVICE.address] },
+    dns: { ...s.dns, servers: s.dns.servers.length > 0 || !s.services ? s.dns.servers : [DNS_SERVICE.address] },
     hostDns: { servers: all('nameserver'), searches: all('search'), options: all('options') },
   };
 }
@@ -130,14 +130,16 @@ async function main(settingsPath: string): Promise<void> {
   /** Services, slices and nodes, followed once: `network.feeds` is for whoever needs them. */
   const network = followNetwork(api, env, stop.signal);
   const held = heldAddresses(heldDevice(s.bridge));
-  const dns = runDns({
-    feeds: network.feeds,
-    domain: s.dns.domain,
-    resolvConf: s.resolvConf,
-    held,
-    env,
-    signal: stop.signal,
-  });
+  const dns = s.services
+    ? runDns({
+        feeds: network.feeds,
+        domain: s.dns.domain,
+        resolvConf: s.resolvConf,
+        held,
+        env,
+        signal: stop.signal,
+      })
+    : Promise.resolve();
   const proxy = s.proxy
     ? serveServices({ api, feeds: network.feeds, node: s.node, podCIDRs: s.podCIDRs, env }, stop.signal)
     : Promise.resolve();
@@ -159,14 +161,16 @@ async function main(settingsPath: string): Promise<void> {
       : Promise.resolve();
   routes.catch((error: unknown) => env.log('error', 'routes.ended', { error: String(error) }));
   proxy.catch((error: unknown) => env.log('error', 'proxy.ended', { error: String(error) }));
-  const front = runFront({
-    api,
-    domain: s.dns.domain,
-    file: join(s.stateDir, 'serving', 'tls.json'),
-    held,
-    env,
-    signal: stop.signal,
-  });
+  const front = s.services
+    ? runFront({
+        api,
+        domain: s.dns.domain,
+        file: join(s.stateDir, 'serving', 'tls.json'),
+        held,
+        env,
+        signal: stop.signal,
+      })
+    : Promise.resolve();
   const kubelet = new Kubelet({
     api,
     runtime,

@@ -39,6 +39,8 @@ export const Settings = v.object({
   resolvConf: v.optional(v.string(), '/etc/resolv.conf'),
   /** False: another program (kube-proxy) serves Services on this machine. */
   proxy: v.optional(v.boolean(), true),
+  /** False: this node holds no addresses of Services, neither DNS nor the API: another node's agent has this machine's network too. */
+  services: v.optional(v.boolean(), true),
   labels: v.optional(v.record(v.string(), v.string()), {}),
   dns: v.optional(v.object({ servers: v.array(v.string()), domain: v.string() }), {
     servers: [],

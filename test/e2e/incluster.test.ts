@@ -16,7 +16,7 @@ const CLIENTS = join(import.meta.dirname, 'clients');
 const PYTHON_CLIENT = '37.0.2';
 const JAVASCRIPT_CLIENT = '2.0.1';
 const CACHE = join(homedir(), '.cache', 'coracle-test');
-const POD_SECONDS_MAX = 120;
+const POD_SECONDS_MAX = 240;
 /** The first run on a machine fetches a client, and builds the Go one: minutes where others build too. */
 const CLIENT_MS_MAX = 900_000;
 

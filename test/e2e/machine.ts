@@ -9,7 +9,7 @@ const run = promisify(execFile);
 const root = join(import.meta.dirname, '..', '..');
 const node = [process.execPath, '--disable-warning=ExperimentalWarning'];
 /** The agent starts a containerd of its own. */
-const READY_MS_MAX = 120_000;
+const READY_MS_MAX = 300_000;
 const END_MS_MAX = 10_000;
 
 /** A network of its own: machines that are network namespaces, on one cable with this one. */

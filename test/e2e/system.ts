@@ -76,6 +76,8 @@ export async function startSystem(
     join(home, 'run'),
     '--node',
     `node-${subnet}`,
+    // Tests run beside others on this machine, whose Services have the same addresses; startMachine gives a node a network of its own.
+    '--no-services',
   ];
   const close = async () => {
     await coracle('down', '--pods').catch((e: unknown) => console.error(String(e)));
