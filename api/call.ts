@@ -216,6 +216,8 @@ export async function mutate(call: Call, a: Attributes, c: AdmissionContext): Pr
   }
 }
 export async function admit(call: Call, a: Attributes, c: AdmissionContext): Promise<void> {
+  // Of an attempt before, which lost.
+  if (call.charging) delete call.charging;
   for (const plugin of call.parts.admission) {
     if (!plugin.validate || !plugin.handles(a)) continue;
     const r = plugin.validate(a, c);

@@ -37,6 +37,10 @@ export function interestsOf(controllers: readonly Controller[], beside: Beside =
   });
 }
 
+/** Whether all rows of a resource are of interest, wherever they are. */
+export const isWhole = (interests: readonly Interest[], resource: string): boolean =>
+  interests.some((i) => i.resource === resource && Object.keys(i).length === 1);
+
 /** The resources that a controller watches beside its roots. */
 export const besideOf = (c: Controller): string[] => [
   ...new Set((c.watches ?? []).filter((w) => w.beside).map((w) => resourceOf(w.kind))),

@@ -194,6 +194,26 @@ describe('what the runner reconciles', () => {
     assert.deepEqual(shown(), ['pods/n/late', 'pods/n/unseen']);
   });
 
+  it('reads nothing anew beside its roots of what another controller of the loop wants all of', async () => {
+    const all: Controller = { name: 'all', rules: [], for: pods, reconcile: () => NOTHING };
+    const beside = { watches: [{ kind: pods, beside: true as const, map: () => [] }] };
+    const read = async (others: Controller[]) => {
+      const w = world(() => NOTHING, beside, others);
+      await w.cluster.put(object('Pod', 'x'));
+      await w.round();
+      const asked: string[] = [];
+      const snapshot = w.cluster.snapshot.bind(w.cluster);
+      w.cluster.snapshot = (i) => {
+        asked.push(i.resource);
+        return snapshot(i);
+      };
+      await w.cluster.put(object('ConfigMap', 'a'));
+      await w.round();
+      return asked.filter((r) => r === 'pods').length;
+    };
+    assert.deepEqual([await read([]), await read([all])], [1, 0]);
+  });
+
   it('looks beside those roots alone that want it, from when they do until they no longer do', async () => {
     const w = world(() => NOTHING, {
       besideOf: (row) => row.labels.wants === 'yes',

@@ -16,7 +16,7 @@ import {
   type View,
   type Write,
 } from './controller.ts';
-import { type Beside, besideOf, interestsOf, resourceOf } from './interests.ts';
+import { type Beside, besideOf, interestsOf, isWhole, resourceOf } from './interests.ts';
 import { doneNote, refusedNote } from './notes.ts';
 import type { Projection, QueueItem } from './projection.ts';
 import { objectOf, projectionsOf, rowOf, sameRow } from './row.ts';
@@ -214,7 +214,7 @@ export function createRunner(
     await source.register(interests);
     const anew = new Set<string>();
     for (const c of moved)
-      for (const resource of besideOf(c))
+      for (const resource of besideOf(c).filter((r) => !isWhole(interests, r)))
         for (const n of new Set(old[c.name]).symmetricDifference(new Set(next[c.name]))) anew.add(`${resource}/${n}`);
     for (const part of anew) await readAnew(part);
     projection.setMeta(BESIDE, JSON.stringify(next));
