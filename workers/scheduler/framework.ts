@@ -116,8 +116,9 @@ export interface PodInfo {
   /** What a node's filter compares, and what its sums count. */
   requests: Amounts;
   counted: Amounts;
-  /** As counted, with upstream's defaults for containers without requests: what scores count. */
+  /** As counted, with upstream's defaults for containers without requests: what scores count of others, and of the pod itself. */
   nonZero: Amounts;
+  scored: Amounts;
   /** `TCP/0.0.0.0/80` for each host port. */
   ports: readonly string[];
   terms: PodTerms;

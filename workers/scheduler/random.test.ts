@@ -2,20 +2,11 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Json, JsonObject } from '../../kube/meta/json.ts';
 import type { Pod, Taint } from './framework.ts';
+import { randomOf } from './testing/cases.ts';
 import { mayGo, type Naive } from './testing/naive.ts';
 import { nodeObject, podObject } from './testing/objects.ts';
 import { World } from './testing/world.ts';
 
-/** mulberry32: the same numbers for the same seed. */
-function randomOf(seed: number): () => number {
-  let a = seed;
-  return () => {
-    a = (a + 0x6d2b79f5) | 0;
-    let t = Math.imul(a ^ (a >>> 15), 1 | a);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 const COLORS = ['red', 'blue', 'green'];
 const SPACES = ['default', 'other'];
 const NAMESPACES = { default: { team: 'a' }, other: { team: 'b' } };

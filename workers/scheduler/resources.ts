@@ -126,11 +126,18 @@ export const podRequests = (pod: Pod): Amounts =>
     false,
   );
 
-/** What a pod takes from its node; in scores, where each container counts for something. */
-export function podUsage(pod: Pod): { counted: Amounts; nonZero: Amounts } {
+/**
+ * What a pod takes from its node; what it counts for in the scores of others, where each container counts for something; and in its own score by room,
+ * where upstream's scorer doesn't know of requests that a pod states as a whole.
+ */
+export function podUsage(pod: Pod): { counted: Amounts; nonZero: Amounts; scored: Amounts } {
   const counted = finished(pod, inUse(pod, undefined), true);
   const missing: Amounts = {};
   const whole = podLevel(pod);
   for (const name in DEFAULTS) if (!whole || counted[name] === undefined) missing[name] = DEFAULTS[name] ?? 0;
-  return { counted, nonZero: finished(pod, inUse(pod, missing), true) };
+  const scored = addTo(
+    ofContainers(pod, (c) => c.resources?.requests, DEFAULTS),
+    amounts(pod.spec.overhead),
+  );
+  return { counted, nonZero: finished(pod, inUse(pod, missing), true), scored };
 }

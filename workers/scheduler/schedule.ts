@@ -150,16 +150,23 @@ export function scoresOf(
   nodes: readonly NodeInfo[],
 ): number[] {
   const totals: number[] = new Array(nodes.length).fill(0);
-  for (const p of plugins) {
-    const state = p.score && p.prepareScore ? p.prepareScore(pod, nodes, snapshot) : null;
-    if (state === null) continue;
-    const raw = nodes.map((n) => p.score?.(state, n) ?? 0);
-    const scores = p.normalized?.(state, raw, nodes) ?? scaled(raw, p.normalize);
-    scores.forEach((s, i) => {
+  for (const p of plugins)
+    scoresBy(p, pod, snapshot, nodes)?.forEach((s, i) => {
       totals[i] = (totals[i] ?? 0) + s * (p.weight ?? 1);
     });
-  }
   return totals;
+}
+/** A plug-in's scores of nodes, 0 to 100, without its weight; undefined where it has none. */
+export function scoresBy(
+  p: SchedulerPlugin,
+  pod: PodInfo,
+  snapshot: Snapshot,
+  nodes: readonly NodeInfo[],
+): readonly number[] | undefined {
+  const state = p.score && p.prepareScore ? p.prepareScore(pod, nodes, snapshot) : null;
+  if (state === null) return undefined;
+  const raw = nodes.map((n) => p.score?.(state, n) ?? 0);
+  return p.normalized?.(state, raw, nodes) ?? scaled(raw, p.normalize);
 }
 /** plugins/helper/normalize_score.go. */
 function scaled(scores: readonly number[], how: 'scale' | 'reverse' | undefined): readonly number[] {

@@ -62,7 +62,7 @@ export const noderesourcesfit: SchedulerPlugin<State, Amounts> = {
   prepare: stateOf,
   filter: missing,
   weight: 1,
-  prepareScore: ({ nonZero }) => nonZero,
+  prepareScore: ({ scored }) => scored,
   score({ cpu, memory }, { allocatable, nonZero }) {
     const a = left(allocatable.cpu, nonZero.cpu, cpu);
     const b = left(allocatable.memory, nonZero.memory, memory);
