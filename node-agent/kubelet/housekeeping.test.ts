@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdir, readdir, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readlink, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 import type { AuthConfig, Container as CriContainer, Image } from '../runtime/messages.ts';
@@ -122,6 +122,18 @@ describe('leftovers', () => {
     assert.deepEqual(await readdir(join(m.root, 'pods')), ['uid-a']);
     assert.deepEqual(m.mounter.mounts, []);
     assert.deepEqual(await readdir(join(m.root, 'logs')), ['default_a_uid-a']);
+  });
+  test('logs are found by names that collectors know, as long as they are there', async () => {
+    const said = container('main', ['sh', '-c', 'echo said; pause']);
+    await m.create('a', { containers: [said] });
+    const links = join(m.root, 'containers');
+    const name = `a_default_main-${m.id('a')}.log`;
+    assert.deepEqual(await readdir(links), [name]);
+    assert.equal(await readlink(join(links, name)), join(m.root, 'logs/default_a_uid-a/main/0.log'));
+    await symlink('/no/such/log', join(links, 'of-others.log'));
+    await m.delete('a', 1);
+    await m.pass(65);
+    assert.deepEqual(await readdir(links), ['of-others.log']);
   });
   test('a log that has grown is rotated while its container runs', async () => {
     await m.create('a', { containers: [container('main', ['pause'])] });

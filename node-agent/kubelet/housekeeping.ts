@@ -16,6 +16,7 @@ import {
   removableImages,
   seeImages,
 } from './imagegc.ts';
+import { removeDeadLinks } from './loglinks.ts';
 import { LOG_LOOK_MS, rotateLog } from './logrotation.ts';
 import { type Pod, uidOf } from './pod.ts';
 import type { PulledImages } from './pulledimages.ts';
@@ -154,6 +155,7 @@ export class Housekeeping {
     const { root, logRoot, mounter, seen, pods, env } = this.#p;
     const [known, list] = [pods(), seen()];
     if (known === undefined || list === undefined) return;
+    await removeDeadLinks(logRoot);
     const gone = (uid: string) => !known.has(uid) && !list.sandboxes.has(uid) && !list.containers.has(uid);
     const saved = new Map((await loadPods(root)).map((pod) => [uidOf(pod), pod]));
     for (const uid of (await readdir(join(root, 'pods')).catch(() => [])).filter(gone)) {

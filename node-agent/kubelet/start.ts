@@ -1,4 +1,5 @@
 import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { Env } from '../../kube/meta/env.ts';
 import { RuntimeError } from '../runtime/error.ts';
 import type { Image, PodSandboxConfig } from '../runtime/messages.ts';
@@ -8,6 +9,7 @@ import { pullCredentials } from './credentials.ts';
 import { ConfigError, type Downward, environment } from './env.ts';
 import { runHook } from './hook.ts';
 import { showImages } from './imagevolumes.ts';
+import { linkLog } from './loglinks.ts';
 import { containerMounts, type MountInputs } from './mounts.ts';
 import type { WorkerParts } from './parts.ts';
 import { type Container, type Pod, podText, uidOf } from './pod.ts';
@@ -105,6 +107,10 @@ export async function startContainer(pod: Pod, c: Container, attempt: number, s:
   await fails('RunContainerError', () => s.runtime.startContainer(id));
   s.env.log('debug', 'container.started', { pod: pod.metadata.name, container: c.name });
   s.event('Normal', 'Started', 'Container started');
+  const log = join(logDirectory(s.node.logRoot, pod), c.name, `${attempt}.log`);
+  await linkLog(s.node.logRoot, pod, c.name, id, log).catch((error: unknown) =>
+    s.env.log('info', 'log.link.failed', { pod: pod.metadata.name, error: String(error) }),
+  );
   const hook = c.lifecycle?.postStart;
   if (!hook) return;
   const why = await unless(s.signal, runHook(hook, pod, c, id, s.podIPs[0] ?? '', s.runtime, s.env));

@@ -271,6 +271,7 @@ export class PodWorker {
 
   /** Volumes of files follow what they are made of while anything runs. */
   async #refresh(actual: PodActual): Promise<void> {
+    if (hasEnded(this.pod)) this.#parts.followed.release(uidOf(this.pod));
     if (isDeleted(this.pod) || ![...actual.containers.values()].some((a) => a.state === 'running')) return;
     const renewMs = await this.#volumes.refresh(this.allocated, this.#runner.downward(actual));
     if (renewMs !== null) this.#later(renewMs - this.#parts.env.now());
