@@ -117,60 +117,37 @@ async function withRanges(s: Settings, api: Api): Promise<Settings> {
   return { ...s, podCIDRs: await clusterRanges(own, join(s.stateDir, 'cni', 'ranges.json'), env) };
 }
 
+/** What of the network needs no container runtime: it begins at once, so that Services and DNS are there when pods are. */
+function startNetwork(s: Settings, api: Api, signal: AbortSignal): { feeds: NetworkFeeds; done: Promise<unknown> } {
+  const { feeds, done } = followNetwork(api, env, signal);
+  const held = heldAddresses(heldDevice(s.bridge));
+  const { resolvConf, podCIDRs, addresses } = s;
+  const nothing = Promise.resolve();
+  const dns = s.services ? runDns({ feeds, domain: s.dns.domain, resolvConf, held, env, signal }) : nothing;
+  const own = { api, node: s.node, podCIDRs, env };
+  const proxy = s.proxy ? serveServices({ ...own, feeds }, signal) : nothing;
+  const links = kernelLinks(vxlanDevice(s.bridge), join(s.stateDir, 'cni', 'routes.json'));
+  // Who brought the runtime brought its pod network too.
+  const routes =
+    s.criSocket === undefined ? followRoutes({ ...own, nodes: feeds.nodes, links, addresses }, signal) : nothing;
+  const file = join(s.stateDir, 'serving', 'tls.json');
+  const front = s.services ? runFront({ api, domain: s.dns.domain, file, held, env, signal }) : nothing;
+  for (const [what, p] of Object.entries({ proxy, routes }))
+    p.catch((error: unknown) => env.log('error', `${what}.ended`, { error: String(error) }));
+  return { feeds, done: Promise.all([done, dns, proxy, routes, front]) };
+}
+
 async function main(settingsPath: string): Promise<void> {
   const given = readSettings(settingsPath);
   const { url, tokenFile, caFile } = given;
   const api = createApi({ url, tokenFile, ...(caFile ? { caFile } : {}) });
   const s = await withRanges(given, api);
   await mkdir(s.logDir, { recursive: true });
+  const stop = new AbortController();
+  const network = startNetwork(s, api, stop.signal);
   const machine = await runtimeOf(s);
   const { runtime, images } = connectCri(machine.socket);
   const facts = nodeFacts(s);
-  const stop = new AbortController();
-  /** Services, slices and nodes, followed once: `network.feeds` is for whoever needs them. */
-  const network = followNetwork(api, env, stop.signal);
-  const held = heldAddresses(heldDevice(s.bridge));
-  const dns = s.services
-    ? runDns({
-        feeds: network.feeds,
-        domain: s.dns.domain,
-        resolvConf: s.resolvConf,
-        held,
-        env,
-        signal: stop.signal,
-      })
-    : Promise.resolve();
-  const proxy = s.proxy
-    ? serveServices({ api, feeds: network.feeds, node: s.node, podCIDRs: s.podCIDRs, env }, stop.signal)
-    : Promise.resolve();
-  // Who brought the runtime brought its pod network too.
-  const routes =
-    s.criSocket === undefined
-      ? followRoutes(
-          {
-            api,
-            nodes: network.feeds.nodes,
-            links: kernelLinks(vxlanDevice(s.bridge), join(s.stateDir, 'cni', 'routes.json')),
-            node: s.node,
-            addresses: s.addresses,
-            podCIDRs: s.podCIDRs,
-            env,
-          },
-          stop.signal,
-        )
-      : Promise.resolve();
-  routes.catch((error: unknown) => env.log('error', 'routes.ended', { error: String(error) }));
-  proxy.catch((error: unknown) => env.log('error', 'proxy.ended', { error: String(error) }));
-  const front = s.services
-    ? runFront({
-        api,
-        domain: s.dns.domain,
-        file: join(s.stateDir, 'serving', 'tls.json'),
-        held,
-        env,
-        signal: stop.signal,
-      })
-    : Promise.resolve();
   const kubelet = new Kubelet({
     api,
     runtime,
@@ -213,9 +190,7 @@ async function main(settingsPath: string): Promise<void> {
   env.log('info', 'agent.stopping');
   stop.abort();
   // Nothing here has to be finished: the next agent goes on from what the runtime and the disk say.
-  const ended = kubelet
-    .stop()
-    .then(() => Promise.all([control, report, lease, pods, network.done, dns, front, proxy, routes, small]));
+  const ended = kubelet.stop().then(() => Promise.all([control, report, lease, pods, network.done, small]));
   await Promise.race([ended, sleep(env, STOP_MS_MAX)]);
   runtime.close();
   await machine.stop();

@@ -1,12 +1,16 @@
 import { createHash } from 'node:crypto';
-import type { Env } from '../../../kube/meta/env.ts';
+import { type Env, sleep } from '../../../kube/meta/env.ts';
 import type { JsonObject } from '../../../kube/meta/json.ts';
 import type { Api } from '../../api.ts';
 import type { NetworkFeeds } from '../../feed/network.ts';
+import { findProgram } from '../../install/machine.ts';
 import { forgetStale } from './conntrack.ts';
 import { healthServers } from './health.ts';
 import { nftables } from './nftables.ts';
 import { runProxy } from './proxy.ts';
+
+/** How often it's looked whether nft has come. */
+const PROGRAM_MS = 1_000;
 
 /** Our packet filter table's name: agents of several clusters, or of several nodes, can be on one machine. */
 export function tableName(url: string, node: string): string {
@@ -19,6 +23,8 @@ export async function serveServices(
   signal: AbortSignal,
 ): Promise<void> {
   await Promise.race([o.feeds.services.ready, new Promise((r) => signal.addEventListener('abort', r, { once: true }))]);
+  // A machine that is only being prepared gets its packages first.
+  while (findProgram('nft') === null && !signal.aborted) await sleep(o.env, PROGRAM_MS);
   const filter = nftables({ table: tableName(o.api.connection.url, o.node), env: o.env });
   const serviceCIDRs = await rangesOfServices(o.api, o.env);
   await runProxy(
