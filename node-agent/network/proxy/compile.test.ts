@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { EndpointRow } from '../../feed/rows.ts';
-import { compileService, servingSockets } from './compile.ts';
+import { compileService, disjoint, servingSockets } from './compile.ts';
 import type { PortTable } from './table.ts';
 import { endpoint, service, slice } from './testing/rows.ts';
 
@@ -88,4 +88,9 @@ describe('a Service port compiled', () => {
     const slices = [slice([at(1), at(2, { ready: false, terminating: true }), at(3, { serving: false })])];
     assert.deepEqual([...servingSockets('ip', p, slices)], ['10.1.0.1 8080', '10.1.0.2 8080']);
   });
+});
+
+test('of ranges that lie in one another the widest is kept, in either family', () => {
+  const ranges = ['10.1.2.0/24', 'fd00:1::/64', '10.1.0.0/16', '10.1.2.0/24', 'fd00::/16', '10.2.0.5/32', '10.2.0.5'];
+  assert.deepEqual(disjoint(ranges), ['10.1.0.0/16', 'fd00::/16', '10.2.0.5']);
 });

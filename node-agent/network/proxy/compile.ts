@@ -1,3 +1,4 @@
+import { BlockList } from 'node:net';
 import type { EndpointRow, ServicePortRow, ServiceRow, SliceRow } from '../../feed/rows.ts';
 import { choose, type Place } from './endpoints.ts';
 import {
@@ -34,8 +35,23 @@ export function compile(
 
 /** The ranges of one IP family. */
 export function nodeTable(family: Family, node: NodeTable): NodeTable {
-  const of = (cidrs: readonly string[]) => cidrs.filter((c) => familyOf(c) === family).sort();
+  const of = (cidrs: readonly string[]) => disjoint(cidrs.filter((c) => familyOf(c) === family));
   return { localPods: of(node.localPods), pods: of(node.pods), services: of(node.services) };
+}
+
+/** Ranges without those that lie in another, in a fixed order: a packet filter takes no range twice. */
+export function disjoint(cidrs: readonly string[]): string[] {
+  const kept = new BlockList();
+  const bitsOf = (cidr: string) => Number(cidr.split('/')[1] ?? (cidr.includes(':') ? 128 : 32));
+  return [...cidrs]
+    .sort((a, b) => bitsOf(a) - bitsOf(b) || (a < b ? -1 : 1))
+    .filter((cidr) => {
+      const address = cidr.split('/')[0] ?? '';
+      const kind = address.includes(':') ? 'ipv6' : 'ipv4';
+      if (kept.check(address, kind)) return false;
+      kept.addSubnet(address, bitsOf(cidr), kind);
+      return true;
+    });
 }
 
 /** One Service's part; empty where this node has nothing to do with it (headless, ExternalName, of another proxy or family). */
@@ -64,7 +80,7 @@ type Frontends = Pick<PortTable, 'clusterIP' | 'externalIPs' | 'loadBalancerIPs'
 /** A range of everything is the same as none. */
 function sourcesOf(family: Family, ranges: readonly string[]): string[] {
   const own = ranges.filter((r) => familyOf(r) === family);
-  return own.some((r) => r.endsWith('/0')) ? [] : own;
+  return own.some((r) => r.endsWith('/0')) ? [] : disjoint(own);
 }
 
 function compilePort(

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { type Env, sleep } from '../../../kube/meta/env.ts';
 import type { JsonObject } from '../../../kube/meta/json.ts';
 import type { Api } from '../../api.ts';
@@ -8,6 +9,7 @@ import { forgetStale } from './conntrack.ts';
 import { healthServers } from './health.ts';
 import { nftables } from './nftables.ts';
 import { runProxy } from './proxy.ts';
+import type { Family } from './table.ts';
 
 /** How often it's looked whether nft has come. */
 const PROGRAM_MS = 1_000;
@@ -26,11 +28,10 @@ export async function serveServices(
   // A machine that is only being prepared gets its packages first.
   while (findProgram('nft') === null && !signal.aborted) await sleep(o.env, PROGRAM_MS);
   const filter = nftables({ table: tableName(o.api.connection.url, o.node), env: o.env });
+  // A kernel without IPv6 would refuse its half, and with it the whole transaction.
+  const families: readonly Family[] = existsSync('/proc/net/if_inet6') ? ['ip', 'ip6'] : ['ip'];
   const serviceCIDRs = await rangesOfServices(o.api, o.env);
-  await runProxy(
-    { ...o, filter, families: ['ip', 'ip6'], serviceCIDRs, health: healthServers(o.env), forgetStale },
-    signal,
-  );
+  await runProxy({ ...o, filter, families, serviceCIDRs, health: healthServers(o.env), forgetStale }, signal);
 }
 
 /** Without them addresses that no Service has aren't dropped here; nothing else depends on them. */
