@@ -157,6 +157,7 @@ async function main(settingsPath: string): Promise<void> {
     root: s.stateDir,
     hostIPs: s.addresses,
     services: servicesOf(network.feeds.services),
+    ...(s.staticPods ? { staticPods: s.staticPods } : {}),
     imageMounts: ctrImageMounts(machine.socket, runtime),
     env,
   });

@@ -41,6 +41,8 @@ export const Settings = v.object({
   proxy: v.optional(v.boolean(), true),
   /** False: this node holds no addresses of Services, neither DNS nor the API: another node's agent has this machine's network too. */
   services: v.optional(v.boolean(), true),
+  /** Files of pods that run whatever the API says: the kubelet's --pod-manifest-path. */
+  staticPods: v.optional(v.pipe(v.string(), v.startsWith('/', 'staticPods: an absolute path is needed'))),
   labels: v.optional(v.record(v.string(), v.string()), {}),
   dns: v.optional(v.object({ servers: v.array(v.string()), domain: v.string() }), {
     servers: [],

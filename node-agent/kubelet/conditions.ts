@@ -115,3 +115,14 @@ function gates(pod: Pod, old: readonly Condition[]): Verdict {
   });
   return closed.length === 0 ? YES : { status: 'False', reason: 'ReadinessGatesNotReady', message: closed.join(', ') };
 }
+
+/** Our status, with conditions that others own as the API has them. */
+export function merged(own: PodStatus, api: PodStatus | undefined): PodStatus {
+  return {
+    ...own,
+    conditions: [
+      ...(own.conditions ?? []).filter((c) => OWN_CONDITIONS.has(c.type)),
+      ...(api?.conditions ?? []).filter((c) => !OWN_CONDITIONS.has(c.type)),
+    ],
+  };
+}

@@ -7,7 +7,7 @@ import { fingerprint, type Relist, relist } from './actual.ts';
 import { type NodeView, type Refusal, refusal, requestOf } from './admit.ts';
 import { type Cgroups, ensureTiers, kernelCgroups } from './cgroups.ts';
 import { loadPods } from './checkpoint.ts';
-import { OWN_CONDITIONS } from './conditions.ts';
+import { merged } from './conditions.ts';
 import type { NodeFacts } from './container.ts';
 import { PodEvents } from './events.ts';
 import { Evictor } from './evictor.ts';
@@ -19,13 +19,14 @@ import { type MachineReader, machineReader } from './machinereader.ts';
 import { nodeReads, nodeView } from './node.ts';
 import { capacity, recursiveReadOnly } from './nodestatus.ts';
 import type { WorkerParts } from './parts.ts';
-import { type Pod, type PodStatus, uidOf } from './pod.ts';
+import { type Pod, uidOf } from './pod.ts';
 import { PulledImages } from './pulledimages.ts';
 import { FollowedReferences, readReferences } from './references.ts';
 import { StatusReporter } from './reporter.ts';
 import { resizeOrder } from './resize.ts';
 import { type MachineFacts, qosOf } from './resources.ts';
 import { followPods, type PodHandler } from './source.ts';
+import { isMirror, isStatic, StaticPods } from './staticpods.ts';
 import { Stats } from './stats/read.ts';
 import { podTokens } from './tokens.ts';
 import { claimsOf } from './volumes/claim.ts';
@@ -67,6 +68,8 @@ export interface KubeletParts {
   machine?: MachineFacts;
   /** Absent: the kernel's own. */
   cgroups?: Cgroups;
+  /** Files of pods that run here whatever the API says. Absent: there are none. */
+  staticPods?: string;
   env: Env;
 }
 
@@ -81,6 +84,7 @@ export class Kubelet implements PodHandler {
   readonly #parts: WorkerParts;
   readonly #reporter: StatusReporter;
   readonly #cgroups: Cgroups;
+  readonly #static: StaticPods | undefined;
   /** The classes' cgroups are to be brought up to date. */
   #tiers: Promise<void> | undefined;
   readonly #followed: FollowedReferences;
@@ -98,6 +102,13 @@ export class Kubelet implements PodHandler {
   constructor(p: KubeletParts) {
     this.#p = p;
     this.#cgroups = p.cgroups ?? kernelCgroups();
+    if (p.staticPods)
+      this.#static = new StaticPods({
+        ...{ api: p.api, env: p.env, node: p.name, directory: p.staticPods },
+        start: (pod) => this.#begin(pod),
+        stop: (pod) => this.#end(pod, pod.spec.terminationGracePeriodSeconds ?? 30),
+        report: (mirror, status) => this.#reporter.report(mirror, status),
+      });
     this.#reporter = new StatusReporter(p.api, p.env);
     this.#followed = new FollowedReferences(p.api, p.env, p.name);
     this.#mounter = forgettingImages(p.mounter ?? machineMounter, p.imageMounts);
@@ -147,7 +158,7 @@ export class Kubelet implements PodHandler {
       services: p.services ?? (async () => []),
       machine: p.machine ?? machineFacts(),
       relist: () => this.#relist(),
-      report: (pod, status) => this.#reporter.report(pod, status),
+      report: (pod, status) => (isStatic(pod) ? this.#static?.report(pod, status) : this.#reporter.report(pod, status)),
       removeObject: (pod) => this.#removeObject(pod),
       event: (pod, type, reason, message) => events.tell(pod, type, reason, message),
       env: p.env,
@@ -164,6 +175,7 @@ export class Kubelet implements PodHandler {
       this.#follow(),
       this.housekeeping.run(signal),
       this.evictor.run(signal),
+      this.#static?.run(signal),
     ]);
   }
 
@@ -187,7 +199,7 @@ export class Kubelet implements PodHandler {
     const pods = await loadPods(this.#p.root);
     if (this.#synced || pods.length === 0) return;
     this.#p.env.log('info', 'pods.from.disk', { pods: pods.length });
-    for (const pod of pods) if (!this.workers.has(uidOf(pod))) this.upsert(pod);
+    for (const pod of pods) if (!this.workers.has(uidOf(pod)) && !isStatic(pod)) this.upsert(pod);
   }
 
   /**
@@ -212,25 +224,33 @@ export class Kubelet implements PodHandler {
 
   replace(pods: Pod[]): void {
     const uids = new Set(pods.map(uidOf));
-    for (const [uid, w] of this.workers) if (!uids.has(uid)) this.remove(w.pod);
+    for (const [uid, w] of this.workers) if (!uids.has(uid) && !isStatic(w.pod)) this.remove(w.pod);
     for (const pod of pods) this.upsert(pod);
     this.#synced = true;
+    this.#static?.synced();
   }
   upsert(pod: Pod): void {
     const worker = this.workers.get(uidOf(pod));
-    if (worker) {
+    if (isMirror(pod)) this.#static?.took(pod);
+    else if (worker) {
       // Our own status may be ahead of what the watch shows: it is kept then. If it isn't, another has changed it, and the worker sets it right.
       const own = this.#reporter.includedIn(uidOf(pod), pod.metadata.resourceVersion) ? undefined : worker.pod.status;
       worker.pod = { ...pod, ...(own ? { status: merged(own, pod.status) } : {}) };
       worker.wake();
-      return;
-    }
+    } else this.#begin(pod);
+  }
+  #begin(pod: Pod): void {
     this.#p.env.log('debug', 'pod.seen', { pod: pod.metadata.name });
     const made = new PodWorker(pod, this.#parts);
     this.workers.set(uidOf(pod), made);
     made.wake();
   }
   remove(pod: Pod): void {
+    if (isMirror(pod)) this.#static?.lost(pod);
+    else this.#end(pod, 0);
+  }
+  /** The pod is nobody's any more: it ends within that time, or what its deletion has given it. */
+  #end(pod: Pod, graceSeconds: number): void {
     const worker = this.workers.get(uidOf(pod));
     if (!worker) return;
     worker.gone = true;
@@ -239,7 +259,7 @@ export class Kubelet implements PodHandler {
       metadata: {
         ...worker.pod.metadata,
         deletionTimestamp: worker.pod.metadata.deletionTimestamp ?? '',
-        deletionGracePeriodSeconds: worker.pod.metadata.deletionGracePeriodSeconds ?? 0,
+        deletionGracePeriodSeconds: worker.pod.metadata.deletionGracePeriodSeconds ?? graceSeconds,
       },
     };
     worker.wake();
@@ -369,15 +389,4 @@ export class Kubelet implements PodHandler {
       throw e;
     });
   }
-}
-
-/** Our status, with conditions that others own as the API has them. */
-function merged(own: PodStatus, api: PodStatus | undefined): PodStatus {
-  return {
-    ...own,
-    conditions: [
-      ...(own.conditions ?? []).filter((c) => OWN_CONDITIONS.has(c.type)),
-      ...(api?.conditions ?? []).filter((c) => !OWN_CONDITIONS.has(c.type)),
-    ],
-  };
 }

@@ -14,6 +14,7 @@ import { containerMounts, type MountInputs } from './mounts.ts';
 import type { WorkerParts } from './parts.ts';
 import { type Container, type Pod, podText, uidOf } from './pod.ts';
 import { serviceVariables } from './serviceenv.ts';
+import { isStatic } from './staticpods.ts';
 
 type Tell = (type: 'Normal' | 'Warning', reason: string, message: string) => void;
 
@@ -135,7 +136,7 @@ async function inputs(pod: Pod, c: Container, attempt: number, image: Image, s: 
   };
   const links = pod.spec.enableServiceLinks ?? true;
   const variables = async (patient: boolean) => {
-    const all = await s.services(patient);
+    const all = (await s.services(patient && !isStatic(pod))) ?? (isStatic(pod) ? [] : undefined);
     return all && serviceVariables(all, pod.metadata.namespace ?? '', links);
   };
   const services = await rememberedServices(variables, root, uidOf(pod));

@@ -91,6 +91,7 @@ export class FakeApi implements Api {
       this.tokensAsked.push(b);
       return { status: { token: `token-${this.tokensAsked.length}` } };
     }
+    if (method === 'POST' && path.endsWith('/pods')) return this.#create(b as unknown as Pod);
     const [, namespace = '', name = '', sub] = /namespaces\/([^/]+)\/pods\/([^/]+)(\/status)?$/.exec(path) ?? [];
     const key = `${namespace}/${name}`;
     const pod = this.pods.get(key);
@@ -103,6 +104,13 @@ export class FakeApi implements Api {
     const status = merge(pod.status, b.status as unknown as PodStatus);
     this.patches.push({ pod: name, status });
     return this.put({ ...pod, status }) as unknown as JsonObject;
+  }
+
+  #create(pod: Pod): JsonObject {
+    const key = `${pod.metadata.namespace}/${pod.metadata.name}`;
+    if (this.pods.has(key)) throw new ApiError(409, { message: `${key} already exists` });
+    const uid = `made-${++this.#revision}`;
+    return structuredClone(this.put({ ...pod, metadata: { ...pod.metadata, uid } })) as unknown as JsonObject;
   }
 
   #event(b: JsonObject): JsonObject {

@@ -41,6 +41,7 @@ export class Machine {
   }
   private constructor(root: string) {
     this.root = root;
+    mkdirSync(join(root, 'manifests'));
     this.clock = virtualClock();
     const logs = {
       write(path: string, line: string) {
@@ -92,6 +93,7 @@ export class Machine {
         forget: async (target) => void this.forgotten.push(target),
       },
       services: async () => this.services,
+      staticPods: join(this.root, 'manifests'),
       cgroups: this.cgroups,
       machine: { memoryBytes: 4 * 1024 ** 3, hugePages: ['2MB'], unified: false },
       env: this.clock,
