@@ -95,6 +95,7 @@ export function fakeFilter(o: { addresses: readonly string[]; now: () => number;
     async apply(next) {
       tables = new Map([...tables, ...next.map((t) => [t.family, t] as const)]);
     },
+    intact: async () => true,
     async remove() {
       tables = new Map();
     },

@@ -21,6 +21,8 @@ export interface Lab {
   ask(from: Place, ip: string, port: number, protocol?: Protocol): Promise<Answer>;
   /** A connection that stays; `ask` gives an answer over it. Null: this lab has none. */
   connect(from: Place, ip: string, port: number): Promise<{ ask(): Promise<Answer> } | null>;
+  /** Takes the filter's tables away behind its back. Null: this lab can't. */
+  disturb(): Promise<void> | null;
   close(): Promise<void>;
 }
 
@@ -234,6 +236,18 @@ export function filterSuite(name: string, open: () => Promise<Lab>, skip: string
       await program([service({ clusterIPs: [vip(1)] }), [slice(['far-pod'])]]);
       assert.deepEqual(await c.ask(), { by: 'pod-b', source: 'pod-a' });
       assert.deepEqual(await lab.ask('pod-a', vip(1), 80), { by: 'far-pod', source: 'pod-a' });
+    });
+
+    test('is whole again after somebody took it away', async (t) => {
+      await program([service({ clusterIPs: [vip(1)] }), [slice(['pod-b'])]]);
+      assert.equal(await lab.filter.intact(), true);
+      const done = lab.disturb();
+      if (!done) return t.skip('this lab has nobody else');
+      await done;
+      assert.equal(await lab.filter.intact(), false);
+      await program([service({ clusterIPs: [vip(1)] }), [slice(['pod-b'])]]);
+      assert.deepEqual(await lab.ask('pod-a', vip(1), 80), { by: 'pod-b', source: 'pod-a' });
+      assert.equal(await lab.filter.intact(), true);
     });
 
     test('hides pods from who is not in the cluster, and from nobody else', async () => {

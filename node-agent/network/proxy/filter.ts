@@ -7,6 +7,8 @@ export interface PacketFilter {
    * the last call is changed. Connections that stand are left alone.
    */
   apply(tables: readonly Table[]): Promise<void>;
+  /** False: somebody else has taken it away (`nft flush ruleset` does); the next `apply` then does all of it. */
+  intact(): Promise<boolean>;
   /** Takes everything of its own away. */
   remove(): Promise<void>;
 }

@@ -99,13 +99,20 @@ export function nftables(o: NftablesOptions): PacketFilter {
     }
   }
 
+  async function intact(): Promise<boolean> {
+    const there = new Set((await nft(command, ['list', 'tables'], '')).split('\n').map((l) => l.trim()));
+    const gone = [...states.keys()].filter((family) => !there.has(`table ${family} ${o.table}`));
+    for (const family of gone) states.delete(family);
+    return gone.length === 0;
+  }
+
   async function remove(): Promise<void> {
     states.clear();
     const each = (family: Family) => `add table ${family} ${o.table}\ndelete table ${family} ${o.table}\n`;
     await nft(command, ['-f', '-'], each('ip') + each('ip6'));
   }
 
-  return { apply: (tables) => inTurn(() => apply(tables)), remove: () => inTurn(remove) };
+  return { apply: (tables) => inTurn(() => apply(tables)), intact: () => inTurn(intact), remove: () => inTurn(remove) };
 }
 
 /** Runs nft; what it printed. Throws what it complained of. */

@@ -28,16 +28,21 @@ async function running() {
   const applied: (readonly Table[])[] = [];
   const forgotten: UdpTargets[] = [];
   const checks: string[] = [];
-  const o = { failures: 0 };
+  const o = { failures: 0, gone: false, looks: 0 };
   const stop = new AbortController();
   const done = runProxy(
     {
       feeds,
       filter: {
         ...fake,
+        async intact() {
+          o.looks++;
+          return !o.gone;
+        },
         async apply(tables) {
           if (o.failures-- > 0) throw new Error('nft: refused');
           applied.push(tables);
+          o.gone = false;
           await fake.apply(tables);
         },
       },
@@ -110,6 +115,19 @@ describe('the proxy', () => {
     feeds.nodes.replace(new Map([['a', NODE]]));
     await clock.advance(600_000);
     assert.equal(applied.length, 1);
+    await end();
+  });
+
+  test('looks each minute whether its table is there, and puts it back', async () => {
+    const { clock, feeds, applied, end, o } = await running();
+    feeds.services.replace(new Map());
+    feeds.slices.replace(new Map());
+    feeds.nodes.replace(new Map([['a', NODE]]));
+    await clock.advance(290_000);
+    assert.deepEqual([o.looks, applied.length], [4, 1]);
+    o.gone = true;
+    await clock.advance(60_000);
+    assert.deepEqual([o.gone, applied.length], [false, 2]);
     await end();
   });
 

@@ -13,6 +13,9 @@ import type { Family, NodeTable, PortTable, Table } from './table.ts';
 const RETRY_MS = 1_000;
 const RETRY_MS_MAX = 30_000;
 
+/** How often it's looked whether the table is still there: a restart of the machine's own firewall takes all away. One short process. */
+const LOOK_MS = 60_000;
+
 export interface ProxyParts {
   feeds: Pick<NetworkFeeds, 'services' | 'slices' | 'nodes'>;
   filter: PacketFilter;
@@ -74,9 +77,10 @@ export async function runProxy(p: ProxyParts, signal: AbortSignal): Promise<void
   let failures = 0;
   while (!signal.aborted) {
     if (dirty.size === 0 && !nodeMoved && failures === 0) {
-      await new Promise<void>((r) => (wake = r));
+      const changed = await within(LOOK_MS, p.env, (done) => (wake = done));
       wake = () => undefined;
-      continue;
+      if (changed || (await p.filter.intact().catch(() => true))) continue;
+      p.env.log('warn', 'proxy.table.gone');
     }
     const keys = dirty;
     dirty = new Set();
@@ -172,6 +176,17 @@ function createState(p: ProxyParts): State {
 
 const readyHere = (slices: readonly SliceRow[], node: string): number =>
   new Set(slices.flatMap((s) => s.endpoints.filter((e) => e.ready && e.node === node).map((e) => e.addresses[0]))).size;
+
+/** True when what `begin` was given is called within the time. */
+function within(ms: number, env: Env, begin: (done: () => void) => void): Promise<boolean> {
+  return new Promise((resolve) => {
+    const cancel = env.after(ms, () => resolve(false));
+    begin(() => {
+      cancel();
+      resolve(true);
+    });
+  });
+}
 
 function pause(env: Env, ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((next) => {

@@ -32,6 +32,7 @@ export function fakeLab(family: Family): Lab {
       return by ? { by, source: fate.masqueraded ? 'node' : from } : 'refused';
     },
     connect: async () => null,
+    disturb: () => null,
     close: async () => undefined,
   };
 }

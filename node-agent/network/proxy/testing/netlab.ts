@@ -77,6 +77,9 @@ export async function netLab(family: Family): Promise<Lab> {
         const connection = await at(from).ask({ what: 'connect', ip: to, port });
         return { ask: async () => named(await at(from).ask({ what: 'again', connection })) };
       },
+      disturb: async () => {
+        await at('node').run('nft', 'flush', 'ruleset');
+      },
       close,
     };
   } catch (e) {
