@@ -7,8 +7,9 @@ import { buried, FOREGROUND, garbage, ORPHAN } from '../../kube/store/garbage.ts
 import { keyOf, rangeOf } from '../../kube/store/key.ts';
 import { placement } from '../../kube/store/placement.ts';
 import type { Entry, Op } from '../../kube/store/store.ts';
+import { admissionContext, admit, attributes, mutate } from '../admit.ts';
 import { answerObject, answerRow } from '../answer.ts';
-import { admissionContext, admit, attributes, type Call, commit, mutate, read, storeOf } from '../call.ts';
+import { type Call, commit, read, storeOf } from '../call.ts';
 import { decodeDeleteOptions } from '../decode-options.ts';
 import { fromKnown } from '../known.ts';
 import type { Resource } from '../parts.ts';

@@ -5,21 +5,9 @@ import { conflict, failure, invalid, notFound, STALE_WRITE, type StatusError } f
 import type { Steps } from '../../kube/meta/steps.ts';
 import { keyOf, rangeOf } from '../../kube/store/key.ts';
 import type { Entry, Op } from '../../kube/store/store.ts';
+import { admissionContext, admit, attributes, mutate } from '../admit.ts';
 import { answerObject, answerRow } from '../answer.ts';
-import {
-  admissionContext,
-  admit,
-  attributes,
-  authorize,
-  type Call,
-  commit,
-  inStages,
-  mutate,
-  read,
-  stage,
-  storeOf,
-  weigh,
-} from '../call.ts';
+import { authorize, type Call, commit, inStages, read, stage, storeOf, weigh } from '../call.ts';
 import { decodeBody, directiveOf, type Target } from '../decode.ts';
 import { denied } from '../forbidden.ts';
 import { fromKnown } from '../known.ts';
