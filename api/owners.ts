@@ -18,12 +18,11 @@ function cameToOwn(object: KubeObject, prev: KubeObject | null): OwnerReference[
   return refs.filter((r) => !had?.some((h) => h.uid === r.uid));
 }
 
-/** Where one of the owners that it comes to have isn't there. A loop makes nothing of what it hasn't seen, and sees what goes. */
+/** Where one of the owners that it comes to have isn't there: also what a loop makes, whose owner may have gone since it looked. */
 export function danglingOps(call: Call, resource: Resource, object: KubeObject, prev: KubeObject | null): Op[] {
   return placement(resource.key, '') === 'main' ? dangling(call, resource, object, prev) : [];
 }
 function dangling(call: Call, resource: Resource, object: KubeObject, prev: KubeObject | null): Op[] {
-  if (call.caller?.fence) return [];
   const { namespace = '', name = '', uid = '' } = object.metadata;
   const absent = cameToOwn(object, prev).flatMap((ref) => {
     const gv = parseApiVersion(ref.apiVersion);

@@ -223,6 +223,25 @@ describe('an object made for an owner', () => {
     });
 });
 
+it('what a loop makes for an owner that went while it was about to goes too', async () => {
+  const c = await cluster();
+  const a = await c.map('a');
+  const { epoch } = await c.b.store.grant('loop', 'me', 600_000);
+  await c.delete('a');
+  const ref = { apiVersion: 'v1', kind: 'ConfigMap', name: 'a', uid: a.uid, controller: true };
+  const body = JSON.stringify({ metadata: { name: 'b', ownerReferences: [ref] } });
+  const request = new Request('https://test.example/api/v1/namespaces/default/configmaps', {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body,
+  });
+  const user = { name: 'loop', groups: ['system:masters'] };
+  const done = await c.b.api.handle(request, c.b.cluster, { user, fence: { lease: 'loop', epoch } });
+  assert.equal(done.status, 201);
+  await c.settle();
+  assert.deepEqual([await c.names(), await c.waiting()], [[], []]);
+});
+
 describe('an object that comes to have an owner later', () => {
   const own = async (c: Cluster, owner: Ref) => {
     const ref = { apiVersion: 'v1', kind: owner.kind, name: owner.name, uid: owner.uid };
