@@ -12,6 +12,7 @@ import (
 	"sort"
 
 	v1 "k8s.io/api/core/v1"
+	policy "k8s.io/api/policy/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes/fake"
@@ -22,6 +23,8 @@ import (
 	"k8s.io/kubernetes/pkg/scheduler/backend/cache"
 	"k8s.io/kubernetes/pkg/scheduler/framework"
 	"k8s.io/kubernetes/pkg/scheduler/framework/plugins"
+	"k8s.io/kubernetes/pkg/scheduler/framework/plugins/defaultpreemption"
+	"k8s.io/kubernetes/pkg/scheduler/framework/plugins/feature"
 	frameworkruntime "k8s.io/kubernetes/pkg/scheduler/framework/runtime"
 	"k8s.io/kubernetes/pkg/scheduler/metrics"
 )
@@ -32,6 +35,22 @@ type input struct {
 	Namespaces []*v1.Namespace `json:"namespaces"`
 	Services   []*v1.Service   `json:"services"`
 	Pod        *v1.Pod         `json:"pod"`
+
+	Budgets []*policy.PodDisruptionBudget `json:"budgets"`
+}
+
+// Nobody has been promised a node.
+type nobody struct{}
+
+func (nobody) AddNominatedPod(klog.Logger, fwk.PodInfo, *fwk.NominatingInfo) {}
+func (nobody) DeleteNominatedPodIfExists(*v1.Pod)                            {}
+func (nobody) UpdateNominatedPod(klog.Logger, *v1.Pod, fwk.PodInfo)          {}
+func (nobody) NominatedPodsForNode(string) []fwk.PodInfo                     { return nil }
+
+// Who would have to go from a node.
+type victims struct {
+	Pods       []string `json:"pods"`
+	Violations int64    `json:"violations"`
 }
 
 type rejection struct {
@@ -45,6 +64,9 @@ type output struct {
 	Only      []string                    `json:"only,omitempty"`
 	Rejects   map[string]rejection        `json:"rejects"`
 	Scores    map[string]map[string]int64 `json:"scores"`
+	Victims   map[string]victims          `json:"victims"`
+	Stay      map[string][]string         `json:"stay"`
+	Chosen    string                      `json:"chosen,omitempty"`
 }
 
 func must(err error) {
@@ -81,17 +103,21 @@ func decide(in input) output {
 	for _, s := range in.Services {
 		objects = append(objects, s)
 	}
+	for _, b := range in.Budgets {
+		objects = append(objects, b)
+	}
 	client := fake.NewSimpleClientset(objects...)
 	factory := informers.NewSharedInformerFactory(client, 0)
 	snapshot := cache.NewSnapshot(in.Pods, in.Nodes)
 	f, err := frameworkruntime.NewFramework(ctx, plugins.NewInTreeRegistry(), profile(),
 		frameworkruntime.WithClientSet(client), frameworkruntime.WithInformerFactory(factory),
-		frameworkruntime.WithSnapshotSharedLister(snapshot), frameworkruntime.WithMutableSnapshotLister(snapshot))
+		frameworkruntime.WithSnapshotSharedLister(snapshot), frameworkruntime.WithMutableSnapshotLister(snapshot),
+		frameworkruntime.WithPodNominator(nobody{}))
 	must(err)
 	factory.Start(ctx.Done())
 	factory.WaitForCacheSync(ctx.Done())
 
-	out := output{Rejects: map[string]rejection{}, Scores: map[string]map[string]int64{}}
+	out := output{Rejects: map[string]rejection{}, Scores: map[string]map[string]int64{}, Victims: map[string]victims{}, Stay: map[string][]string{}}
 	state := framework.NewCycleState()
 	pre, status, _ := f.RunPreFilterPlugins(ctx, state, in.Pod)
 	if !status.IsSuccess() {
@@ -108,17 +134,21 @@ func decide(in input) output {
 	infos, err := snapshot.NodeInfos().List()
 	must(err)
 	sort.Slice(infos, func(i, j int) bool { return infos[i].Node().Name < infos[j].Node().Name })
-	var fits []fwk.NodeInfo
+	var fits, hopeful []fwk.NodeInfo
 	for _, info := range infos {
 		s := f.RunFilterPlugins(ctx, state, in.Pod, info)
 		if s.IsSuccess() {
 			fits = append(fits, info)
 		} else if s.IsRejected() {
 			out.Rejects[info.Node().Name] = rejected(s)
+			if s.Code() == fwk.Unschedulable {
+				hopeful = append(hopeful, info)
+			}
 		} else {
 			must(s.AsError())
 		}
 	}
+	preempt(ctx, f, state, in, hopeful, &out)
 	if len(fits) == 0 {
 		return out
 	}
@@ -136,6 +166,34 @@ func decide(in input) output {
 		}
 	}
 	return out
+}
+
+// What default preemption says of the nodes that others could make room on.
+func preempt(ctx context.Context, f framework.Framework, state fwk.CycleState, in input, hopeful []fwk.NodeInfo, out *output) {
+	if len(hopeful) == 0 {
+		return
+	}
+	args := &config.DefaultPreemptionArgs{MinCandidateNodesPercentage: 10, MinCandidateNodesAbsolute: 100}
+	p, err := defaultpreemption.New(ctx, args, f, feature.Features{})
+	must(err)
+	found, statuses, err := p.Evaluator.DryRunPreemption(ctx, state, in.Pod, hopeful, in.Budgets, 0, int32(len(hopeful)))
+	must(err)
+	for _, c := range found {
+		v := victims{Violations: c.Victims().NumPDBViolations}
+		for _, pod := range c.Victims().Pods {
+			v.Pods = append(v.Pods, pod.Name)
+		}
+		out.Victims[c.Name()] = v
+	}
+	for _, n := range hopeful {
+		name := n.Node().Name
+		if _, is := out.Victims[name]; !is {
+			out.Stay[name] = statuses.Get(name).Reasons()
+		}
+	}
+	if best := p.Evaluator.SelectCandidate(ctx, found); best != nil {
+		out.Chosen = best.Name()
+	}
 }
 
 func main() {

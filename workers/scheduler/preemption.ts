@@ -28,7 +28,8 @@ export const statusOf = (pod: Pod): Status => (pod.status ?? {}) as Status;
 /** More important first: the higher priority, then the longer run. */
 const byImportance = (a: PodInfo, b: PodInfo) => b.priority - a.priority || a.startMs - b.startMs;
 
-interface Candidate {
+/** Who would have to go from a node, the most important first, and how many budgets that overdraws. */
+export interface Candidate {
   node: NodeInfo;
   victims: PodInfo[];
   violations: number;
@@ -76,7 +77,8 @@ const isPreempted = (p: Pod): boolean => {
   return told?.status === 'True' && told.reason === PREEMPTION_REASON;
 };
 
-function candidates(cycle: Cycle, nodes: NodeInfo[], offset: number, why: Map<NodeInfo, Reject>) {
+/** Nodes that others could make room on, until there are enough; `why` is told of those where they couldn't. */
+export function candidates(cycle: Cycle, nodes: NodeInfo[], offset: number, why: Map<NodeInfo, Reject>) {
   const share = Math.max(Math.floor((nodes.length * CANDIDATES_PERCENT) / 100), CANDIDATES_MIN);
   const wanted = Math.min(share, nodes.length);
   const budgets = budgetsOf(cycle.snapshot);
@@ -168,7 +170,7 @@ function byBudget(pods: readonly PodInfo[], budgets: readonly Budget[]) {
 /**
  * pickOneNodeForPreemption: the fewest budgets overdrawn, the least important victim at the top, the smallest sum, the fewest, the youngest.
  */
-function cheaper(a: Candidate, b: Candidate): number {
+export function cheaper(a: Candidate, b: Candidate): number {
   const top = ({ victims }: Candidate) => victims[0]?.priority ?? 0;
   // Each priority counts from the lowest there is, so that many of negative priority aren't cheaper than few.
   const sum = ({ victims }: Candidate) => victims.reduce((n, p) => n + p.priority + 2 ** 31, 0);

@@ -5,11 +5,12 @@ import type { KubeObject } from '../../kube/meta/object.ts';
 import type { Row } from '../../kube/reconcile/controller.ts';
 import { parseKey } from '../../kube/store/key.ts';
 import { Cluster } from './cluster.ts';
-import { isOnly, isReject, type NodeInfo, type PodInfo, type SchedulerPlugin } from './framework.ts';
+import { isOnly, isReject, type NodeInfo, type PodInfo, type Reject, type SchedulerPlugin } from './framework.ts';
 import { vectors } from './generated/vectors.ts';
 import { plugins } from './plugins/index.ts';
 import { podInfoOf } from './podinfo.ts';
-import { projectNode, projectPod, projectSelector } from './project.ts';
+import { candidates, cheaper } from './preemption.ts';
+import { projectBudget, projectNode, projectPod, projectSelector } from './project.ts';
 import { scoresBy } from './schedule.ts';
 import { type Case, caseOf } from './testing/cases.ts';
 import { rejectOf } from './whatif.ts';
@@ -26,6 +27,9 @@ interface Answer {
   only?: string[];
   rejects: Record<string, Rejection>;
   scores: Record<string, Record<string, number>>;
+  victims: Record<string, { pods: string[]; violations: number }>;
+  stay: Record<string, string[]>;
+  chosen?: string;
 }
 
 function rowOf(resource: string, o: KubeObject, data: JsonObject): Row {
@@ -37,6 +41,7 @@ function clusterOf(c: Case): { cluster: Cluster; pod: PodInfo } {
   const of = (list: JsonObject[]) => list as unknown as KubeObject[];
   const others = [
     ...of(c.namespaces).map((o) => rowOf('namespaces', o, {})),
+    ...of(c.budgets).map((o) => rowOf('poddisruptionbudgets.policy', o, projectBudget(o))),
     ...of(c.services).map((o) => rowOf('services', o, projectSelector(o))),
   ];
   const rows = new Map(others.map((r) => [r.key, r]));
@@ -57,7 +62,7 @@ function clusterOf(c: Case): { cluster: Cluster; pod: PodInfo } {
 
 /** What our plug-ins say, as upstream's answer is written. */
 function answerOf({ cluster, pod }: ReturnType<typeof clusterOf>): Answer {
-  const answer: Answer = { rejects: {}, scores: {} };
+  const answer: Answer = { rejects: {}, scores: {}, victims: {}, stay: {} };
   const states: { plugin: SchedulerPlugin; state: unknown }[] = [];
   for (const plugin of plugins) {
     const state = plugin.prepare?.(pod, cluster) ?? null;
@@ -66,13 +71,22 @@ function answerOf({ cluster, pod }: ReturnType<typeof clusterOf>): Answer {
     if (state !== null) states.push({ plugin, state });
   }
   const fits: NodeInfo[] = [];
+  const hopeful: NodeInfo[] = [];
   for (const node of cluster.nodes) {
     const blamed = new Set<string>();
     const r = rejectOf({ pod, snapshot: cluster, states }, node, blamed);
     const [plugin = ''] = blamed;
     if (r) answer.rejects[node.name] = { plugin, final: r.final ?? false, reasons: r.reasons };
     else fits.push(node);
+    if (r && !r.final) hopeful.push(node);
   }
+  const stay = new Map<NodeInfo, Reject>();
+  const { found } = candidates({ pod, snapshot: cluster, states }, hopeful, 0, stay);
+  for (const { node, victims, violations } of found)
+    answer.victims[node.name] = { pods: victims.map((v) => v.name), violations };
+  for (const [node, { reasons }] of stay) answer.stay[node.name] = reasons;
+  const [best] = found.sort(cheaper);
+  if (best) answer.chosen = best.node.name;
   for (const node of fits) answer.scores[node.name] = {};
   for (const p of plugins)
     scoresBy(p, pod, cluster, fits)?.forEach((s, i) => {

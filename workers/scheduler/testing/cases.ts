@@ -17,6 +17,7 @@ export interface Case {
   pods: JsonObject[];
   namespaces: JsonObject[];
   services: JsonObject[];
+  budgets: JsonObject[];
   pod: JsonObject;
 }
 
@@ -187,5 +188,38 @@ export function caseOf(seed: number): Case {
     { metadata: { name: 'default', labels: { team: 'a' } } },
     { metadata: { name: 'other', labels: { team: 'b' } } },
   ];
-  return { nodes, pods, namespaces, services, pod };
+  freePorts(pods);
+  return { nodes, pods, namespaces, services, pod, ...importance(seed, pods, pod) };
+}
+
+/** Lets one pod of each node alone keep its host ports: where two hold the same one, upstream forgets it with the first. */
+function freePorts(pods: readonly JsonObject[]): void {
+  const taken = new Set<unknown>();
+  for (const p of pods) {
+    const { nodeName, containers, initContainers } = p.spec as { nodeName: string } & Record<string, JsonObject[]>;
+    const all = [...(containers ?? []), ...(initContainers ?? [])];
+    if (taken.has(nodeName)) for (const c of all) delete c.ports;
+    if (all.some((c) => c.ports)) taken.add(nodeName);
+  }
+}
+
+/** Gives pods priorities and times, and budgets that guard some of them. */
+function importance(seed: number, pods: JsonObject[], pod: JsonObject): { budgets: JsonObject[] } {
+  const random = randomOf(seed + 1_000_000);
+  const below = (n: number) => Math.floor(random() * n);
+  for (const p of pods) {
+    Object.assign(p.spec as JsonObject, { priority: below(4) - 1 });
+    // No two begin at the same time: their order would be Go's sort's.
+    const startTime = new Date(Date.UTC(2026, 0, 1, below(24), below(60), pods.indexOf(p))).toISOString();
+    p.status = { startTime: startTime.replace('.000', '') };
+  }
+  Object.assign(pod.spec as JsonObject, { priority: 1 + below(3) });
+  const budgets = SPACES.filter(() => random() < 0.6).map(
+    (namespace): JsonObject => ({
+      metadata: { name: 'b', namespace },
+      spec: { selector: { matchLabels: { color: COLORS[below(3)] ?? '' } } },
+      status: { disruptionsAllowed: below(3) },
+    }),
+  );
+  return { budgets };
 }
