@@ -121,6 +121,7 @@ async function withRanges(s: Settings, api: Api): Promise<Settings> {
 function startNetwork(s: Settings, api: Api, signal: AbortSignal): { feeds: NetworkFeeds; done: Promise<unknown> } {
   const { feeds, done } = followNetwork(api, env, signal);
   const held = heldAddresses(heldDevice(s.bridge));
+  const kept = held.keep(env, signal);
   const { resolvConf, podCIDRs, addresses } = s;
   const nothing = Promise.resolve();
   const dns = s.services ? runDns({ feeds, domain: s.dns.domain, resolvConf, held, env, signal }) : nothing;
@@ -134,7 +135,7 @@ function startNetwork(s: Settings, api: Api, signal: AbortSignal): { feeds: Netw
   const front = s.services ? runFront({ api, domain: s.dns.domain, file, held, env, signal }) : nothing;
   for (const [what, p] of Object.entries({ proxy, routes }))
     p.catch((error: unknown) => env.log('error', `${what}.ended`, { error: String(error) }));
-  return { feeds, done: Promise.all([done, dns, proxy, routes, front]) };
+  return { feeds, done: Promise.all([done, kept, dns, proxy, routes, front]) };
 }
 
 async function main(settingsPath: string): Promise<void> {

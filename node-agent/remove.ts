@@ -1,6 +1,5 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { API_ENDPOINT, API_SERVICE, DNS_ENDPOINT, DNS_SERVICE } from '../kube/wire/clusteraddresses.ts';
 import { configPathOf } from './install/config.ts';
 import { startContainerd } from './install/containerd.ts';
 import { findProgram } from './install/machine.ts';
@@ -20,10 +19,7 @@ if (path === undefined || path === '--help') {
   process.exit(path === undefined ? 2 : 0);
 }
 const s = readSettings(path);
-await removeHeld(
-  heldDevice(s.bridge),
-  [API_SERVICE, API_ENDPOINT, DNS_SERVICE, DNS_ENDPOINT].map((a) => a.address),
-);
+await removeHeld(heldDevice(s.bridge));
 if (findProgram('nft') !== null) {
   const env = { now: () => Date.now(), after: () => () => undefined, log: () => undefined };
   await nftables({ table: tableName(s.url, s.node), env }).remove();

@@ -1,5 +1,8 @@
 import { execFile } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
+import type { Env } from '../../kube/meta/env.ts';
+import { pause } from './listening.ts';
 
 const run = promisify(execFile);
 
@@ -15,39 +18,64 @@ export interface Held {
   drop(address: string): Promise<void>;
 }
 
-/** Addresses on a dummy device: packets to them end on this machine, whoever sends them. Where the kernel has no such devices, on the loopback device. */
-export function heldAddresses(device: string): Held {
-  let made: Promise<string> | undefined;
+/** How often it is looked whether they are still there: people and programs that set networks up take away what they don't know. */
+const LOOK_MS = 10_000;
+/** The kernel's routes, those of its own addresses among them: read without starting a program. */
+const ROUTES = '/proc/self/net/fib_trie';
+
+/**
+ * Addresses on a device of their own: packets to them end on this machine, whoever sends them. A dummy, or, where the kernel has none, a bridge without
+ * ports; never the loopback device, where nobody knows whose an address is.
+ */
+export function heldAddresses(device: string): Held & { keep(env: Env, signal: AbortSignal): Promise<void> } {
+  const wanted = new Set<string>();
   const prefix = (address: string) => `${address}/${address.includes(':') ? 128 : 32}`;
-  const make = async () => {
-    const there = await run('ip', ['link', 'show', device]).then(
+  const ip = (...args: string[]) => run('ip', args);
+  async function make(): Promise<void> {
+    const there = await ip('link', 'show', device).then(
       () => true,
       () => false,
     );
-    const ok =
-      there ||
-      (await run('ip', ['link', 'add', device, 'type', 'dummy']).then(
-        () => true,
-        () => false, // a kernel without them, or one that must not load modules
-      ));
-    if (!ok) return 'lo';
-    await run('ip', ['link', 'set', device, 'up']);
-    return device;
+    if (!there)
+      await ip('link', 'add', device, 'type', 'dummy').catch(() => ip('link', 'add', device, 'type', 'bridge'));
+    await ip('link', 'set', device, 'up');
+  }
+  // One after the other: two would make the device at once.
+  let last: Promise<unknown> = Promise.resolve();
+  const inTurn = <T>(f: () => Promise<T>): Promise<T> => {
+    const done = last.then(f);
+    last = done.catch(() => undefined); // whoever asked has it
+    return done;
   };
+  const hold = (address: string) =>
+    inTurn(async () => {
+      wanted.add(address);
+      await make();
+      await ip('address', 'replace', prefix(address), 'dev', device);
+    });
   return {
-    async hold(address) {
-      made ??= make();
-      await run('ip', ['address', 'replace', prefix(address), 'dev', await made]);
-    },
-    async drop(address) {
-      made ??= make();
-      await run('ip', ['address', 'delete', prefix(address), 'dev', await made]).catch(() => undefined); // not there: as wanted
+    hold,
+    drop: (address) =>
+      inTurn(async () => {
+        wanted.delete(address);
+        await ip('address', 'delete', prefix(address), 'dev', device).catch(() => undefined); // not there: as wanted
+      }),
+    async keep(env, signal) {
+      while (!signal.aborted) {
+        await pause(LOOK_MS, env, signal);
+        const routes = await readFile(ROUTES, 'utf8').catch(() => null); // no such file: not looked at
+        if (routes === null || signal.aborted) continue;
+        for (const address of wanted) {
+          if (address.includes(':') || routes.includes(`-- ${address}\n`)) continue;
+          env.log('warn', 'address.lost', { address, device });
+          await hold(address).catch((error: unknown) => env.log('warn', 'address.failed', { error: String(error) }));
+        }
+      }
     },
   };
 }
 
 /** Takes the device away with all its addresses. */
-export async function removeHeld(device: string, addresses: readonly string[]): Promise<void> {
+export async function removeHeld(device: string): Promise<void> {
   await run('ip', ['link', 'delete', device]).catch(() => undefined); // never made
-  for (const a of addresses) await run('ip', ['address', 'delete', `${a}/32`, 'dev', 'lo']).catch(() => undefined); // nor there
 }
