@@ -350,7 +350,13 @@ export function sourceOf(
       }
       const rows: Changes['rows'] = [];
       let revision = Number.POSITIVE_INFINITY;
+      const read = new Set<string>();
       for (const interest of interests) {
+        // What is told of the same rows in different ways is read once.
+        const { of: _, wakes: __, ...which } = interest;
+        const text = JSON.stringify(which);
+        if (read.has(text)) continue;
+        read.add(text);
         const page = await store.snapshot(interest);
         revision = Math.min(revision, page.revision);
         for (const entry of page.entries) rows.push({ key: entry.key, revision: entry.revision, entry });
