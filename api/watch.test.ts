@@ -62,6 +62,24 @@ test('a watch ends when its time is over, with a last bookmark', async () => {
   assert.deepEqual(seen(got), ['BOOKMARK']);
 });
 
+test('a bookmark to a slow reader is not before the events that wait for it', async () => {
+  const b = await bench();
+  const stream = await b.open(
+    'GET',
+    `${CONFIGMAPS}?watch=1&resourceVersion=2&allowWatchBookmarks=true&timeoutSeconds=20`,
+  );
+  for (const name of ['a', 'b', 'c'])
+    await b.ask('POST', CONFIGMAPS, { ...cm(name), data: { text: 'x'.repeat(600_000) } });
+  b.world.pass(18_000);
+  const got = await events(stream, 4);
+  assert.deepEqual(seen(got), ['ADDED a', 'ADDED b', 'BOOKMARK', 'ADDED c']);
+  const revisions = got.map((e) => Number(e.object.metadata.resourceVersion));
+  assert.deepEqual(
+    revisions,
+    [...revisions].sort((x, y) => x - y),
+  );
+});
+
 test('a watch as a table names its columns once', async () => {
   const b = await bench();
   await b.ask('POST', CONFIGMAPS, cm('a'));

@@ -171,7 +171,8 @@ class Feed {
       for await (const page of present ?? []) {
         for (const frame of addedOf(this.#encode, page)) {
           if (this.#closed) return;
-          await this.#send(frame);
+          this.#write(frame);
+          await this.#drained();
         }
       }
       if (this.#closed) return;
@@ -183,10 +184,11 @@ class Feed {
         const next = await this.#iterator.next();
         if (next.done || this.#closed) break;
         const batch = next.value;
-        if (batch.joined ? batch.joined.length > 0 : batch.events.length > 0) {
-          await this.#send(batchFrame(this.#call, this.#resource, this.#encode, batch));
-        }
+        const isEmpty = batch.joined ? batch.joined.length === 0 : batch.events.length === 0;
+        if (!isEmpty) this.#write(batchFrame(this.#call, this.#resource, this.#encode, batch));
+        // Before a slow reader is waited for: a bookmark meanwhile comes after these events.
         this.#sent = batch.revision;
+        await this.#drained();
       }
       this.#timeout();
     } catch (e) {
@@ -199,9 +201,8 @@ class Feed {
     this.#written = this.#writer.write(frame).catch(ignore);
   }
 
-  /** Writes, and waits for a reader that is too far behind. */
-  async #send(frame: Uint8Array): Promise<void> {
-    this.#write(frame);
+  /** Waits for a reader that is too far behind. */
+  async #drained(): Promise<void> {
     if (this.#unread < BUFFER_BYTES) return;
     await this.#written;
     this.#unread = 0;
