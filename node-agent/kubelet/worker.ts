@@ -1,6 +1,15 @@
 import { rm } from 'node:fs/promises';
 import { sleep } from '../../kube/meta/env.ts';
-import { type Action, DEADLINE, deadlineOf, graceOf, hasEnded, isDeleted, podActions } from './actions.ts';
+import {
+  type Action,
+  type ActualContainer,
+  DEADLINE,
+  deadlineOf,
+  graceOf,
+  hasEnded,
+  isDeleted,
+  podActions,
+} from './actions.ts';
 import { actualOf, type PodActual } from './actual.ts';
 import { podCgroupPath } from './cgroups.ts';
 import { rememberedReferences, savePod } from './checkpoint.ts';
@@ -170,7 +179,16 @@ export class PodWorker {
     this.#last = await actualOf(this.#parts.runtime, list, uidOf(this.pod), this.#known);
     for (const tell of this.#observers.splice(0)) tell();
     this.#prober.update(this.pod, this.#last);
+    await this.#readMessages(this.#last);
     return this.#last;
+  }
+
+  /** Messages of runs that have ended, before any status says so. */
+  async #readMessages(actual: PodActual): Promise<void> {
+    const { root, node } = this.#parts;
+    for (const a of shownOf(actual))
+      if (a.state === 'exited' && !this.#messages.has(a.id))
+        this.#messages.set(a.id, await terminationMessage(root, node.logRoot, this.pod, a));
   }
 
   async #step(): Promise<void> {
@@ -256,15 +274,12 @@ export class PodWorker {
     this.#event('Warning', 'BackOff', `Back-off restarting failed container ${a.name} in pod ${podText(this.pod)}`);
   }
 
-  /** Old runs are removed, the messages of ended ones read. */
+  /** Old runs are removed, and what was known of them. */
   async #collect(actual: PodActual): Promise<void> {
-    const { root, node, runtime } = this.#parts;
+    const { runtime } = this.#parts;
     for (const id of actual.old) await runtime.removeContainer(id);
     for (const id of actual.oldSandboxes) await runtime.removePodSandbox(id);
-    const shown = [...actual.containers.values(), ...actual.previous.values()];
-    for (const a of shown.filter((x) => x.state === 'exited' && !this.#messages.has(x.id)))
-      this.#messages.set(a.id, await terminationMessage(root, node.logRoot, this.pod, a));
-    const ids = new Set(shown.map((a) => a.id));
+    const ids = new Set(shownOf(actual).map((a) => a.id));
     for (const map of [this.#messages, this.#known]) for (const id of map.keys()) if (!ids.has(id)) map.delete(id);
     for (const id of this.#backedOff) if (!ids.has(id)) this.#backedOff.delete(id);
   }
@@ -333,3 +348,5 @@ export class PodWorker {
 const isUp = (actual: PodActual): boolean =>
   actual.sandbox?.ready === true ||
   [...actual.containers.values()].some((a) => a.state === 'running' || a.state === 'created');
+
+const shownOf = (actual: PodActual): ActualContainer[] => [...actual.containers.values(), ...actual.previous.values()];

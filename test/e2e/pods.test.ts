@@ -185,7 +185,7 @@ test('a message at its own path, written by an ordinary user, is read', { skip }
   const own = { terminationMessagePath: '/tmp/said', securityContext: { runAsUser: 1000 } };
   await apply(pod('message', {}, container('echo -n goodbye > /tmp/said', own)));
   const status = await until('message', ended);
-  assert.equal(status.containerStatuses?.[0]?.state.terminated?.message, 'goodbye');
+  assert.equal(status.containerStatuses?.[0]?.state.terminated?.message, 'goodbye', JSON.stringify(status));
 });
 
 describe('cgroups', { skip: skip || existsSync('/sys/fs/cgroup/cgroup.controllers') }, () => {

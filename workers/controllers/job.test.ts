@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { JsonObject } from '../../kube/meta/json.ts';
 import { job } from './job.ts';
-import { LIMIT, MET, run } from './testing/jobcases.ts';
+import { LIMIT, MET, run } from './testing/jobcases.suite.ts';
 import { after, counted, jobOf, plan, podOf, podsOf, statusOf, TRACKING } from './testing/jobs.ts';
 import { ago, type Given, keyFor, NOW, printed, viewOf } from './testing/view.ts';
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { JsonObject } from '../../kube/meta/json.ts';
-import { INDEXED, LIMIT, MET, run } from './testing/jobcases.ts';
+import { INDEXED, LIMIT, MET, run } from './testing/jobcases.suite.ts';
 import { created, jobOf, plan, podOf, podsOf, TRACKING } from './testing/jobs.ts';
 import { ago } from './testing/view.ts';
 
