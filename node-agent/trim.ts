@@ -1,6 +1,6 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { type Env, sleep } from '../kube/meta/env.ts';
+import { type Env, pause } from '../kube/meta/env.ts';
 
 /** How often is looked; a collection takes some 30 ms. */
 const LOOK_MS = 20_000;
@@ -16,10 +16,9 @@ const FREED_BYTES = 4 * 1024 * 1024;
 export async function keepSmall(env: Env, signal: AbortSignal): Promise<void> {
   setFlagsFromString('--expose-gc');
   const collect = runInNewContext('gc') as (o: { type: 'major'; execution: 'async' }) => Promise<void>;
-  const aborted = new Promise<void>((done) => signal.addEventListener('abort', () => done(), { once: true }));
   let settled = 0;
   for (let goesOn = false; !signal.aborted; ) {
-    await Promise.race([sleep(env, LOOK_MS), aborted]);
+    await pause(env, LOOK_MS, signal);
     const before = process.memoryUsage.rss();
     if (signal.aborted || (!goesOn && before - settled < GROWN_BYTES)) continue;
     await collect({ type: 'major', execution: 'async' });

@@ -19,3 +19,17 @@ export interface Env {
 export function sleep(env: Env, ms: number): Promise<void> {
   return new Promise((resolve) => env.after(ms, resolve));
 }
+
+/** Resolves after `ms` milliseconds of `env`'s clock, or when `signal` aborts; leaves neither timer nor listener. */
+export function pause(env: Pick<Env, 'after'>, ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) return resolve();
+    const over = () => {
+      cancel();
+      signal.removeEventListener('abort', over);
+      resolve();
+    };
+    const cancel = env.after(ms, over);
+    signal.addEventListener('abort', over);
+  });
+}

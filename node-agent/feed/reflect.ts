@@ -1,4 +1,4 @@
-import { type Env, sleep } from '../../kube/meta/env.ts';
+import { type Env, pause } from '../../kube/meta/env.ts';
 import { isObject, type JsonObject } from '../../kube/meta/json.ts';
 import { type Api, ApiError } from '../api.ts';
 
@@ -62,7 +62,7 @@ export async function reflect<T>(
         failures = 0;
         revision = take(event, project, sink) ?? revision;
       }
-      if (!heard && env.now() - began < WATCH_MS_MIN) await pause(++failures, env, signal);
+      if (!heard && env.now() - began < WATCH_MS_MIN) await backOff(++failures, env, signal);
     } catch (error) {
       if (signal.aborted) return;
       if (error instanceof ApiError && error.code === 410) {
@@ -73,7 +73,7 @@ export async function reflect<T>(
         env.log('warn', 'watch.failed', { path: resource.path, error: String(error) });
         failures++;
       }
-      await pause(failures, env, signal);
+      await backOff(failures, env, signal);
     }
   }
 }
@@ -130,8 +130,6 @@ function take<T>(event: JsonObject, project: Project<T>, sink: Sink<T>): string 
 }
 
 /** Waits after the n-th failure, but not past an abort. */
-async function pause(failures: number, env: Env, signal: AbortSignal): Promise<void> {
-  const ms = Math.min(RETRY_MS * 2 ** failures, RETRY_MS_MAX) * (0.5 + env.random() / 2);
-  const aborted = new Promise<void>((r) => signal.addEventListener('abort', () => r(), { once: true }));
-  if (!signal.aborted) await Promise.race([sleep(env, ms), aborted]);
+function backOff(failures: number, env: Env, signal: AbortSignal): Promise<void> {
+  return pause(env, Math.min(RETRY_MS * 2 ** failures, RETRY_MS_MAX) * (0.5 + env.random() / 2), signal);
 }

@@ -2,10 +2,9 @@ import { X509Certificate } from 'node:crypto';
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import * as v from 'valibot';
-import type { Env } from '../../kube/meta/env.ts';
+import { type Env, pause } from '../../kube/meta/env.ts';
 import { SERVING_PATH, ServingAnswer } from '../../kube/wire/serving.ts';
 import type { Api } from '../api.ts';
-import { pause } from '../network/listening.ts';
 
 /** Key and certificate, PEM. */
 export interface Identity {
@@ -63,10 +62,10 @@ export async function keepIdentity(
       use(identity);
       await write(o.file, identity);
       const at = renewAt(identity.cert, env.now()) ?? env.now() + RETRY_MS_MAX;
-      await pause(Math.min(WAIT_MS_MAX, Math.max(RETRY_MS, at - env.now())), env, signal);
+      await pause(env, Math.min(WAIT_MS_MAX, Math.max(RETRY_MS, at - env.now())), signal);
     } catch (error) {
       if (failures === 0) env.log('warn', 'serving.certificate.failed', { error: String(error) });
-      await pause(Math.min(RETRY_MS_MAX, RETRY_MS * 2 ** failures++), env, signal);
+      await pause(env, Math.min(RETRY_MS_MAX, RETRY_MS * 2 ** failures++), signal);
     }
   }
 }

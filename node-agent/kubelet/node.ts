@@ -1,5 +1,5 @@
 import { release } from 'node:os';
-import type { Env } from '../../kube/meta/env.ts';
+import { type Env, pause } from '../../kube/meta/env.ts';
 import type { JsonObject } from '../../kube/meta/json.ts';
 import { formatMicroTime } from '../../kube/meta/time.ts';
 import { DOUBT_MS, RENEWED_BY } from '../../kube/wire/messages.ts';
@@ -216,17 +216,4 @@ export async function keepLease(api: Api, name: string, link: Link, env: Env, si
     }
     await pause(env, wait, signal);
   }
-}
-
-/** Waits, but not past an abort. */
-function pause(env: Env, ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((next) => {
-    const done = () => {
-      cancel();
-      signal.removeEventListener('abort', done);
-      next();
-    };
-    const cancel = env.after(ms, done);
-    signal.addEventListener('abort', done, { once: true });
-  });
 }

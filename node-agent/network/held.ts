@@ -1,8 +1,7 @@
 import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
-import type { Env } from '../../kube/meta/env.ts';
-import { pause } from './listening.ts';
+import { type Env, pause } from '../../kube/meta/env.ts';
 
 const run = promisify(execFile);
 
@@ -62,7 +61,7 @@ export function heldAddresses(device: string): Held & { keep(env: Env, signal: A
       }),
     async keep(env, signal) {
       while (!signal.aborted) {
-        await pause(LOOK_MS, env, signal);
+        await pause(env, LOOK_MS, signal);
         const routes = await readFile(ROUTES, 'utf8').catch(() => null); // no such file: not looked at
         if (routes === null || signal.aborted) continue;
         for (const address of wanted) {

@@ -1,4 +1,4 @@
-import type { Env } from '../../kube/meta/env.ts';
+import { type Env, pause } from '../../kube/meta/env.ts';
 
 /** How soon an address that was taken is tried again: another agent of this machine may have ended. */
 const RETRY_MS = 5_000;
@@ -24,20 +24,6 @@ export async function keepListening(
     } catch (error) {
       if (failures === 0) env.log('warn', 'listen.failed', { what, error: String(error) });
     }
-    await pause(RETRY_MS, env, signal);
+    await pause(env, RETRY_MS, signal);
   }
-}
-
-/** Resolves after `ms` milliseconds, or when `signal` aborts. */
-export function pause(ms: number, env: Pick<Env, 'after'>, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) return resolve();
-    const over = () => {
-      cancel();
-      signal.removeEventListener('abort', over);
-      resolve();
-    };
-    const cancel = env.after(ms, over);
-    signal.addEventListener('abort', over);
-  });
 }

@@ -1,6 +1,6 @@
 import * as v from 'valibot';
 import WebSocket from 'ws';
-import type { Env } from '../../kube/meta/env.ts';
+import { type Env, pause } from '../../kube/meta/env.ts';
 import {
   DEAD_MS,
   type Dial,
@@ -59,14 +59,7 @@ export async function keepControl(
     if (opened) lostMs = env.now();
     if (signal.aborted) return;
     const wait = Math.min(RETRY_MS * 2 ** failures, RETRY_MS_MAX) * (0.5 + env.random() / 2);
-    await new Promise<void>((resolve) => {
-      const cancel = env.after(wait, resolve);
-      const stop = () => {
-        cancel();
-        resolve();
-      };
-      signal.addEventListener('abort', stop, { once: true });
-    });
+    await pause(env, wait, signal);
   }
 }
 

@@ -1,8 +1,8 @@
 import { readFile, stat } from 'node:fs/promises';
-import type { Env } from '../../../kube/meta/env.ts';
+import { type Env, pause } from '../../../kube/meta/env.ts';
 import { DNS_ENDPOINT, DNS_SERVICE } from '../../../kube/wire/clusteraddresses.ts';
 import type { Held } from '../held.ts';
-import { keepListening, type Listening, pause } from '../listening.ts';
+import { keepListening, type Listening } from '../listening.ts';
 import { createForwarder, type Forwarder, type Server, serverOf } from './forward.ts';
 import { parseResolvConf } from './resolvconf.ts';
 import { serveDns } from './server.ts';
@@ -124,6 +124,6 @@ function watchResolvers(path: string, own: readonly string[]): Resolvers {
 async function keepResolvers(resolvers: Resolvers, forward: Forwarder, { env, signal }: DnsOptions): Promise<void> {
   for (let changed = true; !signal.aborted; changed = await resolvers.look()) {
     if (changed) await forward.detectLoop();
-    await pause(RESOLVERS_MS, env, signal);
+    await pause(env, RESOLVERS_MS, signal);
   }
 }

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import { type Env, sleep } from '../../../kube/meta/env.ts';
+import { type Env, pause, sleep } from '../../../kube/meta/env.ts';
 import type { NetworkFeeds } from '../../feed/network.ts';
 import type { SliceRow } from '../../feed/rows.ts';
 import { compileService, nodeTable, servingSockets } from './compile.ts';
@@ -185,18 +185,5 @@ function within(ms: number, env: Env, begin: (done: () => void) => void): Promis
       cancel();
       resolve(true);
     });
-  });
-}
-
-function pause(env: Env, ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((next) => {
-    const done = () => {
-      cancel();
-      signal.removeEventListener('abort', done);
-      next();
-    };
-    const cancel = env.after(ms, done);
-    signal.addEventListener('abort', done, { once: true });
-    if (signal.aborted) done();
   });
 }
