@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { parseArgs, promisify } from 'node:util';
 import { type Command, CommandError } from './command.ts';
 import { coracleHome, root } from './home.ts';
-import { stop } from './server/process.ts';
+import { stop } from './server/pid.ts';
 
 /** The agent ends its containerd in order. */
 const AGENT_MS_MAX = 20_000;

@@ -8,7 +8,8 @@ import { type Command, CommandError } from './command.ts';
 import { coracleHome, root, writeAtomic } from './home.ts';
 import { makeCa } from './server/certificates.ts';
 import { type Instance, readInstance } from './server/instance.ts';
-import { claimPid, INSTANCE_DATA, LOCAL_DATA, prepare, readPid, startHere, stop, writePid } from './server/process.ts';
+import { claimPid, readPid, stop, writePid } from './server/pid.ts';
+import { INSTANCE_DATA, LOCAL_DATA, prepare, startHere } from './server/process.ts';
 import { supervise } from './server/supervise.ts';
 import { unit } from './server/unit.ts';
 

@@ -9,7 +9,8 @@ import { ask, call, type Endpoint } from './endpoint.ts';
 import { coracleHome, writeAtomic } from './home.ts';
 import { kubeconfig } from './kubeconfig.ts';
 import { portOf, serverOptions } from './serve.ts';
-import { prepare, readPid, serverUrl, start, waitFor, writePid } from './server/process.ts';
+import { readPid, waitFor, writePid } from './server/pid.ts';
+import { prepare, serverUrl, start } from './server/process.ts';
 import { type ClusterObject, createCluster } from './tenancy.ts';
 
 /** A cold start on a slow disk compiles the bundle and opens databases. */

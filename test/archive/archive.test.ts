@@ -6,7 +6,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { after, before, describe, it } from 'node:test';
 import { parse } from 'yaml';
 import { call } from '../../cli/endpoint.ts';
-import { waitFor } from '../../cli/server/process.ts';
+import { waitFor } from '../../cli/server/pid.ts';
 import { type ClusterObject, createCluster } from '../../cli/tenancy.ts';
 import { fill, type Kube, kubeOf, type Served, startServed } from './server.ts';
 

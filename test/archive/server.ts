@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { call, type Endpoint } from '../../cli/endpoint.ts';
-import { prepare, start, waitFor } from '../../cli/server/process.ts';
+import { waitFor } from '../../cli/server/pid.ts';
+import { prepare, start } from '../../cli/server/process.ts';
 import { freePort } from '../ports.ts';
 
 const run = promisify(execFile);

@@ -2,7 +2,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { call } from '../../cli/endpoint.ts';
-import { prepare, start, waitFor } from '../../cli/server/process.ts';
+import { waitFor } from '../../cli/server/pid.ts';
+import { prepare, start } from '../../cli/server/process.ts';
 import { createCluster } from '../../cli/tenancy.ts';
 import { freePort } from '../ports.ts';
 

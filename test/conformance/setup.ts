@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { writeAtomic } from '../../cli/home.ts';
 import { kubeconfig } from '../../cli/kubeconfig.ts';
-import { readPid, stop, waitFor, writePid } from '../../cli/server/process.ts';
+import { readPid, stop, waitFor, writePid } from '../../cli/server/pid.ts';
 import { API_SERVICE } from '../../kube/wire/clusteraddresses.ts';
 import { mountsUnder } from '../../node-agent/install/remove.ts';
 import { freePort } from '../ports.ts';
