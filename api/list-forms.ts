@@ -26,8 +26,10 @@ export interface Pages {
   metadata(): JsonObject;
   /** The pages that are still to come, to be read a second time. */
   again(): Pages;
-  /** Nobody reads the page's bytes any more. */
+  /** All parts of the page have been asked for, and one after them. */
   done(page: Page): void;
+  /** Nobody reads the page's bytes any more. */
+  skip(page: Page): void;
 }
 
 /** How a list is sent. */
@@ -64,13 +66,15 @@ const utf8 = new TextEncoder();
 const OPEN = utf8.encode('[');
 const COMMA = utf8.encode(',');
 
-/** Sends pages part by part. Who asks for what follows a page has written the page before it, whose memory is free then. */
+/** Sends pages part by part. Who asks for what follows a page has taken the page before it, whose memory is free once it is written. */
 function sender(pages: Pages): (page: Page, parts: readonly Uint8Array[]) => Generator<Uint8Array, void> {
   let before: Page | undefined;
   return function* (page, parts) {
+    const isOwn = parts === page.items;
+    if (!isOwn) pages.skip(page);
     yield* parts;
     if (before) pages.done(before);
-    before = page;
+    before = isOwn ? page : undefined;
   };
 }
 
@@ -284,7 +288,7 @@ function protoForm(call: Call, resource: Resource, form: ProtoList): ListForm {
         size += sizeOf(parts);
         if (size > KEPT_BYTES) rest ??= here;
         if (rest) {
-          pages.done(page);
+          pages.skip(page);
           continue;
         }
         kept.push(page);

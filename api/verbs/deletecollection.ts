@@ -57,6 +57,7 @@ function pagesFrom(pages: readonly Page[], from: number, metadata: JsonObject): 
     metadata: () => metadata,
     again: () => pagesFrom(pages, i, metadata),
     done: () => undefined,
+    skip: () => undefined,
   };
 }
 

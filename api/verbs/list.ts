@@ -41,15 +41,39 @@ export async function list(call: Call, resource: Resource): Promise<Response> {
   const form = listForm(call, resource);
   const first = await nextPage(call, resource, cursor, form);
   checkNewEnough(o, first.revision);
-  const parts = form.parts(pagesOf(call, resource, cursor, form, first));
-  return respond(call, 200, await body(call, parts), form.type);
+  const spent = new Spent(call.cluster.sends === true);
+  const parts = form.parts(pagesOf(call, resource, cursor, form, spent, first));
+  return respond(call, 200, await body(call, parts, () => spent.free()), form.type);
 }
 
 /** Pages that aren't kept for another list. */
 const loose = new WeakSet<Page>();
 
+/** Pages whose parts have all been asked for; their memory is given back once those have also been written. */
+class Spent {
+  readonly #sends: boolean;
+  readonly #pages: Page[] = [];
+  #written = false;
+
+  constructor(sends: boolean) {
+    this.#sends = sends;
+  }
+
+  add(page: Page): void {
+    if (!this.#sends || !loose.has(page)) return;
+    if (this.#written) giveBack(page.items ?? []);
+    else this.#pages.push(page);
+  }
+
+  /** From now on who asks for a part has written those before it. */
+  free(): void {
+    this.#written = true;
+    for (const page of this.#pages.splice(0)) giveBack(page.items ?? []);
+  }
+}
+
 /** The pages from where the cursor stands; `first` has been read from there already. */
-function pagesOf(call: Call, resource: Resource, cursor: Cursor, form: ListForm, first?: Page): Pages {
+function pagesOf(call: Call, resource: Resource, cursor: Cursor, form: ListForm, spent: Spent, first?: Page): Pages {
   let read = first;
   let last: Page | undefined;
   let ended = false;
@@ -64,8 +88,9 @@ function pagesOf(call: Call, resource: Resource, cursor: Cursor, form: ListForm,
       return last;
     },
     metadata: () => metaOf(cursor, last as Page),
-    again: () => pagesOf(call, resource, { ...cursor }, form),
-    done(page) {
+    again: () => pagesOf(call, resource, { ...cursor }, form, spent),
+    done: (page) => spent.add(page),
+    skip(page) {
       if (call.cluster.sends && loose.has(page)) giveBack(page.items ?? []);
     },
   };
@@ -196,6 +221,8 @@ function prefixOf(c: Cursor): { resource: string; namespace: string } {
 
 /** Longer answers go out in parts, so that nobody holds more than a page; shorter ones with their length. */
 const WHOLE_BYTES_MAX = 64 * 1024;
+/** The same while nobody else is there: a client's page of 500 objects is one write, without turns. */
+const WHOLE_BYTES_ALONE = 1024 * 1024;
 /** What is encrypted and written in one step, between two turns: half a millisecond of the thread. */
 const PART_BYTES = 128 * 1024;
 /** The same while nobody else is there whose turn it could be. */
@@ -207,12 +234,15 @@ function cut(bytes: Uint8Array, rest: Uint8Array[], size: number): Uint8Array {
   return bytes.subarray(0, size);
 }
 
+/** The body of parts. `written` is called once the first ones are with the client; from then on whoever asks for a part has written those before it. */
 export async function body(
   call: Call,
   parts: AsyncGenerator<Uint8Array>,
+  written: () => void = () => undefined,
 ): Promise<Uint8Array | ReadableStream<Uint8Array>> {
   const begun: Uint8Array[] = [];
-  for (let size = 0; size <= WHOLE_BYTES_MAX; ) {
+  const most = call.cluster.alone?.() ? WHOLE_BYTES_ALONE : WHOLE_BYTES_MAX;
+  for (let size = 0; size <= most; ) {
     const next = await parts.next();
     if (next.done) return joinBytes(begun);
     begun.push(next.value);
@@ -229,6 +259,7 @@ export async function body(
       try {
         // A socket that takes all that it is given would have the whole list of this thread at once.
         await call.cluster.turn?.();
+        if (begun.length === 0) written();
         const next = begun.shift() ?? (await parts.next()).value;
         if (next) return controller.enqueue(cut(next, begun, call.cluster.alone?.() ? PART_BYTES_ALONE : PART_BYTES));
       } catch (e) {
