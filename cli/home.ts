@@ -14,9 +14,9 @@ export function coracleHome(): string {
 export const root = join(import.meta.dirname, '..');
 
 /** Writes a file whole or not at all. */
-export function writeAtomic(path: string, text: string, mode = 0o600): void {
+export function writeAtomic(path: string, content: string | Uint8Array, mode = 0o600): void {
   const temporary = `${path}.${process.pid}.new`;
-  writeFileSync(temporary, text, { mode });
+  writeFileSync(temporary, content, { mode });
   renameSync(temporary, path);
 }
 

