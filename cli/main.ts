@@ -3,11 +3,13 @@ import { type Command, CommandError } from './command.ts';
 import { down } from './down.ts';
 import { history } from './history.ts';
 import { join } from './join.ts';
+import { joinCommand } from './joincommand.ts';
+import { kubeconfigCommand } from './kubeconfig.ts';
 import { serve } from './serve.ts';
 import { test } from './test.ts';
 import { up } from './up.ts';
 
-const commands: readonly Command[] = [up, down, serve, cluster, history, join, test];
+const commands: readonly Command[] = [up, down, serve, cluster, kubeconfigCommand, joinCommand, history, join, test];
 
 function help(): string {
   const width = Math.max(...commands.map((c) => c.name.length));

@@ -13,6 +13,8 @@ export interface Bindings {
   >;
   TUNNELS: DurableObjectNamespace<NodeTunnel>;
   RELAYS: DurableObjectNamespace<Relay>;
+  /** What machines that join download (cli/node/assets.ts); a server without such files has none. */
+  ASSETS?: Fetcher;
   PUBLIC_URL: string;
   OPERATOR_TOKEN_SHA256: string;
   /** MiB of each of the caches in rowcaches.ts; '' = what suits a hosted isolate. */

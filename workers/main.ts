@@ -1,7 +1,7 @@
 import { env } from 'cloudflare:workers';
 import { Hono } from 'hono';
 import { chain } from '../api/admission/index.ts';
-import type { ClusterContext, User } from '../api/attributes.ts';
+import type { ClusterContext } from '../api/attributes.ts';
 import { authenticateRequest, createAuthenticator } from '../api/authn/authenticate.ts';
 import { nodeOf } from '../api/authn/users.ts';
 import { createAuthorizer } from '../api/authz/index.ts';
@@ -12,9 +12,11 @@ import { kinds } from '../kube/kinds/index.ts';
 import { forbidden, notFound, StatusError, tooMany } from '../kube/meta/status.ts';
 import { schemas } from '../kube/schema/schemas.ts';
 import { StoreError } from '../kube/store/store.ts';
+import { JOIN_PATH, NewNode } from '../kube/wire/joining.ts';
 import { NewServing, SERVING_PATH } from '../kube/wire/serving.ts';
 import { archives } from './accounts/archive.ts';
 import { tenancy } from './accounts/clusters.ts';
+import { joining, joinNode } from './accounts/joining.ts';
 import { clusterLimits } from './accounts/limits.ts';
 import { REPLICAS } from './accounts/removal.ts';
 import { servingAnswer } from './accounts/serving.ts';
@@ -34,8 +36,9 @@ import {
 import { keepTunnel, processName, readiness } from './drain.ts';
 import { world } from './env.ts';
 import { Gate } from './gate.ts';
+import { installFiles } from './install.ts';
 import { makeLoop } from './loops/object.ts';
-import { copyMaker, createMaker, wakeLoop } from './maker.ts';
+import { copyMaker, createJoined, createMaker, OPERATOR, wakeLoop } from './maker.ts';
 import { loopPlatform } from './platform.ts';
 import { sizeRowCaches } from './rowcaches.ts';
 import { heldByKinds } from './tenant/held.ts';
@@ -70,7 +73,12 @@ export const Loop = makeLoop<Bindings>((b) => loopPlatform(api, b));
 const app = new Hono<{ Bindings: Bindings }>();
 for (const path of ['/healthz', '/livez']) app.get(path, (c) => c.text('ok'));
 app.get('/readyz', () => readiness());
-app.route('/', tenancy(createMaker(api), archives(copyMaker), clusterLimits(), restores(), verification()));
+const joined = createJoined(api);
+app.route(
+  '/',
+  tenancy(createMaker(api), archives(copyMaker), clusterLimits(), joining(joined), restores(), verification()),
+);
+app.route('/', installFiles());
 
 const gate = new Gate(world, Number((env as Bindings).SEATS));
 /** What APF says to whom it refuses: clients ask again after a second. */
@@ -117,7 +125,6 @@ export default {
 } satisfies ExportedHandler<Bindings>;
 
 /** The endpoint's operator may see the history of every cluster, others as far as the cluster lets them. */
-const OPERATOR: User = { name: 'system:coracle:operator', groups: ['system:masters', 'system:authenticated'] };
 async function history(request: Request, b: Bindings, context: ClusterContext): Promise<Response> {
   const isOperator = await checkOperator(b, request.headers.get('authorization') ?? undefined).then(
     () => true,
@@ -127,6 +134,7 @@ async function history(request: Request, b: Bindings, context: ClusterContext): 
 }
 
 const SERVING = SERVING_PATH.slice(OWN.length);
+const JOIN = JOIN_PATH.slice(OWN.length);
 
 /** The agent's control channel, streams and certificate; the history of objects. */
 async function own(
@@ -138,6 +146,10 @@ async function own(
   const [what, stream] = url.pathname.slice(OWN.length).split('/');
   if (what === 'history' && request.method === 'GET') return history(request, b, context);
   const { user } = await authenticateRequest(request.headers, context);
+  if (what === JOIN && request.method === 'POST') {
+    const given = await joinNode(joined, b, context, user, await readBody(request, NewNode));
+    return Response.json(given, { status: 201 });
+  }
   const node = nodeOf(user);
   if (node === null) throw forbidden({ group: '', resource: '' }, '', 'only nodes may do this');
   if (user.bound) {

@@ -1,8 +1,10 @@
-import type { ClusterContext } from '../api/attributes.ts';
+import type { ClusterContext, User } from '../api/attributes.ts';
 import { signNodeToken } from '../api/authn/jwt.ts';
 import { base64UrlOf, sha256Hex } from '../api/authn/text.ts';
 import { createPolicyView } from '../api/policy.ts';
 import type { Api } from '../api/server.ts';
+import type { JsonObject } from '../kube/meta/json.ts';
+import { type Status, StatusError } from '../kube/meta/status.ts';
 import { interestsOf } from '../kube/reconcile/interests.ts';
 import type { Op, PutOp } from '../kube/store/store.ts';
 import type { ArchiveRow } from '../kube/wire/archive.ts';
@@ -10,6 +12,7 @@ import { newAuthority, newSigningKey } from './accounts/authority.ts';
 import { type Beginning, beginCluster, recordBeginning } from './accounts/beginning.ts';
 import type { ClusterMaker } from './accounts/clusters.ts';
 import type { CopyMaker } from './accounts/copying.ts';
+import type { Joined } from './accounts/joining.ts';
 import { ownRow } from './accounts/ownrow.ts';
 import { removeCluster } from './accounts/removal.ts';
 import type { Bindings } from './bindings.ts';
@@ -96,10 +99,40 @@ export const createMaker = (api: Api): ClusterMaker => ({
     await removeCluster(b, id);
     forgetCluster(id);
   },
-  async nodeToken(b, id, url, node) {
-    const c = clusterContext(b, { waitUntil: () => undefined }, id, url);
-    await fillView(c);
-    return { token: await signNodeToken({ name: node, uid: '' }, NODE_TOKEN_SECONDS, c), ca: c.keys.ca };
+  nodeToken,
+});
+
+async function nodeToken(b: Bindings, id: string, url: string, node: string): Promise<{ token: string; ca: string }> {
+  const c = clusterContext(b, { waitUntil: () => undefined }, id, url);
+  await fillView(c);
+  return { token: await signNodeToken({ name: node, uid: '' }, NODE_TOKEN_SECONDS, c), ca: c.keys.ca };
+}
+
+/** The endpoint's operator, as clusters see them. */
+export const OPERATOR: User = {
+  name: 'system:coracle:operator',
+  groups: ['system:masters', 'system:authenticated'],
+};
+
+/** How machines and people get into clusters. */
+export const createJoined = (api: Api): Joined => ({
+  nodeToken,
+  async ask(b, id, url, method, path, body) {
+    const context = clusterContext(b, { waitUntil: () => undefined }, id, url);
+    await fillView(context);
+    const headers: Record<string, string> = body ? { 'content-type': 'application/json' } : {};
+    const init = { method, headers, ...(body ? { body: JSON.stringify(body) } : {}) };
+    const answer = await api.handle(new Request(`https://cluster.invalid${path}`, init), context, { user: OPERATOR });
+    if (answer.status === 404) return null;
+    const found = (await answer.json()) as JsonObject;
+    if (!answer.ok) throw new StatusError(found as unknown as Status);
+    return found;
+  },
+  async adminToken(b, id) {
+    const { op, adminToken } = await adminRow();
+    const done = await storeStub(b, id).commit([op]);
+    if (!done.ok) throw new Error('the token of an administrator could not be written');
+    return adminToken;
   },
 });
 

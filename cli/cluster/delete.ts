@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import { ask, localEndpoint } from '../endpoint.ts';
 import { coracleHome } from '../home.ts';
+import { forget } from '../remembered.ts';
 import { clusterPath } from '../tenancy.ts';
 import { clusterName } from './name.ts';
 import type { Verb } from './verb.ts';
@@ -11,7 +12,9 @@ export const remove: Verb = {
   async run(args) {
     const { positionals } = parseArgs({ args, allowPositionals: true, options: {} });
     const name = clusterName(positionals, remove);
-    await ask(localEndpoint(coracleHome()), 'DELETE', clusterPath(name));
+    const home = coracleHome();
+    await ask(localEndpoint(home), 'DELETE', clusterPath(name));
+    forget(home, name);
     console.error(`coracle: cluster ${name} is deleted`);
     return 0;
   },

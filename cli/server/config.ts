@@ -26,6 +26,8 @@ export interface ServerConfig {
   tls: { keyPem: string; certificatePem: string };
   /** Folder of the objects' databases. */
   data: string;
+  /** Folder of what machines that join download (../node/assets.ts); none without one. */
+  assets?: string;
   vars: Readonly<Record<string, string>>;
   /** Path of the control socket (workers/drain.ts), which the supervisor alone opens; none without one. */
   control?: string;
@@ -90,7 +92,7 @@ const config :Workerd.Config = (
   services = [
     (name = "main", worker = .worker),
     (name = "do-storage", disk = (path = ${text(c.data)}, writable = true)),
-    (name = "internet", network = (allow = ["public", "private", "local"], tlsOptions = (trustBrowserCas = true))),
+${c.assets === undefined ? '' : `    (name = "assets", disk = (path = ${text(c.assets)})),\n`}    (name = "internet", network = (allow = ["public", "private", "local"], tlsOptions = (trustBrowserCas = true))),
   ],
   sockets = [(name = "https", address = ${text(c.address)}, service = "main",
     https = (tlsOptions = (keypair = (privateKey = ${text(c.tls.keyPem)}, certificateChain = ${text(c.tls.certificatePem)}))))${controlOf(c.control)}],${clusterOf(c.cluster)}
@@ -100,6 +102,7 @@ const worker :Workerd.Worker = (
   compatibilityDate = ${text(wrangler.compatibility_date)},
   compatibilityFlags = [${wrangler.compatibility_flags.map(text).join(', ')}],
   bindings = [
+${c.assets === undefined ? '' : `    (name = "ASSETS", service = "assets"),`}
 ${wrangler.durable_objects.bindings.map((b) => `    (name = ${text(b.name)}, durableObjectNamespace = ${text(b.class_name)}),`).join('\n')}
 ${Object.entries(vars)
   .map(([k, x]) => `    (name = ${text(k)}, text = ${text(x)}),`)

@@ -4,6 +4,7 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { build } from 'esbuild';
 import { root, secret, writeAtomic } from '../home.ts';
+import { type Assets, makeAssets } from '../node/assets.ts';
 import { adoptCa, localTls, type Tls } from './certificates.ts';
 import { capnp, readWrangler } from './config.ts';
 import { sha256Hex } from './hash.ts';
@@ -19,6 +20,8 @@ export interface ServerOptions {
   port: number;
   /** Further names and addresses of the certificate. */
   names: readonly string[];
+  /** False: machines can't download here what they need to join. */
+  assets?: boolean;
   /** Set by `serve`: a folder of its own, so that a running server's files stay as they are, with a control socket. */
   service?: { graceMs: number; instance?: Instance };
 }
@@ -28,6 +31,8 @@ export interface Prepared {
   url: string;
   caPem: string;
   operatorToken: string;
+  /** What machines that join download. */
+  assets?: Assets;
   /** Path of the control socket, of a service. */
   control?: string;
 }
@@ -47,6 +52,7 @@ export async function prepare(o: ServerOptions): Promise<Prepared> {
   const wrangler = readWrangler(readFileSync(join(root, 'wrangler.toml'), 'utf8'));
   await bundle(join(root, wrangler.main), join(run, 'main.js'));
   const tls = await tlsOf(o);
+  const assets = o.assets === false ? undefined : await makeAssets(join(run, 'assets'), { caPem: tls.caPem });
   if (instance) writeAtomic(join(o.home, 'operator-token'), instance.operatorToken);
   const operatorToken = secret(o.home, 'operator-token');
   const config = join(run, 'workerd.capnp');
@@ -59,6 +65,7 @@ export async function prepare(o: ServerOptions): Promise<Prepared> {
       address: `${o.host}:${o.port}`,
       tls,
       data,
+      ...(assets && { assets: assets.dir }),
       vars: { OPERATOR_TOKEN_SHA256: sha256Hex(operatorToken), ...(instance && { PUBLIC_URL: instance.publicUrl }) },
       ...(control !== undefined && { control }),
       ...(instance && { cluster: { ...instance.cluster, stopMs: o.service?.graceMs ?? 0 } }),
@@ -69,6 +76,7 @@ export async function prepare(o: ServerOptions): Promise<Prepared> {
     url: serverUrl(o.host, o.port),
     caPem: tls.caPem,
     operatorToken,
+    ...(assets && { assets }),
     ...(control !== undefined && { control }),
   };
 }

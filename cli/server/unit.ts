@@ -44,7 +44,7 @@ WantedBy=multi-user.target
 }
 
 /** systemd.syntax(7): quotes where there are spaces; percent and dollar signs doubled. */
-function quoted(word: string): string {
+export function quoted(word: string): string {
   const safe = word.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('%', '%%').replaceAll('$', '$$$$');
   return /^[\w@%+=:,./$-]+$/.test(safe) ? safe : `"${safe}"`;
 }

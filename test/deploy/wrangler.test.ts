@@ -21,6 +21,8 @@ test('wrangler deploy --dry-run builds the Worker, well under the size limit', {
       encoding: 'utf8',
     });
     assert.match(said, /--dry-run: exiting now/);
+    assert.match(said, /env\.ASSETS/, 'machines download the agent from it');
+    assert.match(readFileSync(join(root, 'dist/assets/install.sh'), 'utf8'), /^BUNDLE_SHA256=[0-9a-f]{64}$/m);
     const bundle = await readFile(join(out, 'main.js'));
     const gzip = gzipSync(bundle).length;
     console.log(`Worker: ${Math.round(bundle.length / 1024)} KiB, ${Math.round(gzip / 1024)} KiB gzip`);

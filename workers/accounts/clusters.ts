@@ -1,6 +1,7 @@
 import { Hono } from 'hono';
 import * as v from 'valibot';
 import { alreadyExists, failure, StatusError, success } from '../../kube/meta/status.ts';
+import { NewNode } from '../../kube/wire/joining.ts';
 import type { Bindings } from '../bindings.ts';
 import { world } from '../env.ts';
 import { SomeLimits } from '../tenant/limits.ts';
@@ -31,11 +32,6 @@ export interface ClusterMaker {
 
 /** Rows of one list answer. */
 const LIST_LIMIT = 500;
-const NodeName = v.pipe(
-  v.string(),
-  v.maxLength(253),
-  v.regex(/^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/, 'a DNS subdomain is needed'),
-);
 const NewCluster = v.object({
   metadata: v.object({ name: Name }),
   spec: v.optional(v.object({ ttlSeconds: v.optional(TtlSeconds), limits: v.optional(SomeLimits) })),
@@ -45,7 +41,6 @@ const Patch = v.strictObject({
   spec: v.optional(v.strictObject({ ttlSeconds: v.optional(v.nullable(TtlSeconds)) })),
 });
 const MERGE_PATCH = 'application/merge-patch+json';
-const NewNode = v.object({ metadata: v.object({ name: NodeName }) });
 
 /** Routes below the endpoint's root; `parts` are the sub-apps of other files. */
 export function tenancy(maker: ClusterMaker, ...parts: Hono<App>[]): Hono<App> {

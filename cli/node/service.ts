@@ -1,0 +1,206 @@
+import { execFile, spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { CommandError } from '../command.ts';
+import { writeAtomic } from '../home.ts';
+import { quoted } from '../server/unit.ts';
+import { DEFAULT_STATE } from './settings.ts';
+
+const run = promisify(execFile);
+
+/** How an agent runs: under systemd where that is the machine's first process, else under a shell that starts it again. */
+export interface Service {
+  /** Starts it, or starts it anew. */
+  start(): Promise<void>;
+  /** Ends it; pods run on. False when it didn't run. */
+  stop(): Promise<boolean>;
+  running(): boolean;
+  /** Takes away what start has put outside of the state folder. */
+  remove(): Promise<void>;
+  /** Where its lines are, for people. */
+  log: string;
+}
+
+/** An agent's files, all below the state folder. */
+export interface AgentFiles {
+  state: string;
+  node: string;
+  script: string;
+  settings: string;
+}
+
+const SYSTEMD = '/run/systemd/system';
+const UNITS = '/etc/systemd/system';
+/** The agent ends its containerd in order; past this it hangs. */
+const STOP_MS_MAX = 20_000;
+const POLL_MS = 50;
+
+export const serviceOf = (f: AgentFiles): Service => (existsSync(SYSTEMD) ? systemd(f) : shell(f));
+
+const agentWords = (f: AgentFiles) => [f.node, '--disable-warning=ExperimentalWarning', f.script, 'run', f.settings];
+/** Node.js keeps compiled code there: each start would compile all again. */
+const cacheOf = (f: AgentFiles) => join(f.state, 'compile-cache');
+
+/** Each state folder's agent has a unit of its own. */
+export const unitName = (state: string): string =>
+  state === DEFAULT_STATE
+    ? 'coracle-node.service'
+    : `coracle-node-${createHash('sha256').update(state).digest('hex').slice(0, 8)}.service`;
+
+/** The text of the agent's unit. Containers and their shims are in its cgroup or below pods': only the agent itself is ended. */
+export function agentUnit(f: AgentFiles): string {
+  return `[Unit]
+Description=Coracle node
+Wants=network-online.target
+After=network-online.target
+
+[Service]
+ExecStart=${agentWords(f).map(quoted).join(' ')}
+Environment=${quoted(`NODE_COMPILE_CACHE=${cacheOf(f)}`)}
+KillMode=process
+Delegate=yes
+TimeoutStopSec=${STOP_MS_MAX / 1_000}
+Restart=always
+RestartSec=2
+LimitNOFILE=1048576
+TasksMax=infinity
+
+[Install]
+WantedBy=multi-user.target
+`;
+}
+
+function systemd(f: AgentFiles): Service {
+  const name = unitName(f.state);
+  const path = join(UNITS, name);
+  const control = (...args: string[]) => run('systemctl', args);
+  return {
+    log: `journalctl -u ${name}`,
+    async start() {
+      writeAtomic(path, agentUnit(f), 0o644);
+      await control('daemon-reload');
+      await control('enable', name);
+      await control('restart', name);
+    },
+    async stop() {
+      const ran = this.running();
+      if (existsSync(path)) await control('disable', '--now', name);
+      return ran;
+    },
+    running: () => agentsOf(f.settings).length > 0,
+    async remove() {
+      if (!existsSync(path)) return;
+      await this.stop();
+      rmSync(path);
+      await control('daemon-reload');
+    },
+  };
+}
+
+/** Longest that the shell waits before it starts an agent again that keeps dying. */
+const RESTART_SECONDS_MAX = 30;
+/** The log of an agent that keeps dying is begun anew past this. */
+const LOG_BYTES_MAX = 10 * 1024 * 1024;
+
+/** A shell that keeps the agent running until it gets SIGTERM: a process of 1 MiB. \`$1\` is the log, the rest the agent's command. */
+export const SUPERVISOR = `#!/bin/sh
+# Keeps the node agent running until SIGTERM.
+log=$1; shift
+child= delay=1
+end() { trap '' TERM INT; [ -z "$child" ] || { kill "$child" 2>/dev/null; wait "$child"; }; exit 0; }
+trap end TERM INT
+while :; do
+  [ "$(stat -c %s "$log" 2>/dev/null || echo 0)" -lt ${LOG_BYTES_MAX} ] || mv "$log" "$log.1"
+  began=$(date +%s)
+  "$@" >>"$log" 2>&1 </dev/null &
+  child=$!
+  wait "$child"
+  [ $(($(date +%s) - began)) -lt 60 ] || delay=1
+  echo "coracle: the agent ended; it is started again in $delay s" >>"$log"
+  sleep "$delay" & child=$!
+  wait "$child"
+  child= delay=$((delay * 2 < ${RESTART_SECONDS_MAX} ? delay * 2 : ${RESTART_SECONDS_MAX}))
+done
+`;
+
+function shell(f: AgentFiles): Service {
+  const log = join(f.state, 'agent.log');
+  const supervisor = join(f.state, 'supervise.sh');
+  return {
+    log,
+    async start() {
+      await this.stop();
+      writeAtomic(supervisor, SUPERVISOR, 0o700);
+      const out = openSync(log, 'a', 0o600);
+      const child = spawn('/bin/sh', [supervisor, log, ...agentWords(f)], {
+        cwd: '/',
+        stdio: ['ignore', out, out],
+        detached: true,
+        env: { ...process.env, NODE_COMPILE_CACHE: cacheOf(f) },
+      });
+      await new Promise<void>((resolve, reject) => child.once('spawn', resolve).once('error', reject));
+      child.unref();
+    },
+    // The shell first: it would start the agent again.
+    stop: () =>
+      stopAll(
+        () => supervisorsOf(supervisor, f.settings),
+        () => agentsOf(f.settings),
+      ),
+    running: () => supervisorsOf(supervisor, f.settings).length > 0,
+    remove: async () => undefined,
+  };
+}
+
+/** Ends the processes that each of `finds` gives, one kind after the other. False when there were none. */
+async function stopAll(...finds: (() => number[])[]): Promise<boolean> {
+  let ran = false;
+  for (const find of finds) {
+    for (const pid of find()) {
+      ran = true;
+      kill(pid, 'SIGTERM');
+    }
+    for (let waited = 0; find().length > 0; waited += POLL_MS) {
+      if (waited === STOP_MS_MAX) for (const pid of find()) kill(pid, 'SIGKILL');
+      if (waited > 2 * STOP_MS_MAX) throw new CommandError(`process ${find()[0]} can't be ended`);
+      await new Promise((r) => setTimeout(r, POLL_MS));
+    }
+  }
+  return ran;
+}
+
+function kill(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal);
+  } catch {
+    // gone between the look and the signal
+  }
+}
+
+/** Command lines of all processes. */
+function commandLines(): { pid: number; args: string[] }[] {
+  return readdirSync('/proc')
+    .filter((n) => /^\d+$/.test(n))
+    .flatMap((n) => {
+      try {
+        return [{ pid: Number(n), args: readFileSync(`/proc/${n}/cmdline`, 'utf8').split('\0') }];
+      } catch {
+        return []; // it ended meanwhile
+      }
+    });
+}
+
+const supervisorsOf = (supervisor: string, settings: string) =>
+  commandLines()
+    .filter((p) => p.args[1] === supervisor && p.args.includes(settings))
+    .map((p) => p.pid);
+
+/** Agents with these settings, whoever started them and however they were left. */
+export const agentsOf = (settings: string): number[] =>
+  commandLines()
+    .filter(
+      ({ args: [, , script, verb, of] }) => verb === 'run' && of === settings && script?.endsWith('coracle-node.js'),
+    )
+    .map((p) => p.pid);
