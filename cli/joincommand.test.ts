@@ -92,8 +92,8 @@ esac
     assert.doesNotMatch(calls, /install\.sh/);
   });
   test('trusts no certificate that comes behind the right one', () => {
-    assert.match(paste(good + evil, line()).out, /with 1\n/);
-    assert.match(paste(evil + good, line()).out, /^failed/);
+    assert.match(paste(`${good}\n${evil}`, line()).out, /with 1\n/);
+    assert.match(paste(`${evil}\n${good}`, line()).out, /^failed/);
   });
   test('runs nothing where there is no CA, or none that can be read', () => {
     for (const served of ['', 'hello']) {

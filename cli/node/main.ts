@@ -13,6 +13,7 @@ const options = {
   'ca-file': { type: 'string' },
   node: { type: 'string' },
   bundle: { type: 'string' },
+  offline: { type: 'boolean', default: false },
   uninstall: { type: 'boolean', default: false },
 } as const;
 
