@@ -1,11 +1,14 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 
-/** Where this machine's Coracle keeps its state: `$CORACLE_HOME`, else `/var/lib/coracle` for root, else `~/.coracle`. */
+/** Where `up` keeps its state unless it is told otherwise. */
+export const defaultHome = (): string => join(homedir(), '.coracle');
+
+/** Where this machine's Coracle keeps its state: `--home`, else `$CORACLE_HOME`, else `~/.coracle`. */
 export function coracleHome(): string {
-  const dir = process.env.CORACLE_HOME ?? (process.getuid?.() === 0 ? '/var/lib/coracle' : join(homedir(), '.coracle'));
+  const dir = resolve(process.env.CORACLE_HOME || defaultHome());
   mkdirSync(dir, { recursive: true, mode: 0o700 });
   return dir;
 }

@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import { cluster } from './cluster.ts';
 import { type Command, CommandError } from './command.ts';
 import { down } from './down.ts';
@@ -18,12 +19,12 @@ function help(): string {
     '',
     ...commands.map((c) => `  ${c.name.padEnd(width)}  ${c.summary}`),
     '',
-    'coracle COMMAND --help tells more.',
+    'coracle COMMAND --help tells more. Each takes --home DIR: where state is kept (default $CORACLE_HOME, else ~/.coracle).',
   ].join('\n');
 }
 
 async function main(argv: string[]): Promise<number> {
-  const [name, ...args] = argv;
+  const [name, ...args] = withHome(argv);
   if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
     console.log(help());
     return name === undefined ? 2 : 0;
@@ -35,6 +36,22 @@ async function main(argv: string[]): Promise<number> {
     return 0;
   }
   return command.run(args);
+}
+
+/** Takes out `--home DIR`, which every command knows; what commands start finds it in the environment. */
+function withHome(argv: readonly string[]): string[] {
+  const rest: string[] = [];
+  for (let i = 0; i < argv.length; i++) {
+    const word = argv[i] ?? '';
+    if (word !== '--home' && !word.startsWith('--home=')) {
+      rest.push(word);
+      continue;
+    }
+    const dir = word === '--home' ? argv[++i] : word.slice('--home='.length);
+    if (!dir) throw new CommandError('--home: a folder is needed', 2);
+    process.env.CORACLE_HOME = resolve(dir);
+  }
+  return rest;
 }
 
 main(process.argv.slice(2)).then(

@@ -1,32 +1,17 @@
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { type Command, CommandError } from './command.ts';
 import { coracleHome, root, writeAtomic } from './home.ts';
+import { checkFree, type Listen, listenOptions, listensOf, listenUsage, listenWords } from './listen.ts';
 import { makeCa } from './server/certificates.ts';
 import { type Instance, readInstance } from './server/instance.ts';
 import { claimPid, readPid, stop, writePid } from './server/pid.ts';
 import { INSTANCE_DATA, LOCAL_DATA, prepare, startHere } from './server/process.ts';
 import { supervise } from './server/supervise.ts';
 import { unit } from './server/unit.ts';
-
-/** Options that `serve` and `up` share. */
-export const serverOptions = {
-  host: { type: 'string', default: '127.0.0.1' },
-  port: { type: 'string', default: '6443' },
-  name: { type: 'string', multiple: true, default: [] as string[] },
-} as const;
-
-/** A port number or a CommandError. */
-export function portOf(text: string): number {
-  const port = Number(text);
-  if (!Number.isInteger(port) || port < 1 || port > 65535)
-    throw new CommandError(`--port ${text}: a number from 1 to 65535 is needed`, 2);
-  return port;
-}
 
 /** Within docker stop's 10 s: what an instance takes to hand its objects over. */
 const GRACE_SECONDS = 8;
@@ -38,17 +23,14 @@ const UNIT = '/etc/systemd/system/coracle.service';
 export const serve: Command = {
   name: 'serve',
   summary: 'run the control plane alone, as a service, or as one of several instances',
-  usage: `  --host ADDRESS        where to listen (default 127.0.0.1)
-  --port N              (default 6443)
-  --listen HOST:PORT    both at once
-  --name NAME           a further name or address for the certificate; may be repeated
-  --grace SECONDS       what requests in flight have after SIGTERM (default ${GRACE_SECONDS})
-  --cluster CONFIG      be one of several instances that share a bucket (README, "Several machines")
-  --make-secrets DIR    make what all instances share: cluster.key, operator-token, ca.crt, ca.key
-  --print-unit          print a systemd unit with these options
-  --install             write it to ${UNIT}
+  usage: `${listenUsage}
+  --grace SECONDS          what requests in flight have after SIGTERM (default ${GRACE_SECONDS})
+  --cluster CONFIG         be one of several instances that share a bucket (README, "Several machines")
+  --make-secrets DIR       make what all instances share: cluster.key, operator-token, ca.crt, ca.key
+  --print-unit             print a systemd unit with these options
+  --install                write it to ${UNIT}
 
-Runs in the foreground; lines go to stderr. State is kept in $CORACLE_HOME (default /var/lib/coracle for root, else ~/.coracle); one control plane
+Runs in the foreground; lines go to stderr. State is kept in --home DIR (default $CORACLE_HOME, else ~/.coracle); one control plane
 runs on one home. /readyz is 200 while clients may come. workerd is started again when it dies. SIGTERM or SIGINT: no new clients, watches and
 agents' tunnels end, requests in flight have the grace; a second signal ends at once.
 
@@ -57,8 +39,7 @@ Exit codes: 0 stopped, 1 workerd could not be started, 2 a wrong option or confi
     const { values } = parseArgs({
       args,
       options: {
-        ...serverOptions,
-        listen: { type: 'string' },
+        ...listenOptions,
         grace: { type: 'string', default: String(GRACE_SECONDS) },
         cluster: { type: 'string' },
         'make-secrets': { type: 'string' },
@@ -67,24 +48,23 @@ Exit codes: 0 stopped, 1 workerd could not be started, 2 a wrong option or confi
       },
     });
     if (values['make-secrets'] !== undefined) return makeSecrets(values['make-secrets']);
-    const { host, port } = listenOn(values.listen, values.host, values.port);
+    const listen = listensOf(values.listen, values.port);
     const graceMs = graceOf(values.grace);
     const home = coracleHome();
     if (values['print-unit'] || values.install) {
       const config = values.cluster === undefined ? [] : ['--cluster', resolve(values.cluster)];
-      const names = values.name.flatMap((n) => ['--name', n]);
-      const options = ['--listen', `${host}:${port}`, '--grace', String(graceMs / 1000), ...names, ...config];
+      const where = listenWords(listen, values.name ?? []);
+      const options = [...where, '--grace', String(graceMs / 1000), ...config];
       const main = join(root, 'cli', 'main.ts');
       return giveUnit(unit({ node: process.execPath, main, home, args: options, graceMs }), values.install);
     }
     const instance = values.cluster === undefined ? undefined : readInstance(values.cluster, process.env);
-    return run(home, { host, port, names: values.name, graceMs, instance });
+    return run(home, { listen, names: values.name ?? [], graceMs, instance });
   },
 };
 
 interface Options {
-  host: string;
-  port: number;
+  listen: readonly Listen[];
   names: readonly string[];
   graceMs: number;
   instance: Instance | undefined;
@@ -99,7 +79,7 @@ async function run(home: string, o: Options): Promise<number> {
     const workerdPid = join(home, 'workerd.pid');
     // What a supervisor that was killed left running.
     if (await stop(workerdPid)) say('ended the workerd of a supervisor that is gone');
-    await checkFree(o.host, o.port);
+    for (const l of o.listen) await checkFree(l);
     const { instance } = o;
     const server = await prepare({ home, ...o, service: { graceMs: o.graceMs, ...(instance && { instance }) } });
     writeAtomic(join(home, 'url'), server.url, 0o644);
@@ -145,29 +125,11 @@ function checkHome(home: string, cluster: boolean): void {
     );
 }
 
-function listenOn(listen: string | undefined, host: string, port: string): { host: string; port: number } {
-  if (listen === undefined) return { host, port: portOf(port) };
-  const at = listen.lastIndexOf(':');
-  if (at < 1) throw new CommandError(`--listen ${listen}: HOST:PORT is needed`, 2);
-  return { host: listen.slice(0, at), port: portOf(listen.slice(at + 1)) };
-}
-
 function graceOf(text: string): number {
   const seconds = Number(text);
   if (!(seconds > 0 && seconds <= GRACE_SECONDS_MAX))
     throw new CommandError(`--grace ${text}: a number of seconds up to ${GRACE_SECONDS_MAX} is needed`, 2);
   return Math.round(seconds * 1000);
-}
-
-/** A taken port is no reason to try again and again. */
-function checkFree(host: string, port: number): Promise<void> {
-  return new Promise((done, fail) => {
-    const probe = createServer();
-    probe.on('error', (error) => fail(new CommandError(`${host}:${port} can't be listened on: ${error.message}`)));
-    probe.listen({ host: host === '*' ? '0.0.0.0' : host.replace(/^\[|\]$/g, ''), port }, () =>
-      probe.close(() => done()),
-    );
-  });
 }
 
 /** Aborts at the first SIGTERM or SIGINT; the second ends everything at once. */

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
 import { sleep } from '../kube/meta/env.ts';
 import type { KubeObject } from '../kube/meta/object.ts';
-import { DNS_SERVICE } from '../kube/wire/clusteraddresses.ts';
+import { apiService, dnsService } from '../kube/wire/clusteraddresses.ts';
 import type { Dial } from '../kube/wire/messages.ts';
 import { type Api, createApi } from './api.ts';
 import { machineEnv } from './env.ts';
@@ -22,6 +22,7 @@ import { clusterRanges } from './network/cni/ranges.ts';
 import { runDns } from './network/dns/start.ts';
 import { heldAddresses, heldDevice } from './network/held.ts';
 import { serveServices } from './network/proxy/start.ts';
+import { serviceRange } from './network/servicerange.ts';
 import { connectCri } from './runtime/cri.ts';
 import type { ImageStore, Runtime } from './runtime/runtime.ts';
 import { podsCgroup, readSettings, type Settings } from './settings.ts';
@@ -64,7 +65,7 @@ const servicesOf = (feed: NetworkFeeds['services']) => async (patient: boolean) 
   return [...feed.items.values()].map((s) => ({ ...s, clusterIP: s.clusterIPs[0] ?? '' }));
 };
 
-function nodeFacts(s: Settings): NodeFacts {
+function nodeFacts(s: Settings, range: string): NodeFacts {
   const lines = readFileSync(s.resolvConf, 'utf8')
     .split('\n')
     .map((l) => l.trim().split(/\s+/));
@@ -72,7 +73,7 @@ function nodeFacts(s: Settings): NodeFacts {
   return {
     logRoot: s.logDir,
     cgroupParent: podsCgroup(s),
-    dns: { ...s.dns, servers: s.dns.servers.length > 0 || !s.services ? s.dns.servers : [DNS_SERVICE.address] },
+    dns: { ...s.dns, servers: s.dns.servers.length > 0 || !s.services ? s.dns.servers : [dnsService(range).address] },
     hostDns: { servers: all('nameserver'), searches: all('search'), options: all('options') },
   };
 }
@@ -118,13 +119,20 @@ async function withRanges(s: Settings, api: Api): Promise<Settings> {
 }
 
 /** What of the network needs no container runtime: it begins at once, so that Services and DNS are there when pods are. */
-function startNetwork(s: Settings, api: Api, signal: AbortSignal): { feeds: NetworkFeeds; done: Promise<unknown> } {
+function startNetwork(
+  s: Settings,
+  api: Api,
+  range: string,
+  signal: AbortSignal,
+): { feeds: NetworkFeeds; done: Promise<unknown> } {
   const { feeds, done } = followNetwork(api, env, signal);
   const held = heldAddresses(heldDevice(s.bridge));
   const kept = held.keep(env, signal);
   const { resolvConf, podCIDRs, addresses } = s;
   const nothing = Promise.resolve();
-  const dns = s.services ? runDns({ feeds, domain: s.dns.domain, resolvConf, held, env, signal }) : nothing;
+  const dns = s.services
+    ? runDns({ feeds, domain: s.dns.domain, address: dnsService(range).address, resolvConf, held, env, signal })
+    : nothing;
   const own = { api, node: s.node, podCIDRs, env };
   const proxy = s.proxy ? serveServices({ ...own, feeds }, signal) : nothing;
   const links = kernelLinks(vxlanDevice(s.bridge), join(s.stateDir, 'cni', 'routes.json'));
@@ -132,7 +140,9 @@ function startNetwork(s: Settings, api: Api, signal: AbortSignal): { feeds: Netw
   const routes =
     s.criSocket === undefined ? followRoutes({ ...own, nodes: feeds.nodes, links, addresses }, signal) : nothing;
   const file = join(s.stateDir, 'serving', 'tls.json');
-  const front = s.services ? runFront({ api, domain: s.dns.domain, file, held, env, signal }) : nothing;
+  const front = s.services
+    ? runFront({ api, domain: s.dns.domain, service: apiService(range), file, held, env, signal })
+    : nothing;
   for (const [what, p] of Object.entries({ proxy, routes }))
     p.catch((error: unknown) => env.log('error', `${what}.ended`, { error: String(error) }));
   return { feeds, done: Promise.all([done, kept, dns, proxy, routes, front]) };
@@ -145,10 +155,11 @@ async function main(settingsPath: string): Promise<void> {
   const s = await withRanges(given, api);
   await mkdir(s.logDir, { recursive: true });
   const stop = new AbortController();
-  const network = startNetwork(s, api, stop.signal);
+  const range = await serviceRange(api, join(s.stateDir, 'cni', 'services.cidr'), env);
+  const network = startNetwork(s, api, range, stop.signal);
   const machine = await runtimeOf(s);
   const { runtime, images } = connectCri(machine.socket);
-  const facts = nodeFacts(s);
+  const facts = nodeFacts(s, range);
   const kubelet = new Kubelet({
     api,
     runtime,

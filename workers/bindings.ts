@@ -23,6 +23,8 @@ export interface Bindings {
   LIMITS: string;
   /** Requests of all clusters that an isolate works on at once while several have some; '' = as many as come. */
   SEATS: string;
+  /** Range of the addresses of Services of all clusters of this endpoint, which never changes; '' = 10.96.0.0/16. */
+  SERVICE_CIDR: string;
 }
 
 /** Calls of other objects at once: the platform's limit of connections of one request is six. */

@@ -9,6 +9,7 @@ import { storeStatus } from '../api/call.ts';
 import { pathStart } from '../api/request.ts';
 import { createApi } from '../api/server.ts';
 import { kinds } from '../kube/kinds/index.ts';
+import { setServiceCIDR } from '../kube/kinds/serviceips.ts';
 import { forbidden, notFound, StatusError, tooMany } from '../kube/meta/status.ts';
 import { schemas } from '../kube/schema/schemas.ts';
 import { StoreError } from '../kube/store/store.ts';
@@ -52,6 +53,8 @@ export { Relay } from './tunnel/relay.ts';
 // The composition root: api and workers meet here and nowhere else.
 
 sizeRowCaches((env as Bindings).ROW_CACHE_MIB);
+// Set before anything is asked of the kinds.
+if ((env as Bindings).SERVICE_CIDR) setServiceCIDR((env as Bindings).SERVICE_CIDR);
 
 const api = createApi({
   kinds,

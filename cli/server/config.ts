@@ -21,8 +21,8 @@ export interface ServerConfig {
   wrangler: Wrangler;
   /** File name of the bundle, beside the config. */
   bundle: string;
-  /** `127.0.0.1:6443`. */
-  address: string;
+  /** Each as `127.0.0.1:6443`. */
+  addresses: readonly string[];
   tls: { keyPem: string; certificatePem: string };
   /** Folder of the objects' databases. */
   data: string;
@@ -81,6 +81,10 @@ const controlOf = (path: string | undefined): string =>
     : `,
     (name = "control", address = ${text(`unix:${path}`)}, http = (), service = (name = "main", entrypoint = "control"))`;
 
+const socketOf = (name: string, address: string, tls: ServerConfig['tls']): string =>
+  `(name = ${text(name)}, address = ${text(address)}, service = "main",
+    https = (tlsOptions = (keypair = (privateKey = ${text(tls.keyPem)}, certificateChain = ${text(tls.certificatePem)}))))`;
+
 /** The capnp text config of one workerd process, alone or one of several (design, section 10): same classes, keys and variables as wrangler.toml says. */
 export function capnp(c: ServerConfig): string {
   const { wrangler } = c;
@@ -94,8 +98,7 @@ const config :Workerd.Config = (
     (name = "do-storage", disk = (path = ${text(c.data)}, writable = true)),
 ${c.assets === undefined ? '' : `    (name = "assets", disk = (path = ${text(c.assets)})),\n`}    (name = "internet", network = (allow = ["public", "private", "local"], tlsOptions = (trustBrowserCas = true))),
   ],
-  sockets = [(name = "https", address = ${text(c.address)}, service = "main",
-    https = (tlsOptions = (keypair = (privateKey = ${text(c.tls.keyPem)}, certificateChain = ${text(c.tls.certificatePem)}))))${controlOf(c.control)}],${clusterOf(c.cluster)}
+  sockets = [${c.addresses.map((a, i) => socketOf(`https${i || ''}`, a, c.tls)).join(', ')}${controlOf(c.control)}],${clusterOf(c.cluster)}
 );
 const worker :Workerd.Worker = (
   modules = [(name = "main.js", esModule = embed ${text(c.bundle)})],

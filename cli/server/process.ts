@@ -1,9 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdirSync, openSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { hostname, networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { build } from 'esbuild';
 import { root, secret, writeAtomic } from '../home.ts';
+import { certificateNames, hostPort, type Listen, urlOf } from '../listen.ts';
 import { type Assets, makeAssets } from '../node/assets.ts';
 import { adoptCa, localTls, type Tls } from './certificates.ts';
 import { capnp, readWrangler } from './config.ts';
@@ -11,13 +13,15 @@ import { sha256Hex } from './hash.ts';
 import type { Instance } from './instance.ts';
 
 /** The npm package's own executable: workerd's launcher script costs a process and a Node start. */
-const WORKERD = createRequire(import.meta.url).resolve('@cloudflare/workerd-linux-64/bin/workerd');
+const WORKERD = createRequire(import.meta.url).resolve(
+  `@cloudflare/workerd-linux-${process.arch === 'arm64' ? 'arm64' : '64'}/bin/workerd`,
+);
 
 export interface ServerOptions {
   /** State of this server: data, certificates, config. */
   home: string;
-  host: string;
-  port: number;
+  /** The first one is the server's own URL. */
+  listen: readonly Listen[];
   /** Further names and addresses of the certificate. */
   names: readonly string[];
   /** False: machines can't download here what they need to join. */
@@ -36,11 +40,6 @@ export interface Prepared {
   /** Path of the control socket, of a service. */
   control?: string;
 }
-
-/** Where this machine reaches a server that listens there. */
-export const serverUrl = (host: string, port: number): string =>
-  `https://${WILDCARDS.includes(host) ? '127.0.0.1' : host}:${port}`;
-const WILDCARDS = ['0.0.0.0', '*', '[::]'];
 
 /** Bundles the Worker and writes the config; everything `start` needs. Can be called again at any time. */
 export async function prepare(o: ServerOptions): Promise<Prepared> {
@@ -62,7 +61,7 @@ export async function prepare(o: ServerOptions): Promise<Prepared> {
     capnp({
       wrangler,
       bundle: 'main.js',
-      address: `${o.host}:${o.port}`,
+      addresses: o.listen.map(hostPort),
       tls,
       data,
       ...(assets && { assets: assets.dir }),
@@ -73,7 +72,7 @@ export async function prepare(o: ServerOptions): Promise<Prepared> {
   );
   return {
     config,
-    url: serverUrl(o.host, o.port),
+    url: urlOf(o.listen[0] as Listen),
     caPem: tls.caPem,
     operatorToken,
     ...(assets && { assets }),
@@ -94,9 +93,14 @@ async function tlsOf(o: ServerOptions): Promise<Tls> {
     return given;
   }
   if (given) adoptCa(dir, given);
-  const own = WILDCARDS.includes(o.host) ? [] : [o.host];
-  const names = [...o.names, ...(o.service?.instance?.names ?? [])];
-  return localTls(dir, [...new Set(['localhost', '127.0.0.1', ...own, ...names])]);
+  const machine = { addresses: machineAddresses(), hostname: hostname() };
+  return localTls(dir, certificateNames(o.listen, machine, [...o.names, ...(o.service?.instance?.names ?? [])]));
+}
+
+/** This machine's addresses but loopback and those of one link. */
+export function machineAddresses(): string[] {
+  const all = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
+  return all.filter((a) => !a.internal && !a.scopeid).map((a) => a.address);
 }
 
 /** One ES module of web-standard code: what wrangler would upload. */

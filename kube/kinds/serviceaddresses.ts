@@ -6,7 +6,7 @@ import { has, list, num, obj, str, texts } from './access.ts';
 import { IMMUTABLE } from './objectmeta.ts';
 import { oneOf } from './podspec/checks.ts';
 import { validateEndpointIP, validateLegacyIP } from './podspec/ip.ts';
-import { inServiceRange, isHeadless, SERVICE_CIDR } from './serviceips.ts';
+import { inServiceRange, isHeadless, serviceCIDR } from './serviceips.ts';
 
 const spec = (o: KubeObject): JsonObject => obj(o.spec);
 export const isLoadBalancer = (s: JsonObject): boolean => s.type === 'LoadBalancer';
@@ -96,7 +96,7 @@ export function configured(s: JsonObject, old: readonly string[]): Issue[] {
   }
   if (out.length > 0 || first === undefined || first === 'None' || old[0] === first) return out;
   if (inServiceRange(first)) return [];
-  const text = `failed to allocate IP ${first}: the provided IP (${first}) is not in the valid range. The range of valid IPs is ${SERVICE_CIDR}`;
+  const text = `failed to allocate IP ${first}: the provided IP (${first}) is not in the valid range. The range of valid IPs is ${serviceCIDR()}`;
   return [invalid('spec.clusterIPs', ips, text)];
 }
 export const externalIPs = (s: JsonObject, old: readonly string[]): Issue[] =>

@@ -8,13 +8,42 @@ import { parseAddress } from './podspec/ip.ts';
 
 // Families, addresses and node ports of Services: kubernetes pkg/registry/core/service/storage/alloc.go, for a cluster with IPv4 alone.
 
-/** Service addresses of every cluster; the first and last stay free, the second is the API server's. */
-export const SERVICE_CIDR = '10.96.0.0/16';
-const SERVICE_POOL = { name: 'services/v4', cidr: SERVICE_CIDR };
+/** Service addresses of clusters whose endpoint says nothing else. */
+export const DEFAULT_SERVICE_CIDR = '10.96.0.0/16';
+let range = rangeOf(DEFAULT_SERVICE_CIDR);
+/** Service addresses of every cluster of this process; the first and last stay free, the second is the API server's. */
+export const serviceCIDR = (): string => range.pool.cidr;
+/** Said once, by a composition root, before anything else is done; `cidr` was checked with serviceRangeIssue(). */
+export function setServiceCIDR(cidr: string): void {
+  range = rangeOf(cidr);
+}
+function rangeOf(cidr: string): { pool: { name: string; cidr: string }; first: number; last: number } {
+  const [address = '', length = ''] = cidr.split('/');
+  const first = v4(address);
+  return { pool: { name: 'services/v4', cidr }, first, last: first + 2 ** (32 - Number(length)) - 1 };
+}
+const v4 = (ip: string): number => (parseAddress(ip)?.bytes ?? []).reduce((sum, b) => sum * 256 + b, 0);
 /** An address of the range but its first and last. */
 export function inServiceRange(ip: string): boolean {
-  const [a, b, c, d] = ip.split('.').map(Number);
-  return a === 10 && b === 96 && !(c === 0 && d === 0) && !(c === 255 && d === 255);
+  const n = v4(ip);
+  return !ip.includes(':') && n > range.first && n < range.last;
+}
+/** kube-apiserver refuses larger ones; of smaller ones DNS, the tenth address, would not be part. */
+const LENGTH_MIN = 12;
+const LENGTH_MAX = 28;
+/** Why a text is no range of Service addresses; undefined for one that is. */
+export function serviceRangeIssue(cidr: string): string | undefined {
+  const [, address = '', length = ''] = /^([0-9.]+)\/([0-9]+)$/.exec(cidr) ?? [];
+  const size = Number(length);
+  if (parseAddress(address)?.family !== 4) return 'an IPv4 range is needed, such as 10.96.0.0/16';
+  if (size < LENGTH_MIN || size > LENGTH_MAX) return `a range from /${LENGTH_MIN} to /${LENGTH_MAX} is needed`;
+  if (v4(address) % 2 ** (32 - size) !== 0) return 'the address is not the first of its range';
+  return undefined;
+}
+/** True where two IPv4 ranges have addresses in common. */
+export function rangesOverlap(a: string, b: string): boolean {
+  const [x, y] = [rangeOf(a), rangeOf(b)];
+  return x.first <= y.last && y.first <= x.last;
 }
 const NODE_PORTS = { name: 'nodeports', ports: { from: 30000, to: 32767 } };
 
@@ -145,13 +174,13 @@ function address(s: JsonObject, old: JsonObject, owner: string, out: ClaimReques
         : `failed to allocate IP ${given}: provided IP is already allocated`,
     );
   if (given !== '') {
-    out.push({ claim: SERVICE_POOL, want: given, owner, lost });
+    out.push({ claim: range.pool, want: given, owner, lost });
     return;
   }
   const t = token(out.length);
   s.clusterIP = t;
   s.clusterIPs = [t];
-  out.push({ claim: SERVICE_POOL, owner, token: t, lost });
+  out.push({ claim: range.pool, owner, token: t, lost });
 }
 function nodePorts(s: JsonObject, old: JsonObject, owner: string, out: ClaimRequest[]): void {
   const had = new Set(objs(old.ports).map((p) => num(p.nodePort)));
@@ -195,7 +224,7 @@ export function serviceReleases(next: KubeObject, prev: KubeObject, owner: strin
   const out = ips(old)
     .map(str)
     .filter((ip) => ip !== '' && ip !== 'None' && !keptIPs.has(ip))
-    .map((value): ReleaseRequest => ({ unclaim: SERVICE_POOL.name, value, owner }));
+    .map((value): ReleaseRequest => ({ unclaim: range.pool.name, value, owner }));
   for (const port of new Set(ports(old))) {
     if (port !== 0 && !keptPorts.has(port)) out.push({ unclaim: NODE_PORTS.name, value: String(port), owner });
   }

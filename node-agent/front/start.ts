@@ -8,7 +8,7 @@ import {
 } from 'node:http2';
 import type { Duplex } from 'node:stream';
 import type { Env } from '../../kube/meta/env.ts';
-import { API_ENDPOINT, API_SERVICE } from '../../kube/wire/clusteraddresses.ts';
+import { API_ENDPOINT, type At } from '../../kube/wire/clusteraddresses.ts';
 import type { Api } from '../api.ts';
 import type { Held } from '../network/held.ts';
 import { keepListening, type Listening } from '../network/listening.ts';
@@ -41,6 +41,8 @@ export interface FrontOptions {
   api: Api;
   /** The cluster's DNS domain. */
   domain: string;
+  /** The Service. */
+  service: At;
   /** Where key and certificate are kept. */
   file: string;
   held: Held;
@@ -77,7 +79,7 @@ export async function runFront(o: FrontOptions): Promise<void> {
       },
     };
   };
-  const all = [API_ENDPOINT, API_SERVICE].map((at) =>
+  const all = [API_ENDPOINT, o.service].map((at) =>
     signal.aborted ? undefined : keepListening('front', () => listen(at), env, signal),
   );
   await Promise.all([kept, ...all]);

@@ -29,7 +29,7 @@ export interface Served {
 export async function startServed(): Promise<Served> {
   const home = mkdtempSync(join(tmpdir(), 'coracle-archive-'));
   const port = await freePort();
-  const prepared = await prepare({ home, host: '127.0.0.1', port, names: [] });
+  const prepared = await prepare({ home, listen: [{ host: '127.0.0.1', port }], names: [] });
   writeFileSync(join(home, 'url'), prepared.url);
   const endpoint = { url: prepared.url, caPem: prepared.caPem, token: prepared.operatorToken };
   const begin = async () => {

@@ -19,7 +19,7 @@ export interface Server {
 /** Starts workerd with a new cluster in a folder of its own. */
 export async function startOurs(): Promise<Server> {
   const home = mkdtempSync(join(tmpdir(), 'coracle-bench-'));
-  const prepared = await prepare({ home, host: '127.0.0.1', port: await freePort(), names: [] });
+  const prepared = await prepare({ home, listen: [{ host: '127.0.0.1', port: await freePort() }], names: [] });
   const child = start(prepared.config, join(home, 'server.log'));
   const kill = () => child.kill('SIGKILL');
   process.once('exit', kill);

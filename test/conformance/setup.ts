@@ -6,7 +6,8 @@ import { promisify } from 'node:util';
 import { writeAtomic } from '../../cli/home.ts';
 import { kubeconfig } from '../../cli/kubeconfig.ts';
 import { readPid, stop, waitFor, writePid } from '../../cli/server/pid.ts';
-import { API_SERVICE } from '../../kube/wire/clusteraddresses.ts';
+import { DEFAULT_SERVICE_CIDR } from '../../kube/kinds/serviceips.ts';
+import { apiService } from '../../kube/wire/clusteraddresses.ts';
 import { mountsUnder } from '../../node-agent/install/remove.ts';
 import { freePort } from '../ports.ts';
 
@@ -89,7 +90,7 @@ async function writeAtNode(): Promise<void> {
     adminToken: string;
   };
   const caPem = await kubectl('get', 'configmap', 'kube-root-ca.crt', '-o', 'jsonpath={.data.ca\\.crt}');
-  const url = `https://${API_SERVICE.address}`;
+  const url = `https://${apiService(DEFAULT_SERVICE_CIDR).address}`;
   writeAtomic(AT_NODE, kubeconfig({ name: CLUSTER, url, caPem, token: adminToken }));
 }
 

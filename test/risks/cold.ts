@@ -69,7 +69,7 @@ function ask(
 async function once(): Promise<Record<string, number>> {
   const home = await mkdtemp(join(tmpdir(), 'coracle-cold-'));
   const port = await freePort();
-  const prepared = await prepare({ home, host: '127.0.0.1', port, names: [] });
+  const prepared = await prepare({ home, listen: [{ host: '127.0.0.1', port }], names: [] });
   const s = { port, ca: prepared.caPem };
   let child = start(prepared.config, join(home, 'log'));
   const ready = async () => {

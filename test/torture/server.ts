@@ -34,7 +34,7 @@ export interface Server {
 /** Prepares a server whose state is below `home`, on the clock. */
 export async function makeServer(home: string, logDir: string, clock: Clock): Promise<Server> {
   const port = await freePort();
-  const prepared = await prepare({ home, host: '127.0.0.1', port, names: [] });
+  const prepared = await prepare({ home, listen: [{ host: '127.0.0.1', port }], names: [] });
   const main = join(dirname(prepared.config), 'main.js');
   const bundle = readFileSync(main, 'utf8');
   const log = join(logDir, 'server.log');

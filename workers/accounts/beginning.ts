@@ -1,4 +1,5 @@
 import { printJson } from '../../kube/codec/json.ts';
+import { serviceCIDR } from '../../kube/kinds/serviceips.ts';
 import type { Env } from '../../kube/meta/env.ts';
 import type { Facts } from '../../kube/meta/facts.ts';
 import type { JsonObject } from '../../kube/meta/json.ts';
@@ -13,7 +14,7 @@ import { withMembers } from '../../kube/store/members.ts';
 import { MemoryStore } from '../../kube/store/memory.ts';
 import { placement } from '../../kube/store/placement.ts';
 import { type Entry, type Key, MAX_OPS, type Op, type Store } from '../../kube/store/store.ts';
-import { DNS_SERVICE } from '../../kube/wire/clusteraddresses.ts';
+import { dnsService } from '../../kube/wire/clusteraddresses.ts';
 import { createClient, json, type Send } from '../loops/client.ts';
 import type { BaseLayer } from '../tenant/base.ts';
 
@@ -26,27 +27,20 @@ const UID = /%first-uid-\d+%/g;
 const BUDGET = { writes: 100, ms: 5_000 };
 
 /** What every cluster has at first, and nobody makes again: whoever wants another DNS server may delete its Service. */
-const FIRST: readonly [path: string, object: JsonObject][] = [
-  [
-    '/api/v1/namespaces/kube-system/services',
-    {
-      apiVersion: 'v1',
-      kind: 'Service',
-      metadata: {
-        name: 'kube-dns',
-        namespace: 'kube-system',
-        labels: { 'k8s-app': 'kube-dns', 'kubernetes.io/cluster-service': 'true', 'kubernetes.io/name': 'CoreDNS' },
-      },
-      spec: {
-        clusterIP: DNS_SERVICE.address,
-        ports: [
-          { name: 'dns', port: DNS_SERVICE.port, protocol: 'UDP' },
-          { name: 'dns-tcp', port: DNS_SERVICE.port, protocol: 'TCP' },
-        ],
-      },
-    },
-  ],
-];
+function firstObjects(): readonly [path: string, object: JsonObject][] {
+  const { address, port } = dnsService(serviceCIDR());
+  const metadata = {
+    name: 'kube-dns',
+    namespace: 'kube-system',
+    labels: { 'k8s-app': 'kube-dns', 'kubernetes.io/cluster-service': 'true', 'kubernetes.io/name': 'CoreDNS' },
+  };
+  const ports = [
+    { name: 'dns', port, protocol: 'UDP' },
+    { name: 'dns-tcp', port, protocol: 'TCP' },
+  ];
+  const dns = { apiVersion: 'v1', kind: 'Service', metadata, spec: { clusterIP: address, ports } };
+  return [['/api/v1/namespaces/kube-system/services', dns]];
+}
 
 /** What the loops make of every new cluster (default ServiceAccounts, the CA's ConfigMaps, the Service kubernetes), with marks for uids, time and CA. */
 export type Beginning = readonly Op[];
@@ -76,7 +70,7 @@ export async function recordBeginning(r: Recording): Promise<Beginning> {
     (resource, namespace) => (placement(resource, namespace) === 'main' ? recorded : sibling),
     env,
   );
-  for (const [path, object] of FIRST) {
+  for (const [path, object] of firstObjects()) {
     const answer = await send('kubernetes-service-controller', json('POST', path, object));
     if (answer.status !== 201) throw new Error(`${path}: ${await answer.text()}`);
   }

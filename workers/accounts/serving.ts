@@ -1,7 +1,8 @@
 import type * as v from 'valibot';
 import { bytesOfBase64 } from '../../kube/codec/base64.ts';
+import { serviceCIDR } from '../../kube/kinds/serviceips.ts';
 import { badRequest } from '../../kube/meta/status.ts';
-import { API_ENDPOINT, API_SERVICE } from '../../kube/wire/clusteraddresses.ts';
+import { API_ENDPOINT, apiService } from '../../kube/wire/clusteraddresses.ts';
 import type { NewServing, ServingAnswer } from '../../kube/wire/serving.ts';
 import { newServingCertificate } from './authority.ts';
 
@@ -16,7 +17,7 @@ export async function servingAnswer(
 ): Promise<v.InferOutput<typeof ServingAnswer>> {
   const names = {
     dns: [...NAMES, `kubernetes.default.svc.${domain}`],
-    ips: [API_SERVICE.address, API_ENDPOINT.address],
+    ips: [apiService(serviceCIDR()).address, API_ENDPOINT.address],
   };
   const key = bytesOfBase64(publicKey);
   // A key that can't be read is the client's mistake, whatever the library says of it.

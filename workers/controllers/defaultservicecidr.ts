@@ -1,5 +1,5 @@
 import { kindByStorage } from '../../kube/kinds/index.ts';
-import { SERVICE_CIDR } from '../../kube/kinds/serviceips.ts';
+import { serviceCIDR } from '../../kube/kinds/serviceips.ts';
 import type { JsonObject } from '../../kube/meta/json.ts';
 import { formatTime } from '../../kube/meta/time.ts';
 import type { Controller } from '../../kube/reconcile/controller.ts';
@@ -11,7 +11,6 @@ const servicecidrs = needKind(kindByStorage, 'servicecidrs.networking.k8s.io');
 const NAME = 'kubernetes';
 const KEY = keyOf('networking.k8s.io', 'servicecidrs', '', NAME);
 const NAMESPACE = keyOf('', 'namespaces', '', 'default');
-const CIDRS = [SERVICE_CIDR];
 
 interface Kept {
   cidrs: string[];
@@ -44,12 +43,12 @@ export const defaultservicecidr: Controller = {
         apiVersion: 'networking.k8s.io/v1',
         kind: 'ServiceCIDR',
         metadata: { name: NAME },
-        spec: { cidrs: CIDRS },
+        spec: { cidrs: [serviceCIDR()] },
       };
       return { writes: [{ do: 'create', object }] };
     }
     const kept = row.data as unknown as Kept;
-    if (kept.cidrs.join() !== CIDRS.join() || (kept.ready !== '' && kept.ready !== 'Unknown')) return { writes: [] };
+    if (kept.cidrs.join() !== serviceCIDR() || (kept.ready !== '' && kept.ready !== 'Unknown')) return { writes: [] };
     const condition = {
       type: 'Ready',
       status: 'True',

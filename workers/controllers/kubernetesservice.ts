@@ -1,10 +1,11 @@
 import { kindByStorage } from '../../kube/kinds/index.ts';
+import { serviceCIDR } from '../../kube/kinds/serviceips.ts';
 import { equalJson, type Json, type JsonObject } from '../../kube/meta/json.ts';
 import { at, type KubeObject } from '../../kube/meta/object.ts';
 import type { Controller, Plan, Row, View, Write } from '../../kube/reconcile/controller.ts';
 import { keyOf, parseKey } from '../../kube/store/key.ts';
 import type { Key } from '../../kube/store/store.ts';
-import { API_ENDPOINT, API_SERVICE, DNS_ENDPOINT } from '../../kube/wire/clusteraddresses.ts';
+import { API_ENDPOINT, apiService, DNS_ENDPOINT } from '../../kube/wire/clusteraddresses.ts';
 import { needKind } from './kind.ts';
 import { namespaces } from './namespaces.ts';
 import { MANAGED_BY, SERVICE_NAME, slices } from './serviceslices.ts';
@@ -71,14 +72,15 @@ function ofApi(view: View): Write[] {
 
 function service(metadata: { name: string; namespace: string }): KubeObject {
   const labels = { component: 'apiserver', provider: 'kubernetes' };
+  const { address, port } = apiService(serviceCIDR());
   const spec = {
     type: 'ClusterIP',
-    clusterIP: API_SERVICE.address,
-    clusterIPs: [API_SERVICE.address],
+    clusterIP: address,
+    clusterIPs: [address],
     ipFamilies: ['IPv4'],
     ipFamilyPolicy: 'SingleStack',
     sessionAffinity: 'None',
-    ports: [{ name: 'https', port: API_SERVICE.port, protocol: 'TCP', targetPort: API_ENDPOINT.port }],
+    ports: [{ name: 'https', port, protocol: 'TCP', targetPort: API_ENDPOINT.port }],
   };
   return { apiVersion: 'v1', kind: 'Service', metadata: { ...metadata, labels }, spec };
 }

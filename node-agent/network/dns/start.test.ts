@@ -87,7 +87,17 @@ describe('DNS on a node', () => {
     await writeFile(join(home, 'resolv.conf'), 'nameserver 10.96.0.10\n');
     const resolvConf = join(home, 'resolv.conf');
     // The addresses aren't this machine's: opening fails, which is tried again.
-    done = runDns({ feeds: rows.feeds, domain: 'cluster.local', resolvConf, held, env, signal: stop.signal, port: 0 });
+    const address = '10.96.0.10';
+    done = runDns({
+      feeds: rows.feeds,
+      domain: 'cluster.local',
+      address,
+      resolvConf,
+      held,
+      env,
+      signal: stop.signal,
+      port: 0,
+    });
   });
   after(() => rm(home, { recursive: true, force: true }));
   const until = async (f: () => boolean) => {
@@ -114,6 +124,7 @@ describe('DNS on a node', () => {
     const run = runDns({
       feeds: other.feeds,
       domain: 'cluster.local',
+      address: '10.96.0.10',
       resolvConf,
       held: { hold: async () => undefined, drop },
       env,

@@ -1,6 +1,6 @@
 import { readFile, stat } from 'node:fs/promises';
 import { type Env, pause } from '../../../kube/meta/env.ts';
-import { DNS_ENDPOINT, DNS_SERVICE } from '../../../kube/wire/clusteraddresses.ts';
+import { DNS_ENDPOINT } from '../../../kube/wire/clusteraddresses.ts';
 import type { Held } from '../held.ts';
 import { keepListening, type Listening } from '../listening.ts';
 import { createForwarder, type Forwarder, type Server, serverOf } from './forward.ts';
@@ -15,6 +15,8 @@ export interface DnsOptions {
   feeds: DnsFeeds;
   /** `cluster.local`. */
   domain: string;
+  /** Of the Service. */
+  address: string;
   resolvConf: string;
   held: Held;
   env: Env;
@@ -40,10 +42,10 @@ export function isOurs(feeds: DnsFeeds, address: string): boolean {
 /** Answers the cluster's DNS on this node until `signal` aborts. */
 export async function runDns(o: DnsOptions): Promise<void> {
   const { feeds, env, signal } = o;
-  const own = [DNS_SERVICE.address, DNS_ENDPOINT.address];
+  const own = [o.address, DNS_ENDPOINT.address];
   const resolvers = watchResolvers(o.resolvConf, own);
   const forward = createForwarder(resolvers.servers, env);
-  const view = feedView(feeds, { domain: o.domain, addresses: [DNS_SERVICE.address], now: env.now });
+  const view = feedView(feeds, { domain: o.domain, addresses: [o.address], now: env.now });
   const open = async (address: string): Promise<Listening> => {
     await o.held.hold(address);
     const server = await serveDns({ view, forward, env }, address, o.port ?? DNS_ENDPOINT.port);
@@ -64,8 +66,7 @@ export async function runDns(o: DnsOptions): Promise<void> {
 
 /** Listens at the Service's address while it is ours. */
 function keepServiceAddress(o: DnsOptions, open: (address: string) => Promise<Listening>): Promise<void> {
-  const { feeds, env, signal, held } = o;
-  const { address } = DNS_SERVICE;
+  const { feeds, env, signal, held, address } = o;
   let known: boolean | undefined;
   let stop: AbortController | undefined;
   let last: Promise<void> = Promise.resolve();

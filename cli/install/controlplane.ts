@@ -1,0 +1,117 @@
+import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { CommandError } from '../command.ts';
+import { call, type Endpoint, localEndpoint } from '../endpoint.ts';
+import { defaultHome, root, writeAtomic } from '../home.ts';
+import { checkFree, hostPort, type Listen, listenWords } from '../listen.ts';
+import { readPid, stop, waitFor, writePid } from '../server/pid.ts';
+import { unit } from '../server/unit.ts';
+
+/** A cold start on a slow disk compiles the bundle and opens databases. */
+const START_MS_MAX = 60_000;
+/** What requests in flight have when systemd ends it. */
+const GRACE_MS = 8_000;
+const UNITS = '/etc/systemd/system';
+
+/** How a control plane of `up` runs; kept in the home, so that `up` alone starts the same again. */
+export interface ControlPlane {
+  listen: readonly Listen[];
+  names: readonly string[];
+  serviceCIDR?: string | undefined;
+}
+
+const fileOf = (home: string) => join(home, 'up.json');
+const pidFileOf = (home: string) => join(home, 'server.pid');
+
+/** What an earlier `up` was told; undefined before the first. */
+export function knownControlPlane(home: string): ControlPlane | undefined {
+  return existsSync(fileOf(home)) ? (JSON.parse(readFileSync(fileOf(home), 'utf8')) as ControlPlane) : undefined;
+}
+
+export const controlPlaneRuns = (home: string): boolean => readPid(pidFileOf(home)) !== undefined;
+
+/** True where systemd is the machine's first process. */
+export const hasSystemd = (): boolean => existsSync('/run/systemd/system');
+
+/** Starts the control plane unless it runs, and waits until it answers: a unit of systemd where that runs the machine, else workerd alone. */
+export async function startControlPlane(home: string, o: ControlPlane, say: (line: string) => void): Promise<Endpoint> {
+  const known = knownControlPlane(home);
+  const log = join(home, 'server.log');
+  if (!controlPlaneRuns(home)) {
+    if (known?.serviceCIDR !== undefined && known.serviceCIDR !== o.serviceCIDR)
+      throw new CommandError(
+        `the clusters here have Services in ${known.serviceCIDR}: another --service-cidr needs another --home`,
+        2,
+      );
+    for (const l of o.listen) await checkFree(l);
+    say(
+      `starting the control plane on ${o.listen.map(hostPort).join(', ')} (log: ${hasSystemd() ? `journalctl -u ${unitName(home)}` : log})`,
+    );
+    if (hasSystemd()) startUnit(home, o);
+    else await startProcess(home, o, log);
+    writeAtomic(fileOf(home), JSON.stringify(o));
+  } else if (known && JSON.stringify(known) !== JSON.stringify(o)) {
+    throw new CommandError(
+      `the control plane runs on ${readFileSync(join(home, 'url'), 'utf8').trim()} already; coracle down ends it`,
+    );
+  }
+  const ready = async () => (await call(localEndpoint(home), 'GET', '/readyz')).code === 200;
+  await waitFor(`the control plane (log: ${log})`, START_MS_MAX, ready, () => hasSystemd() || controlPlaneRuns(home));
+  return localEndpoint(home);
+}
+
+async function startProcess(home: string, o: ControlPlane, log: string): Promise<void> {
+  // It brings the bundler, which a machine whose control plane runs doesn't need.
+  const { prepare, start } = await import('../server/process.ts');
+  const server = await prepare({ home, ...o });
+  writeAtomic(join(home, 'url'), server.url, 0o644);
+  const child = start(server.config, log);
+  child.unref();
+  writePid(pidFileOf(home), child.pid ?? 0);
+}
+
+/** Ends the control plane; false when none ran. */
+export async function stopControlPlane(home: string): Promise<boolean> {
+  const path = join(UNITS, unitName(home));
+  if (existsSync(path)) execFileSync('systemctl', ['disable', '--now', unitName(home)], { stdio: 'ignore' });
+  return stop(pidFileOf(home));
+}
+
+/** Takes away what startControlPlane() has put outside of the home. */
+export function removeUnit(home: string): void {
+  const path = join(UNITS, unitName(home));
+  if (!existsSync(path)) return;
+  rmSync(path);
+  execFileSync('systemctl', ['daemon-reload'], { stdio: 'ignore' });
+}
+
+/** Each home has a unit of its own. */
+export function unitName(home: string): string {
+  const at = resolve(home);
+  return at === defaultHome()
+    ? 'coracle.service'
+    : `coracle-${createHash('sha256').update(at).digest('hex').slice(0, 8)}.service`;
+}
+
+function startUnit(home: string, o: ControlPlane): void {
+  const range = o.serviceCIDR === undefined ? [] : ['--service-cidr', o.serviceCIDR];
+  const args = [...listenWords(o.listen, o.names), ...range];
+  const main = join(root, 'cli', 'main.ts');
+  writeAtomic(
+    join(UNITS, unitName(home)),
+    unit({ node: process.execPath, main, home: resolve(home), args, graceMs: GRACE_MS }),
+    0o644,
+  );
+  for (const words of [['daemon-reload'], ['enable', '--now', unitName(home)]]) {
+    try {
+      execFileSync('systemctl', words, { stdio: ['ignore', 'ignore', 'pipe'] });
+    } catch (e) {
+      const said = String((e as { stderr?: Buffer }).stderr ?? e)
+        .trim()
+        .split('\n')[0];
+      throw new CommandError(`systemctl ${words.join(' ')}: ${said}; journalctl -u ${unitName(home)} tells more`);
+    }
+  }
+}
