@@ -1,4 +1,5 @@
 import { createServer, isIP } from 'node:net';
+import { networkInterfaces } from 'node:os';
 import { CommandError } from './command.ts';
 
 /** An address and a port that the control plane listens on. */
@@ -55,6 +56,10 @@ export const hostPort = (l: Listen): string => `${isIP(l.host) === 6 ? `[${l.hos
 /** True where it listens on every address of the machine. */
 export const isWildcard = (l: Listen): boolean => WILDCARDS.includes(l.host);
 
+/** True where only this machine reaches it. */
+export const isLoopback = (l: Listen): boolean =>
+  l.host === 'localhost' || l.host === '::1' || l.host.startsWith('127.');
+
 /** Where this machine reaches it. */
 export const urlOf = (l: Listen): string =>
   `https://${hostPort(isWildcard(l) ? { host: DEFAULT_HOST, port: l.port } : l)}`;
@@ -82,4 +87,10 @@ export function checkFree(l: Listen): Promise<void> {
     probe.on('error', (error) => fail(new CommandError(`${hostPort(l)} can't be listened on: ${error.message}`)));
     probe.listen({ host: l.host === '*' ? '0.0.0.0' : l.host, port: l.port }, () => probe.close(() => done()));
   });
+}
+
+/** This machine's addresses but loopback and those of one link. */
+export function machineAddresses(): string[] {
+  const all = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
+  return all.filter((a) => !a.internal && !a.scopeid).map((a) => a.address);
 }

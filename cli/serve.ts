@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { DEFAULT_SERVICE_CIDR, serviceRangeIssue } from '../kube/kinds/serviceips.ts';
 import { type Command, CommandError } from './command.ts';
 import { coracleHome, root, writeAtomic } from './home.ts';
 import { checkFree, type Listen, listenOptions, listensOf, listenUsage, listenWords } from './listen.ts';
@@ -24,6 +25,7 @@ export const serve: Command = {
   name: 'serve',
   summary: 'run the control plane alone, as a service, or as one of several instances',
   usage: `${listenUsage}
+  --service-cidr CIDR      range of the addresses of Services (default ${DEFAULT_SERVICE_CIDR}); must never change
   --grace SECONDS          what requests in flight have after SIGTERM (default ${GRACE_SECONDS})
   --cluster CONFIG         be one of several instances that share a bucket (README, "Several machines")
   --make-secrets DIR       make what all instances share: cluster.key, operator-token, ca.crt, ca.key
@@ -40,6 +42,7 @@ Exit codes: 0 stopped, 1 workerd could not be started, 2 a wrong option or confi
       args,
       options: {
         ...listenOptions,
+        'service-cidr': { type: 'string' },
         grace: { type: 'string', default: String(GRACE_SECONDS) },
         cluster: { type: 'string' },
         'make-secrets': { type: 'string' },
@@ -50,22 +53,27 @@ Exit codes: 0 stopped, 1 workerd could not be started, 2 a wrong option or confi
     if (values['make-secrets'] !== undefined) return makeSecrets(values['make-secrets']);
     const listen = listensOf(values.listen, values.port);
     const graceMs = graceOf(values.grace);
+    const serviceCIDR = values['service-cidr'];
+    const issue = serviceCIDR && serviceRangeIssue(serviceCIDR);
+    if (issue) throw new CommandError(`--service-cidr ${serviceCIDR}: ${issue}`, 2);
     const home = coracleHome();
     if (values['print-unit'] || values.install) {
       const config = values.cluster === undefined ? [] : ['--cluster', resolve(values.cluster)];
       const where = listenWords(listen, values.name ?? []);
-      const options = [...where, '--grace', String(graceMs / 1000), ...config];
+      const range = serviceCIDR === undefined ? [] : ['--service-cidr', serviceCIDR];
+      const options = [...where, ...range, '--grace', String(graceMs / 1000), ...config];
       const main = join(root, 'cli', 'main.ts');
       return giveUnit(unit({ node: process.execPath, main, home, args: options, graceMs }), values.install);
     }
     const instance = values.cluster === undefined ? undefined : readInstance(values.cluster, process.env);
-    return run(home, { listen, names: values.name ?? [], graceMs, instance });
+    return run(home, { listen, names: values.name ?? [], serviceCIDR, graceMs, instance });
   },
 };
 
 interface Options {
   listen: readonly Listen[];
   names: readonly string[];
+  serviceCIDR: string | undefined;
   graceMs: number;
   instance: Instance | undefined;
 }

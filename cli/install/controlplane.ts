@@ -6,6 +6,7 @@ import { CommandError } from '../command.ts';
 import { call, type Endpoint, localEndpoint } from '../endpoint.ts';
 import { defaultHome, root, writeAtomic } from '../home.ts';
 import { checkFree, hostPort, type Listen, listenWords } from '../listen.ts';
+import type { NodeOptions } from '../node/options.ts';
 import { readPid, stop, waitFor, writePid } from '../server/pid.ts';
 import { unit } from '../server/unit.ts';
 
@@ -15,52 +16,68 @@ const START_MS_MAX = 60_000;
 const GRACE_MS = 8_000;
 const UNITS = '/etc/systemd/system';
 
-/** How a control plane of `up` runs; kept in the home, so that `up` alone starts the same again. */
+/** How a control plane of `up` runs. */
 export interface ControlPlane {
   listen: readonly Listen[];
   names: readonly string[];
   serviceCIDR?: string | undefined;
 }
 
+/** What `up` was told; kept in the home, so that it starts the same again. */
+export interface Up extends ControlPlane {
+  /** Of the machine as a node; `state` is set. */
+  node?: NodeOptions | undefined;
+}
+
 const fileOf = (home: string) => join(home, 'up.json');
 const pidFileOf = (home: string) => join(home, 'server.pid');
 
 /** What an earlier `up` was told; undefined before the first. */
-export function knownControlPlane(home: string): ControlPlane | undefined {
-  return existsSync(fileOf(home)) ? (JSON.parse(readFileSync(fileOf(home), 'utf8')) as ControlPlane) : undefined;
+export function knownUp(home: string): Up | undefined {
+  return existsSync(fileOf(home)) ? (JSON.parse(readFileSync(fileOf(home), 'utf8')) as Up) : undefined;
 }
+export const writeUp = (home: string, up: Up): void => writeAtomic(fileOf(home), JSON.stringify(up, null, 2));
 
+/** True while a control plane runs on that home, whoever started it. */
 export const controlPlaneRuns = (home: string): boolean => readPid(pidFileOf(home)) !== undefined;
 
 /** True where systemd is the machine's first process. */
 export const hasSystemd = (): boolean => existsSync('/run/systemd/system');
 
-/** Starts the control plane unless it runs, and waits until it answers: a unit of systemd where that runs the machine, else workerd alone. */
-export async function startControlPlane(home: string, o: ControlPlane, say: (line: string) => void): Promise<Endpoint> {
-  const known = knownControlPlane(home);
-  const log = join(home, 'server.log');
-  if (!controlPlaneRuns(home)) {
-    if (known?.serviceCIDR !== undefined && known.serviceCIDR !== o.serviceCIDR)
-      throw new CommandError(
-        `the clusters here have Services in ${known.serviceCIDR}: another --service-cidr needs another --home`,
-        2,
-      );
+/** What machines that join download, as the control plane serves it. */
+export const assetsFolder = (home: string): string =>
+  ['serve', 'server'].map((d) => join(home, d, 'assets')).find((d) => existsSync(d)) ?? join(home, 'server', 'assets');
+
+/**
+ * Starts the control plane unless it runs, and waits until it answers: as a unit of systemd where that runs the machine, else workerd alone. Throws CommandError where
+ * one runs that `known` says is another.
+ */
+export async function startControlPlane(
+  home: string,
+  o: ControlPlane,
+  known: ControlPlane | undefined,
+  say: (line: string) => void,
+): Promise<Endpoint> {
+  const [systemd, name] = [hasSystemd(), unitName(home)];
+  const log = systemd ? `journalctl -u ${name}` : join(home, 'server.log');
+  const runs = controlPlaneRuns(home);
+  if (runs && known && !same(known, o)) {
+    const { url } = localEndpoint(home);
+    throw new CommandError(`the control plane runs on ${url} already; coracle down ends it`);
+  }
+  if (!runs) {
     for (const l of o.listen) await checkFree(l);
-    say(
-      `starting the control plane on ${o.listen.map(hostPort).join(', ')} (log: ${hasSystemd() ? `journalctl -u ${unitName(home)}` : log})`,
-    );
-    if (hasSystemd()) startUnit(home, o);
+    say(`starting the control plane on ${o.listen.map(hostPort).join(', ')} (log: ${log})`);
+    if (systemd) startUnit(home, o);
     else await startProcess(home, o, log);
-    writeAtomic(fileOf(home), JSON.stringify(o));
-  } else if (known && JSON.stringify(known) !== JSON.stringify(o)) {
-    throw new CommandError(
-      `the control plane runs on ${readFileSync(join(home, 'url'), 'utf8').trim()} already; coracle down ends it`,
-    );
   }
   const ready = async () => (await call(localEndpoint(home), 'GET', '/readyz')).code === 200;
-  await waitFor(`the control plane (log: ${log})`, START_MS_MAX, ready, () => hasSystemd() || controlPlaneRuns(home));
+  await waitFor(`the control plane (log: ${log})`, START_MS_MAX, ready, () => systemd || controlPlaneRuns(home));
   return localEndpoint(home);
 }
+
+const same = (a: ControlPlane, b: ControlPlane): boolean =>
+  JSON.stringify([a.listen, a.names, a.serviceCIDR]) === JSON.stringify([b.listen, b.names, b.serviceCIDR]);
 
 async function startProcess(home: string, o: ControlPlane, log: string): Promise<void> {
   // It brings the bundler, which a machine whose control plane runs doesn't need.

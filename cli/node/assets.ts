@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
+import { CommandError } from '../command.ts';
 import { root, writeAtomic } from '../home.ts';
 import { bundleNode } from './bundle.ts';
 
@@ -30,11 +31,20 @@ export async function makeAssets(dir: string, o: { caPem?: string; node?: boolea
   const script = join(dir, 'install.sh');
   const values = { BUNDLE: name, BUNDLE_SHA256: sha, ...npmHashes(), ...node };
   writeAtomic(script, filled(readFileSync(join(import.meta.dirname, 'install.sh'), 'utf8'), values), 0o755);
-  for (const old of readdirSync(files))
-    if (/^coracle-node-[0-9a-f]+\.js\.gz$/.test(old) && old !== name) rmSync(join(files, old));
+  for (const old of readdirSync(files)) if (BUNDLE.test(old) && old !== name) rmSync(join(files, old));
   return { dir, script, bundle };
 }
 
+/** What makeAssets() has made there; throws CommandError where it hasn't. */
+export function knownAssets(dir: string): Assets {
+  const files = join(dir, 'install');
+  const [bundle] = existsSync(files) ? readdirSync(files).filter((n) => BUNDLE.test(n)) : [];
+  if (bundle === undefined)
+    throw new CommandError('the control plane that runs has nothing for nodes to install: coracle down, then up again');
+  return { dir, script: join(dir, 'install.sh'), bundle: join(files, bundle) };
+}
+
+const BUNDLE = /^coracle-node-[0-9a-f]+\.js\.gz$/;
 const sha256 = (b: Uint8Array) => createHash('sha256').update(b).digest('hex');
 
 /** The script with its variables set: a line `NAME=` each. */

@@ -112,7 +112,7 @@ describe('the config of workerd', () => {
   const base = {
     wrangler,
     bundle: 'main.js',
-    address: '127.0.0.1:6443',
+    addresses: ['127.0.0.1:6443', '10.0.0.1:6443'],
     tls: { keyPem: 'key', certificatePem: 'certificate' },
     data: '/data',
     vars: {},
@@ -128,5 +128,9 @@ describe('the config of workerd', () => {
     const alone = capnp(base);
     assert.equal(alone.includes('cluster = '), false);
     assert.equal(alone.includes('control'), false);
+    assert.deepEqual(alone.match(/name = "https1?", address = "[^"]*"/g), [
+      'name = "https", address = "127.0.0.1:6443"',
+      'name = "https1", address = "10.0.0.1:6443"',
+    ]);
   });
 });

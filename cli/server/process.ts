@@ -1,11 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdirSync, openSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { hostname, networkInterfaces } from 'node:os';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { build } from 'esbuild';
 import { root, secret, writeAtomic } from '../home.ts';
-import { certificateNames, hostPort, type Listen, urlOf } from '../listen.ts';
+import { certificateNames, hostPort, type Listen, machineAddresses, urlOf } from '../listen.ts';
 import { type Assets, makeAssets } from '../node/assets.ts';
 import { adoptCa, localTls, type Tls } from './certificates.ts';
 import { capnp, readWrangler } from './config.ts';
@@ -24,6 +24,8 @@ export interface ServerOptions {
   listen: readonly Listen[];
   /** Further names and addresses of the certificate. */
   names: readonly string[];
+  /** Range of the addresses of Services; the Worker's default without it. */
+  serviceCIDR?: string | undefined;
   /** False: machines can't download here what they need to join. */
   assets?: boolean;
   /** Set by `serve`: a folder of its own, so that a running server's files stay as they are, with a control socket. */
@@ -65,7 +67,11 @@ export async function prepare(o: ServerOptions): Promise<Prepared> {
       tls,
       data,
       ...(assets && { assets: assets.dir }),
-      vars: { OPERATOR_TOKEN_SHA256: sha256Hex(operatorToken), ...(instance && { PUBLIC_URL: instance.publicUrl }) },
+      vars: {
+        OPERATOR_TOKEN_SHA256: sha256Hex(operatorToken),
+        ...(instance && { PUBLIC_URL: instance.publicUrl }),
+        ...(o.serviceCIDR !== undefined && { SERVICE_CIDR: o.serviceCIDR }),
+      },
       ...(control !== undefined && { control }),
       ...(instance && { cluster: { ...instance.cluster, stopMs: o.service?.graceMs ?? 0 } }),
     }),
@@ -95,12 +101,6 @@ async function tlsOf(o: ServerOptions): Promise<Tls> {
   if (given) adoptCa(dir, given);
   const machine = { addresses: machineAddresses(), hostname: hostname() };
   return localTls(dir, certificateNames(o.listen, machine, [...o.names, ...(o.service?.instance?.names ?? [])]));
-}
-
-/** This machine's addresses but loopback and those of one link. */
-export function machineAddresses(): string[] {
-  const all = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
-  return all.filter((a) => !a.internal && !a.scopeid).map((a) => a.address);
 }
 
 /** One ES module of web-standard code: what wrangler would upload. */

@@ -22,7 +22,9 @@ function rangeOf(cidr: string): { pool: { name: string; cidr: string }; first: n
   const first = v4(address);
   return { pool: { name: 'services/v4', cidr }, first, last: first + 2 ** (32 - Number(length)) - 1 };
 }
-const v4 = (ip: string): number => (parseAddress(ip)?.bytes ?? []).reduce((sum, b) => sum * 256 + b, 0);
+function v4(ip: string): number {
+  return (parseAddress(ip)?.bytes ?? []).reduce((sum, b) => sum * 256 + b, 0);
+}
 /** An address of the range but its first and last. */
 export function inServiceRange(ip: string): boolean {
   const n = v4(ip);

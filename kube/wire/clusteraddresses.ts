@@ -29,5 +29,9 @@ export const DNS_ENDPOINT = { address: '198.18.0.10', port: 53 } as const;
 /** Header of a request that came in at a node: there the cluster has no path of its own, so links of answers begin at the root. */
 export const AT_ROOT = 'coracle-at-root';
 
-/** What nodes' pod ranges are taken of (10.244.0.0/14), a /24 each: 1,024 nodes. The Node says which one it has; who joins with a range of its own keeps that. */
+/** All of POD_RANGE, and that of the endpoints above. */
+export const NODE_PODS = '10.244.0.0/14';
+export const HELD = '198.18.0.0/15';
+
+/** What nodes' pod ranges are taken of, a /24 each: 1,024 nodes. The Node says which one it has; who joins with a range of its own keeps that. */
 export const POD_RANGE = { first: '10.244.0.0', nodes: 1024 } as const;

@@ -54,7 +54,7 @@ try {
     await s.kubectl('logs', name);
     const logged = Date.now();
     abort.abort();
-    const agent = readFileSync(join(s.home, 'state/agent.log'), 'utf8')
+    const agent = readFileSync(join(s.home, 'state/node/agent.log'), 'utf8')
       .split('\n')
       .filter((l) => l.includes(`"pod":"${name}"`))
       .map((l) => JSON.parse(l) as { time: string; event: string });

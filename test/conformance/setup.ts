@@ -64,7 +64,9 @@ export async function up(o: SetUp, say: (line: string) => void): Promise<void> {
   }
   const host = o.nodes > 0 ? NODE_1 : '127.0.0.1';
   const port = await freePort();
-  await run(process.execPath, [...cli, 'up', '--no-node', '--host', host, '--port', String(port)], { env });
+  await run(process.execPath, [...cli, 'up', '--no-node', '--no-kubectl', '--listen', host, '--port', String(port)], {
+    env,
+  });
   say(`control plane: ${host}:${port}`);
   for (let n = 1; n <= o.nodes; n++) await startNode(n, o.kubeProxy);
   await waitFor(`${o.nodes} nodes to be ready (logs: ${DIR}/node*.log)`, READY_MS_MAX, async () => {

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
-import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, openSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
+import { agentsOf } from '../../cli/node/service.ts';
 import { BUSYBOX, findKubectl, type System, startSystem } from './system.ts';
 
 /** An agent that ends leaves its pods running and takes no longer. */
@@ -11,7 +11,6 @@ const STOP_MS_MAX = 2_000;
 
 const skip = process.getuid?.() === 0 ? ((await findKubectl()) === null ? 'no kubectl' : false) : 'needs root';
 let s: System;
-let agent: ChildProcess | undefined;
 before(
   async () => {
     if (!skip) s = await startSystem(3);
@@ -19,11 +18,18 @@ before(
   { timeout: 600_000 },
 );
 after(async () => {
-  agent?.kill();
   await s?.close();
 });
 
-const pidOf = (name: string) => Number(readFileSync(join(s.home, 'state', `${name}.pid`), 'utf8').split(/\s/)[0]);
+const serverPid = () => Number(readFileSync(join(s.home, 'state/server.pid'), 'utf8').split(/\s/)[0]);
+/** The agent's, once one runs: whoever keeps it running starts it again a second after its end. */
+async function agentPid(): Promise<number> {
+  for (;;) {
+    const [pid] = agentsOf(join(s.home, 'state/node/agent.json'));
+    if (pid !== undefined && runs(pid)) return pid;
+    await delay(20);
+  }
+}
 const runs = (pid: number) =>
   existsSync(`/proc/${pid}`) && !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
 async function end(pid: number, signal: 'SIGTERM' | 'SIGKILL'): Promise<number> {
@@ -31,13 +37,6 @@ async function end(pid: number, signal: 'SIGTERM' | 'SIGKILL'): Promise<number> 
   process.kill(pid, signal);
   while (runs(pid)) await delay(10);
   return performance.now() - began;
-}
-/** An agent on this system's settings, as `up` starts it, without asking the control plane anything. */
-function startAgent(): void {
-  const log = openSync(join(s.home, 'state/agent.log'), 'a');
-  const main = join(import.meta.dirname, '../../node-agent/main.ts');
-  const args = ['--disable-warning=ExperimentalWarning', main, join(s.home, 'state/agent.json')];
-  agent = spawn(process.execPath, args, { stdio: ['ignore', log, log] });
 }
 async function pod(name: string, command: string, more = ''): Promise<void> {
   const text = `apiVersion: v1
@@ -80,12 +79,12 @@ test('an agent with pods ends within two seconds, also while one of them is bein
   await pod('slow', 'trap "" TERM; while true; do sleep 1; done');
   await s.kubectl('delete', 'pod', 'slow', '--wait=false');
   await delay(500);
-  const ms = await end(pidOf('agent'), 'SIGTERM');
+  const ms = await end(await agentPid(), 'SIGTERM');
   assert.ok(ms < STOP_MS_MAX, `${ms.toFixed(0)} ms`);
 });
 
 test('logs and exec of a running pod work from the moment that an agent is there again', { skip }, async () => {
-  startAgent();
+  await agentPid();
   // Before the tunnel stands the API has nobody to ask, and says so; anything else is the agent's answer.
   for (let i = 0; ; i++) {
     const r = await s.kubectlWith('', 'logs', 'stays', '--tail=1');
@@ -100,12 +99,10 @@ test('logs and exec of a running pod work from the moment that an agent is there
 test('an agent that begins while the control plane is gone goes on supervising its pods', { skip }, async () => {
   await pod('dies', 'sleep 12; exit 1');
   const before_ = await status('stays');
-  await end(pidOf('server'), 'SIGKILL');
-  if (agent?.pid) await end(agent.pid, 'SIGKILL');
-  startAgent();
+  await end(serverPid(), 'SIGKILL');
+  await end(await agentPid(), 'SIGKILL');
   await delay(25_000);
   const up = Date.now();
-  if (agent?.pid) await end(agent.pid, 'SIGTERM');
   await s.restart();
   for (let i = 0; (await status('dies')).restartCount === 0 && i < 100; i++) await delay(100);
   const now = await status('dies');

@@ -91,7 +91,7 @@ export async function startMachines(subnets: readonly number[]): Promise<Machine
     }
     const host = gateway(subnets[0] ?? 0);
     const cli = (...args: string[]) => inside(outside, [...node, join(root, 'cli/main.ts'), ...args]);
-    await cli('up', '--no-node', '--host', host, '--port', String(await freePort()));
+    await cli('up', '--no-node', '--no-kubectl', '--listen', host, '--port', String(await freePort()));
     const ask = async (...args: string[]) => (await inside(outside, [kubectl, ...args], kube)).stdout;
     for (const [i, s] of subnets.entries()) {
       const made = await makeNode(machines[i + 1] as Machine, {

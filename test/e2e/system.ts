@@ -74,7 +74,7 @@ export async function startSystem(
     `10.214.${subnet}.0/24`,
     '--run-dir',
     join(home, 'run'),
-    '--node',
+    '--node-name',
     `node-${subnet}`,
     // Tests run beside others on this machine, whose Services have the same addresses; startMachine gives a node a network of its own.
     '--no-services',
@@ -91,7 +91,8 @@ export async function startSystem(
         'up',
         '--port',
         String(port),
-        ...(o.host === undefined ? [] : ['--host', o.host]),
+        ...(o.host === undefined ? [] : ['--listen', o.host]),
+        '--no-kubectl',
         '--mirror',
         `registry.test=${registry.url}`,
         ...network,
@@ -120,7 +121,7 @@ export async function startSystem(
       close,
     };
   } catch (e) {
-    for (const log of ['server.log', 'agent.log'])
+    for (const log of ['server.log', 'node/agent.log'])
       console.error(await readFile(join(home, 'state', log), 'utf8').catch(() => ''));
     await close();
     throw e;

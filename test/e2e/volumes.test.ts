@@ -132,6 +132,6 @@ test('volumes of a pod are what they say, follow what they are made of, outlive 
   // This one is there when the node is taken away.
   await s.kubectlWith(manifest, 'apply', '-f', '-');
   await until('mounts are there again', async () => (await mountsHere()).length >= 4);
-  const log = await readFile(join(s.home, 'state/agent.log'), 'utf8');
+  const log = await readFile(join(s.home, 'state/node/agent.log'), 'utf8');
   assert.ok(!log.includes('pod.sync.failed'), log);
 });

@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { agentsOf } from '../../cli/node/service.ts';
 import { BUSYBOX, type System, startSystem } from '../e2e/system.ts';
 
 const PODS = 30;
@@ -53,7 +54,7 @@ function print(stage: string, pid: number): number {
 }
 
 async function measure(s: System): Promise<void> {
-  const pid = Number(readFileSync(join(s.home, 'state/agent.pid'), 'utf8').split(/\s/)[0]);
+  const [pid = 0] = agentsOf(join(s.home, 'state/node/agent.json'));
   console.log('    RSS     own  (MiB)');
   print('agent without pods', pid);
   const began = performance.now();
@@ -93,7 +94,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const)
 try {
   await measure(s);
 } catch (e) {
-  console.error(readFileSync(join(s.home, 'state/agent.log'), 'utf8').slice(-4_000));
+  console.error(readFileSync(join(s.home, 'state/node/agent.log'), 'utf8').slice(-4_000));
   throw e;
 } finally {
   await close();
