@@ -17,7 +17,7 @@ const LETTER = { ADDED: 'A', MODIFIED: 'M', DELETED: 'D' } as const;
 const TYPE = { A: 'ADDED', M: 'MODIFIED', D: 'DELETED' } as const;
 
 /**
- * A batch as one text frame: a line of JSON, `{"r":revision,"i":id?,"e":[[type,key,revision,version,schema,length,enc?],...]}`, then the
+ * A batch as one text frame: a line of JSON, `{"r":revision,"i":id?,"b":before?,"e":[[type,key,revision,version,schema,length,enc?],...]}`, then the
  * bodies end to end. Bodies are neither escaped nor parsed on the way; lengths are in UTF-16 units.
  */
 export function encodeBatch(batch: Batch): string {
@@ -29,13 +29,13 @@ export function encodeBatch(batch: Batch): string {
     heads.push(head);
     bodies += e.value;
   }
-  return `${JSON.stringify({ r: batch.revision, i: batch.id, e: heads })}\n${bodies}`;
+  return `${JSON.stringify({ r: batch.revision, i: batch.id, b: batch.before, e: heads })}\n${bodies}`;
 }
 
 /** The batch of a frame; throws SyntaxError for a malformed one. */
 export function decodeBatch(frame: string): Batch {
   let at = frame.indexOf('\n');
-  const { r, i, e } = JSON.parse(frame.slice(0, at)) as { r: number; i?: string; e: Head[] };
+  const { r, i, b, e } = JSON.parse(frame.slice(0, at)) as { r: number; i?: string; b?: string; e: Head[] };
   at++;
   const events: WatchEvent[] = [];
   for (const [letter, key, revision, version, schema, length, enc] of e) {
@@ -51,7 +51,10 @@ export function decodeBatch(frame: string): Batch {
     events.push(event);
     at += length;
   }
-  return i === undefined ? { revision: r, events } : { revision: r, id: i, events };
+  const batch: Batch = { revision: r, events };
+  if (i !== undefined) batch.id = i;
+  if (b !== undefined) batch.before = b;
+  return batch;
 }
 
 const utf8 = new TextEncoder();
@@ -61,7 +64,7 @@ const NEWLINE = 10;
 const REVISION_DIGITS = 16;
 
 /**
- * A batch as it goes to the client: its revision in REVISION_DIGITS digits, its id where it has one, a newline, the events as lines of JSON or as protobuf
+ * A batch as it goes to the client: its revision in REVISION_DIGITS digits, its id and a space and the id before it where it has them, a newline, the events as lines of JSON or as protobuf
  * frames. Null where a row is of another version or schema, or encrypted.
  */
 export function encodeJoined(batch: Batch, join: EventJoin): Uint8Array | null {
@@ -69,7 +72,7 @@ export function encodeJoined(batch: Batch, join: EventJoin): Uint8Array | null {
   for (const e of batch.events) {
     if (e.version !== apiVersion || e.schema !== schema || e.enc !== undefined) return null;
   }
-  let text = `${String(batch.revision).padStart(REVISION_DIGITS, '0')}${batch.id ?? ''}\n`;
+  let text = `${String(batch.revision).padStart(REVISION_DIGITS, '0')}${batch.id ?? ''}${batch.before === undefined ? '' : ` ${batch.before}`}\n`;
   if (join.as === 'protobuf') return inProtobuf(batch.events, join, utf8.encode(text));
   for (const e of batch.events) {
     text += `{"type":"${e.type}","object":${spliceObject(e.value, kind, apiVersion, e.revision)}}\n`;
@@ -96,6 +99,8 @@ export function decodeJoined(frame: Uint8Array): Batch {
   for (let i = 0; i < REVISION_DIGITS; i++) revision = revision * 10 + (frame[i] ?? 0) - 48;
   const end = frame.indexOf(NEWLINE, REVISION_DIGITS);
   const batch: Batch = { revision, events: [], joined: frame.subarray(end + 1) };
-  if (end > REVISION_DIGITS) batch.id = ascii.decode(frame.subarray(REVISION_DIGITS, end));
+  const [id, before] = ascii.decode(frame.subarray(REVISION_DIGITS, end)).split(' ');
+  if (id) batch.id = id;
+  if (before) batch.before = before;
   return batch;
 }

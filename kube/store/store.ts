@@ -299,6 +299,8 @@ export interface Batch {
   joined?: Uint8Array;
   /** Batches of the same id are equal, whichever watch they come from. */
   id?: string;
+  /** The batch before this one, of all watches that were told of that one. */
+  before?: string;
 }
 export interface WatchEvent {
   type: 'ADDED' | 'MODIFIED' | 'DELETED';

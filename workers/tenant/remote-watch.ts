@@ -9,6 +9,7 @@ import {
   StoreError,
   type WatchOptions,
 } from '../../kube/store/store.ts';
+import { InOrder } from './inorder.ts';
 import type { StoreStub } from './remote.ts';
 import type { SharedFrame, SharedFrames } from './sharedframes.ts';
 import {
@@ -56,9 +57,10 @@ export class RemoteWatch implements AsyncIterableIterator<Batch> {
   readonly #options: WatchOptions;
   /** What watches of this isolate have in common. */
   readonly #shared: SharedFrames | undefined;
-  /** What came, from the first on that is known by its id alone. */
-  #held: (SharedFrame | string)[] = [];
+  #inOrder: InOrder | undefined;
   #missing: string | undefined;
+  /** The reader is so far behind that the socket is left once it comes for more. */
+  #behind = false;
   /** Everything up to here has come. */
   #reached: Revision;
   #socket: ClientSocket | null = null;
@@ -106,6 +108,7 @@ export class RemoteWatch implements AsyncIterableIterator<Batch> {
         this.#ended = true;
         throw this.#broken;
       }
+      if (this.#behind && this.#socket) this.#leave(this.#socket, 'behind');
       if (!this.#socket) await this.#open();
       else await this.#wait();
     }
@@ -116,8 +119,7 @@ export class RemoteWatch implements AsyncIterableIterator<Batch> {
     this.#ended = true;
     this.#cancelPing?.();
     this.#pending = [];
-    this.#socket?.close(1000, 'done');
-    this.#socket = null;
+    if (this.#socket) this.#leave(this.#socket, 'done');
     this.#wake?.();
     return { done: true, value: undefined };
   }
@@ -175,8 +177,9 @@ export class RemoteWatch implements AsyncIterableIterator<Batch> {
   #attach(socket: ClientSocket): void {
     this.#socket = socket;
     this.#units = 0;
-    this.#held = [];
+    this.#inOrder = new InOrder(this.#shared, this.#reached, (frame) => this.#pass(frame));
     this.#missing = undefined;
+    this.#behind = false;
     this.#started = true;
     socket.addEventListener('message', (e) => this.#message(socket, e.data));
     socket.addEventListener('close', (e) => {
@@ -201,11 +204,9 @@ export class RemoteWatch implements AsyncIterableIterator<Batch> {
       this.#units -= ACK_UNITS;
       socket.send(ACK);
     }
-    const came = this.#decode(frame);
-    // The answer to AGAIN, or what follows.
-    if (typeof came !== 'string' && came.batch.id === this.#missing) this.#held[0] = came;
-    else this.#held.push(came);
-    this.#pass(socket);
+    this.#inOrder?.take(this.#decode(frame));
+    if (this.#behind) this.#leave(socket, 'behind');
+    else this.#await(socket);
   }
 
   /** A frame, or the id of the one that it stands for. */
@@ -217,34 +218,35 @@ export class RemoteWatch implements AsyncIterableIterator<Batch> {
     return came;
   }
 
-  /** Passes on what has come, in order, up to what is known here by its id alone. */
-  #pass(socket: ClientSocket): void {
-    let missing: string | undefined;
-    while (this.#held.length > 0 && missing === undefined) {
-      const came = this.#held[0] as SharedFrame | string;
-      const known = typeof came === 'string' ? this.#shared?.get(came) : came;
-      if (known) {
-        this.#held.shift();
-        this.#reached = known.batch.revision;
-        this.#pending.push(known.batch);
-        this.#pendingUnits += known.units;
-      } else missing = came as string;
+  /** Also runs in another watch's request, so it does no I/O. */
+  #pass({ batch, units }: SharedFrame): void {
+    this.#reached = batch.revision;
+    this.#pending.push(batch);
+    this.#pendingUnits += units;
+    if (this.#pendingUnits > PENDING_UNITS) {
+      this.#behind = true;
+      this.#inOrder?.end();
     }
-    if (missing !== undefined && missing !== this.#missing) this.#await(socket, missing);
-    this.#missing = missing;
-    if (this.#pendingUnits > PENDING_UNITS) this.#leave(socket, 'behind');
     this.#wake?.();
   }
 
-  /** The sockets of an isolate are not in step: what one is told of may come to the other a little later, or not at all when that one's client has left. */
-  #await(socket: ClientSocket, id: string): void {
+  /**
+   * Sees to it that what is missing comes. The sockets of an isolate are not in step: what one is told of may come to the other a little later, or not at all when that
+   * one's client has left.
+   */
+  #await(socket: ClientSocket): void {
+    const id = this.#inOrder?.missing;
+    if (id === this.#missing) return;
+    this.#missing = id;
+    if (id === undefined) return;
     const after = (ms: number, f: () => void) =>
       this.#env.after(ms, () => {
-        if (socket === this.#socket && this.#missing === id) f();
+        if (socket !== this.#socket || this.#missing !== id) return;
+        this.#inOrder?.follow();
+        if (this.#inOrder?.missing === id) f();
+        else this.#await(socket);
       });
     after(MISSING_MS, () => {
-      this.#pass(socket);
-      if (this.#missing !== id) return;
       socket.send(AGAIN + id);
       after(ANSWER_MS, () => this.#leave(socket, 'missed'));
     });
@@ -253,6 +255,7 @@ export class RemoteWatch implements AsyncIterableIterator<Batch> {
   /** The watch is opened anew from where it is. */
   #leave(socket: ClientSocket, reason: string): void {
     this.#socket = null;
+    this.#inOrder?.end();
     socket.close(1000, reason);
     this.#wake?.();
   }
@@ -260,6 +263,7 @@ export class RemoteWatch implements AsyncIterableIterator<Batch> {
   #lost(socket: ClientSocket): void {
     if (socket !== this.#socket) return;
     this.#socket = null;
+    this.#inOrder?.end();
     this.#failures++;
     this.#wake?.();
   }

@@ -9,18 +9,28 @@ export interface SharedFrame {
   units: number;
 }
 
+/** A watch that has had a frame and hears of the one that follows it. */
+export interface Follower {
+  follow(): void;
+}
+
 /**
- * Frames that came to one watch of this isolate: the object that sent one tells the isolate's other watches of it by id. One that is not here any more is asked for
- * anew, by revision.
+ * Frames that came to one watch of this isolate, for its other watches of the same: those that had the frame before it get it at once, others are told of it by id. One that
+ * is not here any more is asked for anew, by revision.
  */
 export class SharedFrames {
   readonly #uuid: () => string;
+  readonly #keptBytes: number;
   #isolate: string | undefined;
   readonly #frames = new Map<string, SharedFrame>();
+  /** The frame after each, by their ids. */
+  readonly #after = new Map<string, SharedFrame>();
+  readonly #followers = new Map<string, Set<Follower>>();
   #bytes = 0;
 
-  constructor(uuid: () => string) {
+  constructor(uuid: () => string, keptBytes = KEPT_BYTES) {
     this.#uuid = uuid;
+    this.#keptBytes = keptBytes;
   }
 
   /** The name under which objects know this isolate. Made at the first use: an isolate that starts has no random numbers yet. */
@@ -33,14 +43,41 @@ export class SharedFrames {
     return this.#frames.get(id);
   }
 
+  after(id: string): SharedFrame | undefined {
+    return this.#after.get(id);
+  }
+
+  /** Keeps a frame, and tells those who have had the one before it. They run in the request that this one came to, so they may wake others but do no I/O. */
   keep(id: string, frame: SharedFrame): void {
     if (this.#frames.has(id)) return;
     this.#frames.set(id, frame);
     this.#bytes += frame.units;
-    for (const [oldest, { units }] of this.#frames) {
-      if (this.#bytes <= KEPT_BYTES || oldest === id) break;
+    const { before } = frame.batch;
+    if (before !== undefined) this.#after.set(before, frame);
+    this.#forget(id);
+    if (before === undefined) return;
+    const followers = this.#followers.get(before);
+    this.#followers.delete(before);
+    for (const follower of followers ?? []) follower.follow();
+  }
+
+  #forget(newest: string): void {
+    for (const [oldest, { batch, units }] of this.#frames) {
+      if (this.#bytes <= this.#keptBytes || oldest === newest) break;
       this.#frames.delete(oldest);
+      if (batch.before !== undefined) this.#after.delete(batch.before);
       this.#bytes -= units;
     }
+  }
+
+  join(id: string, follower: Follower): void {
+    const followers = this.#followers.get(id);
+    if (followers) followers.add(follower);
+    else this.#followers.set(id, new Set([follower]));
+  }
+
+  leave(id: string, follower: Follower): void {
+    const followers = this.#followers.get(id);
+    if (followers?.delete(follower) && followers.size === 0) this.#followers.delete(id);
   }
 }

@@ -43,6 +43,8 @@ const ACK_WAIT_MS = 50;
 /** Of the last frames that sockets were told of by id, for those to whose isolate they didn't come. */
 const KEPT_FRAMES = 8;
 const KEPT_UNITS = 1024 * 1024;
+/** After a socket that brought frames to others has gone, they are told of the last one. */
+const REMIND_MS = 10;
 /** WebSocket close codes: 1013 is "try again later". */
 const TRY_AGAIN = 1013;
 
@@ -55,6 +57,11 @@ class Group implements Watcher {
   readonly sockets = new Map<HubSocket, string | undefined>();
   /** How many sockets each isolate has. */
   readonly isolates = new Map<string, number>();
+  /** The socket of each isolate with several to which the last frame went. */
+  leaders = new Map<string, HubSocket>();
+  /** The id of the last frame, where there are several sockets; `fresh` hasn't heard of it. */
+  last: string | undefined;
+  readonly fresh = new Set<HubSocket>();
   events: WatchEvent[] = [];
   revision: Revision = 0;
   readonly #ready: (g: Group) => void;
@@ -74,16 +81,22 @@ class Group implements Watcher {
 
   add(ws: HubSocket, isolate: string | undefined): void {
     this.sockets.set(ws, isolate);
+    this.fresh.add(ws);
     if (isolate !== undefined) this.isolates.set(isolate, (this.isolates.get(isolate) ?? 0) + 1);
   }
 
-  remove(ws: HubSocket): void {
+  /** Gives the socket's isolate if it has others here, who may wait for a frame that went to this one. */
+  remove(ws: HubSocket): string | undefined {
     const isolate = this.sockets.get(ws);
     this.sockets.delete(ws);
-    if (isolate === undefined) return;
+    this.fresh.delete(ws);
+    if (isolate === undefined) return undefined;
     const rest = (this.isolates.get(isolate) ?? 0) - 1;
     if (rest > 0) this.isolates.set(isolate, rest);
     else this.isolates.delete(isolate);
+    if (this.leaders.get(isolate) !== ws) return undefined;
+    this.leaders.delete(isolate);
+    return rest > 0 ? isolate : undefined;
   }
 
   /** The socket's isolate, where others of its sockets are in this group. */
@@ -106,6 +119,8 @@ export class Sockets {
   /** Text sent and not yet acknowledged. Begins at 0 after a sleep: a quiet socket has nothing under way. */
   readonly #unacknowledged = new Map<HubSocket, number>();
   readonly #waiting = new Set<Group>();
+  /** Isolates whose sockets may have missed a frame. */
+  readonly #orphans = new Map<Group, Set<string>>();
   #flushedMs = 0;
   #windowMs = WINDOW_MS;
   #timer = false;
@@ -197,11 +212,29 @@ export class Sockets {
     this.#of.delete(ws);
     this.#unacknowledged.delete(ws);
     if (!group) return;
-    group.remove(ws);
+    const orphans = group.remove(ws);
+    if (orphans !== undefined) this.#remind(group, orphans);
     if (group.sockets.size > 0) return;
     this.#fanout.remove(group);
     this.#waiting.delete(group);
     this.#groups.delete(groupId(group));
+  }
+
+  /** Whoever follows a socket that has gone is told of the last frame. After a while and all at once: clients go together. */
+  #remind(group: Group, isolate: string): void {
+    if (this.#orphans.size === 0) this.#env.after(REMIND_MS, () => this.#remindAll());
+    const isolates = this.#orphans.get(group) ?? new Set();
+    this.#orphans.set(group, isolates.add(isolate));
+  }
+
+  #remindAll(): void {
+    for (const [group, isolates] of this.#orphans) {
+      if (group.last === undefined) continue;
+      for (const [ws, isolate] of group.sockets) {
+        if (isolate !== undefined && isolates.has(isolate) && !group.fresh.has(ws)) this.#sent(ws, SAME + group.last);
+      }
+    }
+    this.#orphans.clear();
   }
 
   /** Tells one socket how far it is. */
@@ -209,6 +242,8 @@ export class Sockets {
     const group = this.#of.get(ws);
     if (!group) return;
     this.#flush(group);
+    // What another socket brought comes first.
+    if (group.last !== undefined && !group.fresh.has(ws)) this.#send(ws, SAME + group.last);
     this.#send(ws, encodeBatch({ revision: this.#source.revision(), events: [] }));
   }
 
@@ -257,23 +292,31 @@ export class Sockets {
     this.#waiting.delete(group);
     if (group.revision === 0) return;
     const batch: Batch = { revision: group.revision, events: group.events };
-    const id = `${this.#id}/${++this.#frames}`;
-    if (group.sockets.size > 1) batch.id = id;
+    const several = group.sockets.size > 1;
+    // Also one that is left alone may have missed what went to another.
+    const id = several || group.last !== undefined ? `${this.#id}/${++this.#frames}` : undefined;
+    if (id !== undefined) batch.id = id;
+    if (id !== undefined && group.last !== undefined) batch.before = group.last;
     const frame = (group.join && encodeJoined(batch, group.join)) ?? encodeBatch(batch);
     group.events = [];
     group.revision = 0;
-    /** Isolates to which it went. */
-    const have = new Set<string>();
+    const leaders = new Map<string, HubSocket>();
     for (const [ws, isolate] of [...group.sockets]) {
       const shares = group.shares(isolate);
-      if (!this.#isBehind(ws) && this.#sent(ws, shares && have.has(isolate) ? SAME + id : frame)) {
-        if (shares) have.add(isolate);
+      const led = shares && leaders.has(isolate);
+      // Who has had the frame before gets this one from the isolate's leader.
+      if (led && !group.fresh.has(ws)) continue;
+      if (!this.#isBehind(ws) && this.#sent(ws, led ? SAME + id : frame)) {
+        if (shares && !led) leaders.set(isolate, ws);
         continue;
       }
       this.leave(ws);
       ws.close(TRY_AGAIN, 'slow');
     }
-    if (have.size > 0) this.#keep(id, frame);
+    group.leaders = leaders;
+    group.last = several ? id : undefined;
+    group.fresh.clear();
+    if (leaders.size > 0 && id !== undefined) this.#keep(id, frame);
   }
 
   /** False when the socket is gone already; its close event is under way. */

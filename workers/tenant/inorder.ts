@@ -1,0 +1,80 @@
+import type { Revision } from '../../kube/store/store.ts';
+import type { Follower, SharedFrame, SharedFrames } from './sharedframes.ts';
+
+/**
+ * What comes to the socket of a watch, in order: frames, ids that stand for frames which came to others of the isolate, and of those others' frames what follows the last one that was passed on.
+ * A frame names the one before it, so none is left out.
+ */
+export class InOrder implements Follower {
+  readonly #shared: SharedFrames | undefined;
+  readonly #pass: (frame: SharedFrame) => void;
+  /** What came to the socket and waits for what is before it. */
+  readonly #held: (SharedFrame | string)[] = [];
+  #reached: Revision;
+  /** The last frame with an id that was passed on. */
+  #at: string | undefined;
+  #joined: string | undefined;
+  #ended = false;
+
+  constructor(shared: SharedFrames | undefined, reached: Revision, pass: (frame: SharedFrame) => void) {
+    this.#shared = shared;
+    this.#reached = reached;
+    this.#pass = pass;
+  }
+
+  /** The id of a frame that is waited for, if any. */
+  get missing(): string | undefined {
+    const first = this.#held[0];
+    return typeof first === 'string' ? first : undefined;
+  }
+
+  /** Something came to the socket. */
+  take(came: SharedFrame | string): void {
+    // The answer to who asked for a frame, or what follows.
+    if (typeof came !== 'string' && came.batch.id !== undefined && came.batch.id === this.missing) this.#held[0] = came;
+    else this.#held.push(came);
+    this.follow();
+  }
+
+  /** Passes on all that can be. */
+  follow(): void {
+    while (!this.#ended) {
+      const next = this.#at === undefined ? undefined : this.#shared?.after(this.#at);
+      if (next) {
+        this.#go(next);
+        continue;
+      }
+      const came = this.#held[0];
+      const known = typeof came === 'string' ? this.#shared?.get(came) : came;
+      if (!known) break;
+      const { id, before, revision } = known.batch;
+      if (id !== undefined && revision <= this.#reached) {
+        this.#held.shift();
+        this.#at ??= id;
+      } else if (id !== undefined && before !== undefined && this.#at !== undefined && before !== this.#at) {
+        this.#held.unshift(before);
+      } else {
+        this.#held.shift();
+        this.#go(known);
+      }
+    }
+    if (this.#at !== this.#joined || this.#ended) this.#move(this.#ended ? undefined : this.#at);
+  }
+
+  end(): void {
+    this.#ended = true;
+    this.#move(undefined);
+  }
+
+  #go(frame: SharedFrame): void {
+    this.#reached = frame.batch.revision;
+    this.#at = frame.batch.id ?? this.#at;
+    this.#pass(frame);
+  }
+
+  #move(to: string | undefined): void {
+    if (this.#joined !== undefined) this.#shared?.leave(this.#joined, this);
+    if (to !== undefined) this.#shared?.join(to, this);
+    this.#joined = to;
+  }
+}
