@@ -83,7 +83,10 @@ async function removeRow(
   checkPreconditions(resource, prev, options);
   const dryRun = isDryRun(options);
   await admitDelete(call, resource, prev, options, dryRun);
-  const next = copy(prev as JsonObject) as KubeObject;
+  // A deletion changes an object's metadata; of the rest only what the kind's own rule does.
+  const next = resource.kind.deletion?.begin
+    ? (copy(prev as JsonObject) as KubeObject)
+    : { ...prev, metadata: copy(prev.metadata as JsonObject) as ObjectMeta };
   const c = contextOf(call, resource, 'delete', dryRun);
   const step = plan(resource, next, options, c.now);
   if (step === 'pending') return finished(resource, prev, row, false);
