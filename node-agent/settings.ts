@@ -53,6 +53,9 @@ export const Settings = v.object({
 });
 export type Settings = v.InferOutput<typeof Settings>;
 
+/** Where is noted what the machine was like before. */
+export const beforeFile = (s: Settings): string => join(s.stateDir, 'before.json');
+
 /** The cgroup of all pods, as the runtime is told it. */
 export const podsCgroup = (s: Settings): string => join(s.cgroupRoot, 'kubepods');
 

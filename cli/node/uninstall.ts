@@ -1,9 +1,17 @@
-import { existsSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmdirSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { CommandError } from '../command.ts';
 import { runText } from './child.ts';
 import { nodeService } from './install.ts';
 import { DEFAULT_STATE } from './settings.ts';
+
+/** All that installation and agent keep in the state folder: what else is there is somebody else's. */
+const OURS = [
+  ...['coracle-node.js', 'coracle-node.js.new', 'coracle-node.js.new.gz', 'install.sh', 'nodejs'],
+  ...['agent.json', 'agent.json.tried', 'node-token', 'ca.crt', 'started', 'supervise.sh', 'agent.log', 'agent.log.1'],
+  ...['before.json', 'before.json.new', 'compile-cache', 'containerd', 'cni', 'run', 'logs', 'containers'],
+  ...['pods', 'images', 'serving', 'bin'],
+];
 
 /** Ends the agent; pods run on. False when it didn't run. */
 export async function stopNode(state: string): Promise<boolean> {
@@ -17,7 +25,7 @@ export async function uninstallNode(given: string | undefined): Promise<void> {
   await service.stop();
   if (existsSync(settings)) await removePods(state);
   await service.remove();
-  rmSync(state, { recursive: true, force: true });
+  removeOurs(state, OURS);
   console.error(`coracle: nothing of the node in ${state} is left`);
 }
 
@@ -29,4 +37,18 @@ export async function removePods(state: string): Promise<void> {
     throw new CommandError(
       `what the node left could not be taken away: ${stderr.split('\n').find((l) => l.includes('Error')) ?? stderr}`,
     );
+}
+
+/** Deletes these of a folder, and the folder where nothing else is in it. Nothing where something is still mounted there: that is somebody's data. */
+export function removeOurs(dir: string, names: readonly string[]): void {
+  const mounted = readFileSync('/proc/self/mountinfo', 'utf8')
+    .split('\n')
+    .map((l) => l.split(' ')[4] ?? '')
+    .find((p) => p.startsWith(`${dir}/`));
+  if (mounted !== undefined) throw new CommandError(`${mounted} is still mounted: nothing in ${dir} is deleted`);
+  for (const name of names) rmSync(join(dir, name), { recursive: true, force: true });
+  if (!existsSync(dir)) return;
+  const left = readdirSync(dir);
+  if (left.length === 0) rmdirSync(dir);
+  else console.error(`coracle: left in ${dir}, for it is not ours: ${left.join(', ')}`);
 }
