@@ -127,6 +127,6 @@ function targetOf(expr: unknown[] | undefined): string {
 
 /** True where bridges of others (of containers, of virtual machines) may need that packets are forwarded. */
 async function othersForward(): Promise<boolean> {
-  const devices = await readdir('/sys/class/net').catch(() => []);
-  return devices.some((d) => existsSync(join('/sys/class/net', d, 'bridge')));
+  const said = await run('ip', ['-br', 'link', 'show', 'type', 'bridge']).catch(() => ({ stdout: '' }));
+  return said.stdout.trim() !== '';
 }

@@ -1,7 +1,6 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import type { Cable } from './machine.ts';
 
@@ -51,8 +50,7 @@ export async function startFresh(cable: Cable, n: number): Promise<Fresh> {
     await inside('ip', ['address', 'add', `${cable.address(n)}/24`, 'dev', 'eth0']);
     await inside('ip', ['link', 'set', 'eth0', 'up']);
     await inside('ip', ['route', 'add', 'default', 'via', cable.host]);
-    // A kernel's own switches and tables come with the first use.
-    await delay(100);
+    await inside('sysctl', ['-qw', 'net.ipv4.ip_forward=0']);
   } catch (e) {
     await close();
     throw e;
@@ -70,7 +68,8 @@ export async function startFresh(cable: Cable, n: number): Promise<Fresh> {
       const all = [
         ...(await processesOf(pid)).filter((p) => p.pid !== pid).map((p) => `process: ${p.command}`),
         ...(await lines('mount', 'findmnt', '-rno', 'TARGET,FSTYPE')),
-        ...(await lines('link', 'ip', '-br', 'address')).filter((l) => !l.includes('fe80:')),
+        ...(await lines('link', 'ip', '-br', 'link')),
+        ...(await lines('address', 'ip', '-4', '-br', 'address')),
         ...(await lines('route', 'ip', '-4', 'route', 'show', 'table', 'all')),
         ...(await lines('rule', 'ip', 'rule')),
         ...(await lines('filter', 'nft', 'list', 'ruleset')),
