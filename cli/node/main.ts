@@ -20,7 +20,11 @@ const options = {
 async function main(args: string[]): Promise<void> {
   const { values } = parseArgs({ args, options });
   if (process.getuid?.() !== 0) throw new CommandError('a node needs root');
-  if (values.uninstall) return uninstallNode(values.state);
+  if (values.uninstall) {
+    await uninstallNode(values.state);
+    console.error('coracle: nothing of the node is left');
+    return;
+  }
   const { server } = values;
   if (server === undefined) throw new CommandError('--server URL is needed', 2);
   await installNode({ ...values, server });

@@ -26,7 +26,6 @@ export async function uninstallNode(given: string | undefined): Promise<void> {
   if (existsSync(settings)) await removePods(state);
   await service.remove();
   removeOurs(state, OURS);
-  console.error(`coracle: nothing of the node in ${state} is left`);
 }
 
 /** Ends the pods of a stopped agent and takes away what it made. */

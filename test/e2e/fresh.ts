@@ -1,5 +1,6 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { readdir, readFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { Cable } from './machine.ts';
@@ -7,7 +8,9 @@ import type { Cable } from './machine.ts';
 const run = promisify(execFile);
 
 /** Folders that are empty on the machine at first, and its own. */
-const OWN = ['/run', '/var/lib', '/var/log', '/root', '/tmp', '/opt'];
+const OWN = ['/run', '/var/lib', '/var/log', '/opt'];
+/** Of who is root there. */
+export const FRESH_HOME = '/var/lib/root';
 /** What is read of the tree beside these: where programs put things. */
 const READ = [...OWN, '/etc/systemd', '/etc/cni', '/etc/containerd', '/usr/local/bin'];
 
@@ -24,7 +27,7 @@ export interface Fresh {
 
 /** Machine n of a cable. */
 export async function startFresh(cable: Cable, n: number): Promise<Fresh> {
-  const script = `mount --make-rprivate / && for d in ${OWN.join(' ')}; do mount -t tmpfs -o mode=755 tmpfs $d; done && mount --make-rshared / && ip link set lo up && echo ready && exec cat`;
+  const script = `mount --make-rprivate / && for d in ${OWN.join(' ')}; do for m in $(findmnt -rno TARGET | grep "^$d/" | sort -r); do umount -l $m; done; mount -t tmpfs -o mode=755 tmpfs $d; done && mkdir ${FRESH_HOME} && mount --make-rshared / && ip link set lo up && echo ready && exec cat`;
   const holder = spawn('unshare', ['--mount', '--net', 'sh', '-ec', script], { stdio: ['pipe', 'pipe', 'inherit'] });
   await new Promise<void>((resolve, reject) => {
     holder.stdout.once('data', () => resolve());
@@ -34,7 +37,7 @@ export async function startFresh(cable: Cable, n: number): Promise<Fresh> {
   const enter = ['--mount', '--net', '-t', String(pid), '--wd=/'];
   const inside: Fresh['run'] = (command, args, env) =>
     run('nsenter', [...enter, command, ...args], {
-      env: { ...process.env, HOME: '/root', ...env },
+      env: { ...process.env, HOME: FRESH_HOME, ...env },
       maxBuffer: 1 << 26,
     });
   const veth = `corf${process.pid % 100_000}-${n}`;
@@ -67,7 +70,8 @@ export async function startFresh(cable: Cable, n: number): Promise<Fresh> {
           .map((l) => `${what}: ${l}`);
       const all = [
         ...(await processesOf(pid)).filter((p) => p.pid !== pid).map((p) => `process: ${p.command}`),
-        ...(await lines('mount', 'findmnt', '-rno', 'TARGET,FSTYPE')),
+        // Other tests have theirs in the temporary folder, which this machine has none of its own of.
+        ...(await lines('mount', 'findmnt', '-rno', 'TARGET,FSTYPE')).filter((l) => !l.includes(` ${tmpdir()}/`)),
         ...(await lines('link', 'ip', '-br', 'link')),
         ...(await lines('address', 'ip', '-4', '-br', 'address')),
         ...(await lines('route', 'ip', '-4', 'route', 'show', 'table', 'all')),

@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { busyboxImage } from '../../node-agent/runtime/testing/image.ts';
 import { type Fresh, startFresh } from './fresh.ts';
 import { type Cable, layCable } from './machine.ts';
-import { BUSYBOX, type System, startSystem } from './system.ts';
+import { BUSYBOX, findKubectl, type System, startSystem } from './system.ts';
 
 /** Volumes of several kinds, a host port, a Service with an endpoint. */
-const WORK = (node: string) => `
+const WORK = `
 apiVersion: v1
 kind: ConfigMap
 metadata: { name: words }
@@ -21,7 +23,7 @@ apiVersion: v1
 kind: Pod
 metadata: { name: web, labels: { app: web } }
 spec:
-  nodeName: ${node}
+  nodeName: fresh
   terminationGracePeriodSeconds: 1
   volumes:
     - { name: memory, emptyDir: { medium: Memory } }
@@ -64,34 +66,81 @@ function difference(was: readonly string[], is: readonly string[]): string[] {
   ];
 }
 
-test('a machine that joined with the line is what it was after --uninstall, also when its agent was killed', async () => {
-  const cgroup = `/coracle-purge-${process.pid}`;
+/** Who is killed in the second turn: everybody who could have cleaned up. */
+const OWN_PROCESSES = /supervise\.sh|coracle-node\.js|containerd --config|workerd/;
+
+/** Brings a node up on the machine, lets a pod run, takes the node away with `remove`, and compares: twice, the second time after its processes were killed. */
+async function bringAndTake(
+  cgroup: string,
+  o: { bring(): Promise<unknown>; kubectl(...args: string[]): Promise<unknown>; remove(): Promise<unknown> },
+): Promise<void> {
+  const file = join(system.home, 'work.yaml');
+  await writeFile(file, WORK);
   const was = await machine.snapshot(cgroup);
   for (const killed of [false, true]) {
-    const line = (await system.coracle('join-command', 'default', '--ttl', '10m')).stdout.trim();
-    const options = `--state /var/lib/n --node-name fresh --cgroup-root ${cgroup} --mirror registry.test=${system.registry.url} --node ${process.execPath}`;
-    const joined = await machine.run('sh', ['-c', `${line} ${options}`]);
-    assert.match(joined.stderr, /node fresh is Ready\n$/);
-    await system.kubectlWith(WORK('fresh'), 'apply', '-f', '-');
-    await system.kubectl('wait', '--for=condition=Ready', 'pod/web', '--timeout=60s');
+    await o.bring();
+    await o.kubectl('apply', '-f', file);
+    await o.kubectl('wait', '--for=condition=Ready', 'pod/web', '--timeout=60s');
     const kinds = new Set(difference(was, await machine.snapshot(cgroup)).map((l) => l.split(' ')[1]));
-    for (const kind of ['process:', 'mount:', 'link:', 'route:', 'filter:', 'sysctl:', 'file:', 'cgroup:'])
+    for (const kind of ['process:', 'mount:', 'link:', 'address:', 'route:', 'filter:', 'sysctl:', 'file:', 'cgroup:'])
       assert.ok(kinds.has(kind), `a node changes something of the kind ${kind}`);
     const processes = await machine.processes();
-    if (killed)
-      for (const p of processes)
-        if (/supervise\.sh|coracle-node\.js|containerd --config/.test(p.command)) process.kill(p.pid, 'SIGKILL');
-    const left = await machine.run('sh', [
-      '/var/lib/n/install.sh',
-      '--uninstall',
-      '--state',
-      '/var/lib/n',
-      '--node',
-      process.execPath,
-    ]);
-    assert.match(left.stderr, /nothing of the node in \/var\/lib\/n is left/);
-    assert.deepEqual(difference(was, await machine.snapshot(cgroup)), []);
-    await system.kubectl('delete', 'node/fresh');
-    await system.kubectl('delete', 'pod/web', '--force', '--grace-period=0', '--ignore-not-found');
+    assert.ok(
+      processes.some((p) => p.command.includes('nc -lp 8080')),
+      "the pod is among the machine's processes",
+    );
+    if (killed) for (const p of processes) if (OWN_PROCESSES.test(p.command)) process.kill(p.pid, 'SIGKILL');
+    await o.remove();
+    assert.deepEqual(difference(was, await machine.snapshot(cgroup)), [], killed ? 'after kill -9' : 'in order');
   }
+}
+
+test('a machine that joined with the line is what it was after --uninstall, also when its agent was killed', async () => {
+  const cgroup = `/coracle-purge-${process.pid}`;
+  const mirror = `--mirror registry.test=${system.registry.url}`;
+  await bringAndTake(cgroup, {
+    async bring() {
+      await system.kubectl('delete', 'node/fresh', '--ignore-not-found');
+      await system.kubectl('delete', 'pod/web', '--force', '--grace-period=0', '--ignore-not-found');
+      const line = (await system.coracle('join-command', 'default', '--ttl', '10m')).stdout.trim();
+      const options = `--state /var/lib/n --node-name fresh --cgroup-root ${cgroup} ${mirror} --node ${process.execPath}`;
+      const joined = await machine.run('sh', ['-c', `${line} ${options}`]);
+      assert.match(joined.stderr, /node fresh is Ready\n$/);
+      const again = await machine.run('sh', ['-c', `${line} ${options}`]);
+      assert.equal(again.stderr, 'coracle: node fresh is Ready\n', 'a node that is there stays as it is');
+    },
+    kubectl: (...args) => system.kubectl(...args),
+    async remove() {
+      const script = ['/var/lib/n/install.sh', '--uninstall', '--state', '/var/lib/n', '--node', process.execPath];
+      assert.match((await machine.run('sh', script)).stderr, /nothing of the node is left/);
+    },
+  });
+});
+
+test('a machine with a cluster of its own is what it was after down --purge, also when everything was killed', async () => {
+  const cgroup = `/coracle-purge-${process.pid}-up`;
+  const home = ['--home', '/var/lib/c'];
+  const coracle = (...args: string[]) => machine.run(join(import.meta.dirname, '../../coracle'), args);
+  await bringAndTake(cgroup, {
+    async bring() {
+      const node = [
+        '--node-name',
+        'fresh',
+        '--cgroup-root',
+        cgroup,
+        '--mirror',
+        `registry.test=${system.registry.url}`,
+      ];
+      await coracle('up', ...home, '--no-kubectl', ...node);
+    },
+    kubectl: async (...args) =>
+      machine.run((await findKubectl()) ?? '', [
+        '--kubeconfig=/var/lib/c/kubeconfig',
+        `--cache-dir=${system.home}`,
+        ...args,
+      ]),
+    async remove() {
+      assert.match((await coracle('down', ...home, '--purge')).stderr, /nothing is left/);
+    },
+  });
 });
