@@ -105,6 +105,7 @@ async function runtimeOf(s: Settings): Promise<{ socket: string; stop(): Promise
     network: { name: s.bridge, podCidrs: s.podCIDRs, dataDir: join(s.stateDir, 'cni'), masquerade: !s.proxy },
     sandboxImage: OWN_SANDBOX_IMAGE,
     mirrors: s.mirrors,
+    ...(s.registries ? { registries: s.registries } : {}),
     progress: (line) => env.log('info', 'prepare', { line }),
   });
   await importPause(containerd.socket, s.runDir);

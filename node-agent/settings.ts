@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as v from 'valibot';
+import { Registries } from './install/registries.ts';
 
 /** The agent's configuration file: written by `coracle up` and by the install script, read once at start. */
 export const Settings = v.object({
@@ -50,6 +51,8 @@ export const Settings = v.object({
   }),
   /** Registry host -> URLs asked instead. */
   mirrors: v.optional(v.record(v.string(), v.array(v.string())), {}),
+  /** Mirrors, TLS and credentials of registries, as k3s's registries.yaml has them. */
+  registries: v.optional(Registries),
 });
 export type Settings = v.InferOutput<typeof Settings>;
 
@@ -63,5 +66,8 @@ export const podsCgroup = (s: Settings): string => join(s.cgroupRoot, 'kubepods'
 export function readSettings(path: string): Settings {
   const parsed = v.safeParse(Settings, JSON.parse(readFileSync(path, 'utf8')));
   if (!parsed.success) throw new Error(`${path}: ${v.summarize(parsed.issues)}`);
-  return parsed.output;
+  const s = parsed.output;
+  if (s.criSocket !== undefined && s.registries !== undefined)
+    throw new Error(`${path}: registries: a container runtime that is there already has its own`);
+  return s;
 }

@@ -119,7 +119,7 @@ async function check(settings: string, text: string): Promise<void> {
   const { code, stderr } = await runText(process.execPath, [join(settings, '..', 'coracle-node.js'), 'check', tried]);
   rmSync(tried);
   const [why = 'the settings are not taken'] = stderr.split('\n').filter((l) => l.startsWith('coracle: '));
-  if (code !== 0) throw new CommandError(why.replace(/^coracle: (× )?/, '').replace(`${tried}: `, ''), 2);
+  if (code !== 0) throw new CommandError(why.replace(/^coracle: /, '').replace(`${tried}: `, ''), 2);
 }
 
 function ask(r: Reach, method: string, path: string, token: string, body?: unknown): Promise<Answer> {

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { foldersOf, isEmptyTable } from './before.ts';
-import { mountsUnder } from './remove.ts';
 
 test('folders that a node makes elsewhere, each after those above it', () => {
   const found = foldersOf({ pods: '/k/pods', hierarchies: ['cpu', 'memory'], logDir: '/var/log/pods' });
@@ -45,15 +44,4 @@ describe('a table of iptables that nobody needs', () => {
     ['is not one that could not be read', '{}', false],
   ];
   for (const [name, json, empty] of cases) test(name, () => assert.equal(isEmptyTable(json), empty));
-});
-
-test('mounts below a folder come deepest first, names with spaces among them', () => {
-  const info = [
-    '1 0 0:1 / / rw',
-    '2 1 0:2 / /s rw',
-    '3 2 0:3 / /s/a\\040b rw',
-    '4 3 0:4 / /s/a\\040b/c rw',
-    '5 1 0:5 / /st rw',
-  ].join('\n');
-  assert.deepEqual(mountsUnder(info, ['/s']), ['/s/a b/c', '/s/a b']);
 });

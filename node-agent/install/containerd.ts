@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
-import { readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, readFile, rm, writeFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { connectCri } from '../runtime/cri.ts';
 import { type ContainerdDirs, configPathOf, logPathOf, pidPathOf, socketOf } from './config.ts';
@@ -73,7 +73,9 @@ export async function startContainerd(program: string, d: ContainerdDirs, toml?:
   if (toml !== undefined && toml !== (await readFile(configPathOf(d), 'utf8').catch(() => ''))) {
     if (pid !== null) await endProcess(pid, STOP_MS_MAX);
     pid = null;
-    await writeFile(configPathOf(d), toml);
+    // There may be credentials in it; an older agent's may be open.
+    await writeFile(configPathOf(d), toml, { mode: 0o600 });
+    await chmod(configPathOf(d), 0o600);
   }
   if (pid === null) {
     const log = openSync(logPathOf(d), 'a');

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { allowForwarding, type PodNetwork, writePodNetwork } from '../network/cni/podnetwork.ts';
 import { delegateControllers } from './cgroups.ts';
@@ -22,6 +22,8 @@ import {
   snapshotterFor,
 } from './machine.ts';
 import { installPackages, missingPackages, type Progress } from './packages.ts';
+import { authToml, hostsFile, hostsFolder, hostsOf, type Registries } from './registries.ts';
+import { routeRewrites } from './rewriting.ts';
 
 export interface PrepareOptions extends ContainerdDirs {
   network: PodNetwork;
@@ -29,6 +31,8 @@ export interface PrepareOptions extends ContainerdDirs {
   sandboxImage?: string;
   /** Registry host to the URLs that are asked for it, first to last: `{ 'docker.io': ['http://127.0.0.1:5000'] }`. */
   mirrors?: Record<string, string[]>;
+  /** Mirrors, TLS and credentials of registries; `mirrors` counts before them. */
+  registries?: Registries;
   /** One line for each step, for people. */
   progress?: Progress;
 }
@@ -46,6 +50,22 @@ async function forwardPackets(network: PodNetwork, progress: Progress): Promise<
     progress('ip_forward could not be set: pods reach only this node');
   if (network.podCidrs.some((c) => c.includes(':'))) await setSysctl('net.ipv6.conf.all.forwarding', '1');
   if (await allowForwarding(network)) progress('forwarded packets are dropped here: those of pods are let through');
+}
+
+/** Writes who is asked for images; gives what containerd's configuration has to have of it: credentials. */
+async function writeRegistries(o: PrepareOptions): Promise<string> {
+  const registries = o.registries ?? {};
+  const { hosts, aliases } = await routeRewrites(hostsOf(registries));
+  const files = Object.entries(hosts).map(([host, h]) => [hostsFolder(host), hostsFile(h)] as const);
+  for (const [host, urls] of Object.entries(o.mirrors ?? {})) files.push([host, hostsToml(urls)]);
+  // What an earlier agent was told is over.
+  await rm(registryDirOf(o), { recursive: true, force: true });
+  for (const [host, text] of files) {
+    const dir = join(registryDirOf(o), host);
+    await mkdir(dir, { recursive: true });
+    await writeFile(join(dir, 'hosts.toml'), text);
+  }
+  return authToml(registries, aliases);
 }
 
 /**
@@ -71,11 +91,7 @@ export async function prepare(o: PrepareOptions): Promise<Prepared> {
   await forwardPackets(o.network, progress);
 
   await writePodNetwork(cniConfDirOf(o), o.network);
-  for (const [host, urls] of Object.entries(o.mirrors ?? {})) {
-    const dir = join(registryDirOf(o), host);
-    await mkdir(dir, { recursive: true });
-    await writeFile(join(dir, 'hosts.toml'), hostsToml(urls));
-  }
+  const auth = await writeRegistries(o);
   const toml = containerdToml({
     ...o,
     cniBinDir,
@@ -84,7 +100,7 @@ export async function prepare(o: PrepareOptions): Promise<Prepared> {
     // The kubelet's cgroup parents are paths (`/kubepods/...`), which runc's systemd driver refuses.
     systemdCgroup: false,
     sandboxImage: o.sandboxImage ?? SANDBOX_IMAGE,
-  });
+  }).concat(auth);
   const containerd = await startContainerd(program, o, toml);
   progress(`containerd runs (pid ${containerd.pid}, ${containerd.socket})`);
   return { containerd, cgroups, snapshotter, restrictOomScoreAdj };
