@@ -54,7 +54,12 @@ export interface Server {
 export async function startServer(o: { vars?: Record<string, string> } = {}): Promise<Server> {
   const home = mkdtempSync(join(tmpdir(), 'coracle-density-'));
   const [port = 0, inspectorPort = 0] = await freePorts(2);
-  const prepared = await prepare({ home, listen: [{ host: '127.0.0.1', port }], names: [], ...(o.vars ? { vars: o.vars } : {}) });
+  const prepared = await prepare({
+    home,
+    listen: [{ host: '127.0.0.1', port }],
+    names: [],
+    ...(o.vars ? { vars: o.vars } : {}),
+  });
   const log = openSync(join(home, 'server.log'), 'a', 0o600);
   const args = ['serve', prepared.config, '--experimental', `--inspector-addr=127.0.0.1:${inspectorPort}`];
   const child = spawn(WORKERD, args, { stdio: ['ignore', log, log] });

@@ -1,0 +1,64 @@
+import assert from 'node:assert/strict';
+import type { FreshMachine } from './machine.ts';
+import type { ForwardProxy } from './proxy.ts';
+
+export interface Trial {
+  machine: FreshMachine;
+  proxy: ForwardProxy;
+  registry: string;
+  say(line: string): void;
+}
+
+const HOME = '/root/.coracle';
+
+/** Brings a cluster up on a fresh machine, runs a pod, does all of it again, ends it, and starts it once more with no way out. */
+export async function tryMachine({ machine, proxy, registry, say }: Trial): Promise<void> {
+  const way = { http_proxy: proxy.url, https_proxy: proxy.url };
+  const timed = async (what: string, f: () => Promise<unknown>) => {
+    const [began, bytes] = [Date.now(), proxy.bytes()];
+    await f();
+    say(
+      `== ${what}: ${((Date.now() - began) / 1_000).toFixed(1)} s, ${((proxy.bytes() - bytes) / 1e6).toFixed(0)} MB from outside`,
+    );
+  };
+  const packages = async () =>
+    (await machine.exec(['dpkg-query', '--show', '--showformat', `\${Package}\n`])).trim().split('\n');
+  const before = await packages();
+  const up = (...more: string[]) => ['./coracle', 'up', '--mirror', `registry.test=${registry}`, ...more];
+  const script = (text: string) =>
+    machine.exec(['bash', '-euc', `export KUBECONFIG=${HOME}/kubeconfig PATH=$PATH:${HOME}/bin; ${text}`]);
+
+  let said = '';
+  await timed('up on a fresh machine', async () => {
+    said = await machine.exec(up(), { env: way, say });
+  });
+  assert.match(said, /kubeconfig: \/root\/\.coracle\/kubeconfig/);
+  const after = await packages();
+  say(`packages: ${before.length} before, and now ${after.filter((p) => !before.includes(p)).join(' ')}`);
+  assert.equal(after.includes('nodejs') || after.includes('npm'), false, "the system's Node.js is not our business");
+
+  assert.match(await script('kubectl get nodes --no-headers'), /^fresh +Ready /);
+  await timed('a pod', () =>
+    script(
+      'kubectl run hello --image=registry.test/busybox:1 --restart=Never -- sh -c "nslookup kubernetes.default.svc.cluster.local; echo hello" && kubectl wait --for=jsonpath={.status.phase}=Succeeded pod/hello --timeout=60s',
+    ),
+  );
+  const log = await script('kubectl logs hello');
+  assert.match(log, /Address[^\n]*10\.96\.0\.1\n[\s\S]*hello\n$/);
+  await script(
+    'kubectl run stays --image=registry.test/busybox:1 -- sleep 100000 && kubectl wait --for=condition=Ready pod/stays --timeout=60s',
+  );
+
+  const processes = () => script(`pgrep -f 'workerd serve|coracle-node.js run|containerd --config' | sort -n`);
+  const running = await processes();
+  await timed('up again', () => machine.exec(up(), { env: way, say }));
+  await timed('up again, with no options', () => machine.exec(['./coracle', 'up'], { say }));
+  assert.equal(await processes(), running, 'nothing was started anew');
+
+  await timed('down', () => machine.exec(['./coracle', 'down'], { say }));
+  await proxy.close();
+  await timed('up --offline, with no way out', () => machine.exec(['./coracle', 'up', '--offline'], { say }));
+  assert.match(await script('kubectl get pod stays --no-headers'), /^stays +1\/1 +Running +0 /);
+  await timed('down --pods', () => machine.exec(['./coracle', 'down', '--pods'], { say }));
+  assert.equal(await script(`pgrep -fa 'workerd|coracle|containerd' | grep -v pgrep || true`), '');
+}
