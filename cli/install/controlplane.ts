@@ -7,6 +7,7 @@ import { call, type Endpoint, localEndpoint } from '../endpoint.ts';
 import { defaultHome, root, writeAtomic } from '../home.ts';
 import { checkFree, hostPort, type Listen, listenWords } from '../listen.ts';
 import type { NodeOptions } from '../node/options.ts';
+import { control } from '../server/control.ts';
 import { readPid, stop, waitFor, writePid } from '../server/pid.ts';
 import { unit } from '../server/unit.ts';
 
@@ -14,6 +15,12 @@ import { unit } from '../server/unit.ts';
 const START_MS_MAX = 60_000;
 /** What requests in flight have when systemd ends it. */
 const GRACE_MS = 8_000;
+/** A Unix socket's path. A home so deep has none: its end takes longer. */
+const SOCKET_BYTES_MAX = 107;
+/** Ending watches and tunnels. */
+const DRAIN_MS_MAX = 3_000;
+/** Enough of a log's end to show why it doesn't start. */
+const LOG_LINES = 5;
 const UNITS = '/etc/systemd/system';
 
 /** How a control plane of `up` runs. */
@@ -30,6 +37,7 @@ export interface Up extends ControlPlane {
 }
 
 const fileOf = (home: string) => join(home, 'up.json');
+const controlOf = (home: string) => join(home, 'server', 'control');
 const pidFileOf = (home: string) => join(home, 'server.pid');
 
 /** What an earlier `up` was told; undefined before the first. */
@@ -72,8 +80,17 @@ export async function startControlPlane(
     else await startProcess(home, o, log);
   }
   const ready = async () => (await call(localEndpoint(home), 'GET', '/readyz')).code === 200;
-  await waitFor(`the control plane (log: ${log})`, START_MS_MAX, ready, () => systemd || controlPlaneRuns(home));
+  try {
+    await waitFor('the control plane', START_MS_MAX, ready, () => systemd || controlPlaneRuns(home));
+  } catch (e) {
+    throw new CommandError(`${(e as Error).message}; the end of its log (${log}):\n${lastLines(log)}`);
+  }
   return localEndpoint(home);
+}
+
+function lastLines(log: string): string {
+  if (!existsSync(log)) return '';
+  return readFileSync(log, 'utf8').trimEnd().split('\n').slice(-LOG_LINES).join('\n');
 }
 
 const same = (a: ControlPlane, b: ControlPlane): boolean =>
@@ -82,7 +99,9 @@ const same = (a: ControlPlane, b: ControlPlane): boolean =>
 async function startProcess(home: string, o: ControlPlane, log: string): Promise<void> {
   // It brings the bundler, which a machine whose control plane runs doesn't need.
   const { prepare, start } = await import('../server/process.ts');
-  const server = await prepare({ home, ...o });
+  // What a process that was killed left stands in the way.
+  rmSync(controlOf(home), { force: true });
+  const server = await prepare({ home, ...o, control: Buffer.byteLength(controlOf(home)) <= SOCKET_BYTES_MAX });
   writeAtomic(join(home, 'url'), server.url, 0o644);
   const child = start(server.config, log);
   child.unref();
@@ -93,6 +112,9 @@ async function startProcess(home: string, o: ControlPlane, log: string): Promise
 export async function stopControlPlane(home: string): Promise<boolean> {
   const path = join(UNITS, unitName(home));
   if (existsSync(path)) execFileSync('systemctl', ['disable', '--now', unitName(home)], { stdio: 'ignore' });
+  // Watches of clients that are gone would hold it up: workerd notices them at the next frame.
+  if (controlPlaneRuns(home))
+    await control(controlOf(home), 'POST', '/drain?after=0', DRAIN_MS_MAX).catch(() => undefined);
   return stop(pidFileOf(home));
 }
 

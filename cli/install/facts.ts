@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { npmCommand } from './npm.ts';
+import { npmCommand, SYSTEM_CAS } from './npm.ts';
 import { type Facts, type Found, KUBECTL_MIN, type Manager, NEEDS, newEnough, PACKAGES } from './plan.ts';
 import { findProgram, isProgram } from './programs.ts';
 
@@ -26,7 +26,7 @@ const VERSIONS: Record<string, string[]> = {
 
 /** Looks at this machine. `refreshed`: apt's lists were fetched just now; `kubectl`: where an earlier run put one. */
 export async function machineFacts(o: { refreshed: boolean; kubectl: string }): Promise<Facts> {
-  const names = [...NEEDS.map((n) => n.what).filter((n) => n !== 'cni'), 'dockerd', 'kubectl'];
+  const names = [...NEEDS.map((n) => n.what).filter((n) => n !== 'cni' && n !== 'cas'), 'dockerd', 'kubectl'];
   const found = await Promise.all(
     names.map(async (n) => [n, await look(n, n === 'kubectl' ? o.kubectl : undefined)] as const),
   );
@@ -34,7 +34,8 @@ export async function machineFacts(o: { refreshed: boolean; kubectl: string }): 
   const manager = (Object.keys(MANAGERS) as Manager[]).find((m) => findProgram(MANAGERS[m]) !== null) ?? null;
   const cni = CNI_DIRS.some((d) => CNI_PLUGINS.every((p) => existsSync(join(d, p))));
   // Asking apt takes a third of a second: only where something is missing.
-  const complete = cni && names.every((n) => programs[n] !== undefined || n === 'dockerd');
+  const cas = SYSTEM_CAS.some((f) => existsSync(f));
+  const complete = cni && cas && names.every((n) => programs[n] !== undefined || n === 'dockerd');
   return {
     system: systemName(existsSync('/etc/os-release') ? readFileSync('/etc/os-release', 'utf8') : ''),
     arch: process.arch,
@@ -42,6 +43,7 @@ export async function machineFacts(o: { refreshed: boolean; kubectl: string }): 
     manager,
     programs,
     cni,
+    cas,
     candidates: manager === 'apt' && !complete ? await aptCandidates() : {},
     refreshed: o.refreshed,
     npm: npmCommand() !== null,

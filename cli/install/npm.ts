@@ -8,7 +8,11 @@ import type { NpmPackage } from './plan.ts';
 import { findProgram } from './programs.ts';
 
 /** Where systems keep the CAs that they trust: a proxy's own is known there, not to Node.js. */
-const SYSTEM_CAS = ['/etc/ssl/certs/ca-certificates.crt', '/etc/pki/tls/certs/ca-bundle.crt', '/etc/ssl/ca-bundle.pem'];
+export const SYSTEM_CAS = [
+  '/etc/ssl/certs/ca-certificates.crt',
+  '/etc/pki/tls/certs/ca-bundle.crt',
+  '/etc/ssl/ca-bundle.pem',
+];
 
 /** The npm that is here: the system's, else the one that the launcher brought; null without one. */
 export function npmCommand(): { program: string; args: string[] } | null {

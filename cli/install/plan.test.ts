@@ -6,6 +6,7 @@ const DEBIAN_12: Record<string, string> = {
   containerd: '1.6.20~ds1-1+deb12u2',
   runc: '1.1.5+ds1-1+deb12u1',
   'containernetworking-plugins': '1.1.1+ds1-3+b14',
+  'ca-certificates': '20230311+deb12u1',
   iptables: '1.8.9-2',
   nftables: '1.0.6-2+deb12u2',
   conntrack: '1:1.4.7-1+b2',
@@ -13,7 +14,9 @@ const DEBIAN_12: Record<string, string> = {
   'kubernetes-client': '1.20.5+really1.20.2-1.1+deb12u1',
 };
 const at = (path: string, version = ''): Found => ({ path, version });
-const ALL = Object.fromEntries(NEEDS.filter((n) => n.what !== 'cni').map((n) => [n.what, at(`/usr/bin/${n.what}`)]));
+const ALL = Object.fromEntries(
+  NEEDS.filter((n) => n.what !== 'cni' && n.what !== 'cas').map((n) => [n.what, at(`/usr/bin/${n.what}`)]),
+);
 const KUBECTL = { kubectl: at('/usr/bin/kubectl', 'v1.37.1') };
 
 const facts = (o: Partial<Facts>): Facts => ({
@@ -23,6 +26,7 @@ const facts = (o: Partial<Facts>): Facts => ({
   manager: 'apt',
   programs: {},
   cni: false,
+  cas: true,
   candidates: DEBIAN_12,
   refreshed: false,
   npm: true,
@@ -102,6 +106,11 @@ const cases: { name: string; facts: Partial<Facts>; wants?: Partial<Wants>; step
     name: 'an image without package lists fetches them first',
     facts: { candidates: {} },
     steps: [/^refresh what there is of containerd, runc/],
+  },
+  {
+    name: 'an image without CA certificates gets them, for it could pull from no registry',
+    facts: { programs: { ...ALL, ...KUBECTL }, cni: true, cas: false },
+    steps: ['install ca-certificates'],
   },
   {
     name: 'a machine that has everything is left alone',

@@ -17,6 +17,8 @@ export interface Facts {
   programs: Readonly<Record<string, Found | undefined>>;
   /** Every CNI plug-in that the pod network needs is in one of the usual folders. */
   cni: boolean;
+  /** The system has the certificates of authorities that everybody trusts. */
+  cas: boolean;
   /** What apt would install; a package that is not here has none. */
   candidates: Readonly<Record<string, string | undefined>>;
   /** apt's lists have been fetched by us just now: what has no candidate will not get one. */
@@ -52,7 +54,7 @@ export interface NpmPackage {
 }
 
 interface Need {
-  /** A program, or `cni`. */
+  /** A program, `cni` or `cas`. */
   what: string;
   for: string;
   /** Only where the container runtime is ours. */
@@ -77,6 +79,7 @@ export const NEEDS: readonly Need[] = [
     apt: 'containernetworking-plugins',
     others: { zypper: 'cni-plugins', apk: 'cni-plugins', pacman: 'cni-plugins' },
   },
+  { what: 'cas', for: 'registries over TLS', runtime: true, apt: 'ca-certificates' },
   { what: 'iptables', for: 'host ports', runtime: true, apt: 'iptables', others: { dnf: 'iptables-nft' } },
   { what: 'nft', for: 'Services', apt: 'nftables' },
   {
@@ -150,7 +153,12 @@ function nodeSteps(f: Facts, runtime: boolean, offline: boolean): Step[] {
   return [{ do: 'install', packages: packages(f, missing), why: named(missing) }, ...beside(f, runtime)];
 }
 
-const isHere = (f: Facts, n: Need): boolean => (n.what === 'cni' ? f.cni : f.programs[n.what] !== undefined);
+function isHere(f: Facts, n: Need): boolean {
+  if (n.what === 'cni' || n.what === 'cas') return f[n.what];
+  return f.programs[n.what] !== undefined;
+}
+/** What is no program has a name all the same. */
+const NAMES: Readonly<Record<string, string>> = { cni: 'the CNI plug-ins', cas: 'CA certificates' };
 
 /** Compares the first two numbers of versions, also Debian's; one that isn't known is taken for new enough. */
 export function newEnough(version: string | undefined, min: string | undefined): boolean {
@@ -178,8 +186,7 @@ const packages = (f: Facts, needs: readonly Need[]): string[] =>
 /** `containerd, runc (runs containers); nft (Services)`. */
 function named(needs: readonly Need[]): string {
   const groups = new Map<string, string[]>();
-  for (const n of needs)
-    groups.set(n.for, [...(groups.get(n.for) ?? []), n.what === 'cni' ? 'the CNI plug-ins' : n.what]);
+  for (const n of needs) groups.set(n.for, [...(groups.get(n.for) ?? []), NAMES[n.what] ?? n.what]);
   return [...groups].map(([why, what]) => `${what.join(', ')} (${why})`).join('; ');
 }
 

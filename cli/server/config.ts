@@ -24,6 +24,8 @@ export interface ServerConfig {
   /** Each as `127.0.0.1:6443`. */
   addresses: readonly string[];
   tls: { keyPem: string; certificatePem: string };
+  /** The machine has CA certificates: without them workerd doesn't start when it is to trust them. */
+  systemCas: boolean;
   /** Folder of the objects' databases. */
   data: string;
   /** Folder of what machines that join download (../node/assets.ts); none without one. */
@@ -96,7 +98,7 @@ const config :Workerd.Config = (
   services = [
     (name = "main", worker = .worker),
     (name = "do-storage", disk = (path = ${text(c.data)}, writable = true)),
-${c.assets === undefined ? '' : `    (name = "assets", disk = (path = ${text(c.assets)})),\n`}    (name = "internet", network = (allow = ["public", "private", "local"], tlsOptions = (trustBrowserCas = true))),
+${c.assets === undefined ? '' : `    (name = "assets", disk = (path = ${text(c.assets)})),\n`}    (name = "internet", network = (allow = ["public", "private", "local"], tlsOptions = (trustBrowserCas = ${c.systemCas}))),
   ],
   sockets = [${c.addresses.map((a, i) => socketOf(`https${i || ''}`, a, c.tls)).join(', ')}${controlOf(c.control)}],${clusterOf(c.cluster)}
 );

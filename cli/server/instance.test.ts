@@ -115,6 +115,7 @@ describe('the config of workerd', () => {
     addresses: ['127.0.0.1:6443', '10.0.0.1:6443'],
     tls: { keyPem: 'key', certificatePem: 'certificate' },
     data: '/data',
+    systemCas: true,
     vars: {},
   };
   it('has a cluster for an instance and none for a control plane alone, and never credentials', () => {

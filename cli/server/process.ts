@@ -1,10 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdirSync, openSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { build } from 'esbuild';
 import { root, secret, writeAtomic } from '../home.ts';
+import { SYSTEM_CAS } from '../install/npm.ts';
 import { certificateNames, hostPort, type Listen, machineAddresses, urlOf } from '../listen.ts';
 import { type Assets, makeAssets } from '../node/assets.ts';
 import { adoptCa, localTls, type Tls } from './certificates.ts';
@@ -26,6 +27,8 @@ export interface ServerOptions {
   names: readonly string[];
   /** Range of the addresses of Services; the Worker's default without it. */
   serviceCIDR?: string | undefined;
+  /** A control socket, by which it is told that it ends; a service always has one. */
+  control?: boolean;
   /** False: machines can't download here what they need to join. */
   assets?: boolean;
   /** Set by `serve`: a folder of its own, so that a running server's files stay as they are, with a control socket. */
@@ -39,7 +42,7 @@ export interface Prepared {
   operatorToken: string;
   /** What machines that join download. */
   assets?: Assets;
-  /** Path of the control socket, of a service. */
+  /** Path of the control socket. */
   control?: string;
 }
 
@@ -57,13 +60,14 @@ export async function prepare(o: ServerOptions): Promise<Prepared> {
   if (instance) writeAtomic(join(o.home, 'operator-token'), instance.operatorToken);
   const operatorToken = secret(o.home, 'operator-token');
   const config = join(run, 'workerd.capnp');
-  const control = o.service && join(run, 'control');
+  const control = o.service || o.control ? join(run, 'control') : undefined;
   writeAtomic(
     config,
     capnp({
       wrangler,
       bundle: 'main.js',
       addresses: o.listen.map(hostPort),
+      systemCas: SYSTEM_CAS.some((f) => existsSync(f)),
       tls,
       data,
       ...(assets && { assets: assets.dir }),

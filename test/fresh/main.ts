@@ -1,5 +1,5 @@
-// `npm run fresh`: ./coracle up on a machine that was just installed (machine.ts), its times and what it left. `--suite trixie`: another Debian; `--keep`: leave
-// the machine until Enter; `--modules`: with this checkout's npm packages. Needs root, and Debian's packages and npm's registry through this machine.
+// `npm run fresh`: ./coracle up on a machine that was just installed (machine.ts), its times and what it left. `--suite trixie`: another Debian;
+// `--modules`: with this checkout's npm packages. Needs root, and Debian's packages and npm's registry through this machine.
 import assert from 'node:assert/strict';
 import { parseArgs } from 'node:util';
 import { busyboxImage } from '../../node-agent/runtime/testing/image.ts';
@@ -28,7 +28,7 @@ try {
   registry.add(busyboxImage('busybox', '1', { cmd: ['sh'] }));
   const proxy = await startProxy(machine.host);
   close.unshift(proxy.close);
-  await tryMachine({ machine, proxy, registry: registry.url, say });
+  await tryMachine({ machine, proxy, registry: registry.url, api: '10.96.0.1', options: [], say });
 } finally {
   for (const f of close) await f();
 }

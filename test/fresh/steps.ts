@@ -6,13 +6,17 @@ export interface Trial {
   machine: FreshMachine;
   proxy: ForwardProxy;
   registry: string;
+  /** The first address of the range of Services. */
+  api: string;
+  /** More options of the first `up`. */
+  options: readonly string[];
   say(line: string): void;
 }
 
 const HOME = '/root/.coracle';
 
 /** Brings a cluster up on a fresh machine, runs a pod, does all of it again, ends it, and starts it once more with no way out. */
-export async function tryMachine({ machine, proxy, registry, say }: Trial): Promise<void> {
+export async function tryMachine({ machine, proxy, registry, api, options, say }: Trial): Promise<void> {
   const way = { http_proxy: proxy.url, https_proxy: proxy.url };
   const timed = async (what: string, f: () => Promise<unknown>) => {
     const [began, bytes] = [Date.now(), proxy.bytes()];
@@ -24,7 +28,7 @@ export async function tryMachine({ machine, proxy, registry, say }: Trial): Prom
   const packages = async () =>
     (await machine.exec(['dpkg-query', '--show', '--showformat', `\${Package}\n`])).trim().split('\n');
   const before = await packages();
-  const up = (...more: string[]) => ['./coracle', 'up', '--mirror', `registry.test=${registry}`, ...more];
+  const up = (...more: string[]) => ['./coracle', 'up', '--mirror', `registry.test=${registry}`, ...options, ...more];
   const script = (text: string) =>
     machine.exec(['bash', '-euc', `export KUBECONFIG=${HOME}/kubeconfig PATH=$PATH:${HOME}/bin; ${text}`]);
 
@@ -44,7 +48,7 @@ export async function tryMachine({ machine, proxy, registry, say }: Trial): Prom
     ),
   );
   const log = await script('kubectl logs hello');
-  assert.match(log, /Address[^\n]*10\.96\.0\.1\n[\s\S]*hello\n$/);
+  assert.match(log, new RegExp(`Address[^\\n]*${api}\\n[^]*hello\\n$`));
   await script(
     'kubectl run stays --image=registry.test/busybox:1 -- sleep 100000 && kubectl wait --for=condition=Ready pod/stays --timeout=60s',
   );
@@ -56,9 +60,25 @@ export async function tryMachine({ machine, proxy, registry, say }: Trial): Prom
   assert.equal(await processes(), running, 'nothing was started anew');
 
   await timed('down', () => machine.exec(['./coracle', 'down'], { say }));
+  // Somebody else's containerd, with a container.
+  const image = `${registry.replace('http://', '')}/busybox:1`;
+  await script(`setsid containerd >/var/log/theirs.log 2>&1 </dev/null & for i in $(seq 100); do ctr version >/dev/null 2>&1 && break; sleep 0.1; done
+    ctr images pull --plain-http ${image} >/dev/null && ctr run --detach --null-io ${image} theirs sleep 100000`);
+  const theirs = () =>
+    script(
+      'pgrep -x containerd | xargs -I{} grep -lzx containerd /proc/{}/cmdline; ctr tasks ls; ctr images ls -q; ctr namespaces ls -q; ls /etc/containerd 2>/dev/null || true',
+    );
+  const alone = await theirs();
+  assert.match(alone, /theirs +[0-9]+ +RUNNING/);
   await proxy.close();
   await timed('up --offline, with no way out', () => machine.exec(['./coracle', 'up', '--offline'], { say }));
   assert.match(await script('kubectl get pod stays --no-headers'), /^stays +1\/1 +Running +0 /);
+  assert.equal(await theirs(), alone, 'the containerd that was there goes on as it was');
   await timed('down --pods', () => machine.exec(['./coracle', 'down', '--pods'], { say }));
-  assert.equal(await script(`pgrep -fa 'workerd|coracle|containerd' | grep -v pgrep || true`), '');
+  assert.equal(await theirs(), alone);
+  assert.equal(
+    await script(`pgrep -fa 'workerd|/root/.coracle' | grep -v pgrep || true`),
+    '',
+    'nothing of ours is left',
+  );
 }
