@@ -171,6 +171,7 @@ async function main(settingsPath: string): Promise<void> {
     name: s.node,
     root: s.stateDir,
     hostIPs: s.addresses,
+    pressureSeconds: s.pressureSeconds,
     services: servicesOf(network.feeds.services),
     ...(s.staticPods ? { staticPods: s.staticPods } : {}),
     imageMounts: ctrImageMounts(machine.socket, runtime),

@@ -44,6 +44,8 @@ export const Settings = v.object({
   services: v.optional(v.boolean(), true),
   /** Files of pods that run whatever the API says: the kubelet's --pod-manifest-path. */
   staticPods: v.optional(v.pipe(v.string(), v.startsWith('/', 'staticPods: an absolute path is needed'))),
+  /** How long a pressure (of disk, memory) stays after it was seen last: the kubelet's evictionPressureTransitionPeriod. */
+  pressureSeconds: v.optional(v.pipe(v.number(), v.minValue(0)), 300),
   labels: v.optional(v.record(v.string(), v.string()), {}),
   dns: v.optional(v.object({ servers: v.array(v.string()), domain: v.string() }), {
     servers: [],

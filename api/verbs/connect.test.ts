@@ -4,6 +4,9 @@ import type { ConnectRequest } from '../attributes.ts';
 import { bench } from '../testing.ts';
 
 const NS = '/api/v1/namespaces/default';
+const SLICES = '/apis/discovery.k8s.io/v1/namespaces/default/endpointslices';
+const MERGE = { 'content-type': 'application/merge-patch+json' };
+const POD = { kind: 'Pod', name: 'p' };
 
 /** A cluster with pod `p` of two containers on node `n1`; what nodes are asked is kept. */
 async function reachable() {
@@ -16,8 +19,12 @@ async function reachable() {
   const containers = ['c', 'd'].map((name) => ({ name, image: 'i', ports: [{ containerPort: 8080 }] }));
   await b.ask('POST', `${NS}/pods`, { metadata: { name: 'p' }, spec: { containers } });
   await b.ask('POST', `${NS}/pods/p/binding`, { metadata: { name: 'p' }, target: { name: 'n1' } });
+  await hasAddress(b, '10.0.0.1');
   return { b, asked };
 }
+
+const hasAddress = (b: Awaited<ReturnType<typeof bench>>, ip: string) =>
+  b.ask('PATCH', `${NS}/pods/p/status`, { status: { podIP: ip, podIPs: [{ ip }] } }, MERGE);
 
 test('logs are asked of the pod node, with their options read', async () => {
   const { b, asked } = await reachable();
@@ -58,20 +65,53 @@ test('a proxy request goes to the pod port, to an endpoint of a service, or to t
   const slice = {
     metadata: { name: 's-1', labels: { 'kubernetes.io/service-name': 's' } },
     addressType: 'IPv4',
-    endpoints: [{ addresses: ['10.0.0.1'], nodeName: 'n1', targetRef: { kind: 'Pod', name: 'p' } }],
+    endpoints: [
+      // Others' pods, and addresses that are no pod's, are nobody's to be reached from a node.
+      { addresses: ['10.0.0.1'], nodeName: 'n1' },
+      { addresses: ['10.0.0.1'], nodeName: 'n1', targetRef: { kind: 'Pod', namespace: 'kube-system', name: 'p' } },
+      { addresses: ['10.0.0.9'], nodeName: 'n1', targetRef: { kind: 'Pod', namespace: 'default', name: 'p' } },
+    ],
     ports: [{ name: 'web', port: 8080, protocol: 'TCP' }],
   };
-  const made = await b.ask('POST', '/apis/discovery.k8s.io/v1/namespaces/default/endpointslices', slice);
+  const made = await b.ask('POST', SLICES, slice);
   assert.equal(made.code, 201, made.text);
+  assert.equal((await b.ask('GET', `${NS}/services/s:web/proxy/c`)).code, 503);
+  const right = { addresses: ['10.0.0.1'], nodeName: 'n1', targetRef: { ...POD, namespace: 'default' } };
+  await b.ask('PATCH', `${SLICES}/s-1`, { endpoints: [...slice.endpoints, right] }, MERGE);
   await b.ask('GET', `${NS}/services/s:web/proxy/c`);
   await b.ask('POST', '/api/v1/nodes', { metadata: { name: 'n1' } });
   await b.ask('GET', '/api/v1/nodes/n1/proxy/metrics');
   assert.deepEqual(
     asked.map(([node, r]) => [node, r.pod, r.options]),
     [
-      ['n1', 'p', { scheme: 'https', path: '/a/b', query: 'x=1', port: 9443 }],
+      ['n1', 'p', { scheme: 'https', path: '/a/b', query: 'x=1', port: 9443, address: '10.0.0.1' }],
       ['n1', 'p', { scheme: 'http', path: '/c', query: '', port: 8080, address: '10.0.0.1' }],
       ['n1', '', { scheme: 'https', path: '/metrics', query: '', port: 10250 }],
     ],
   );
+});
+
+test('a proxied path is asked for as Go writes it', async () => {
+  const { b, asked } = await reachable();
+  const table: [string, string][] = [
+    ['/a%20b', '/a%20b'],
+    ['/a%20b/', '/a%20b/'],
+    ["/it's(a)!*", '/it%27s%28a%29%21%2A'],
+    ['/%C3%A4/%3Fx=1;y,z@:$&+', '/%C3%A4/%3Fx=1;y,z@:$&+'],
+    ['/50%25', '/50%25'],
+    ['/a%2Fb//c', '/a/b//c'],
+  ];
+  for (const [path, wanted] of table) {
+    await b.ask('GET', `${NS}/pods/p/proxy${path}`);
+    assert.equal(asked.at(-1)?.[1].options.path, wanted, path);
+  }
+});
+
+test('a pod that has no address of its own is no target', async () => {
+  const { b } = await reachable();
+  for (const ip of ['127.0.0.1', '169.254.169.254', '::1', 'fe80::1']) {
+    await hasAddress(b, ip);
+    const r = await b.ask('GET', `${NS}/pods/p/proxy/`);
+    assert.deepEqual([r.code, r.body.message], [400, 'address not allowed'], ip);
+  }
 });

@@ -34,7 +34,8 @@ export function splitTarget(text: string): { scheme: string; name: string; port:
 /** Resolves the target of a pod, a service (one of its ready endpoints) or a node. */
 export async function proxyTarget(call: Call, resource: Resource, object: KubeObject): Promise<ProxyTarget> {
   const { scheme, name, port } = splitTarget(call.info.name);
-  const path = `/${call.info.rest.join('/')}${call.info.path.endsWith('/') && call.info.rest.length > 0 ? '/' : ''}`;
+  const { rest, path: whole } = call.info;
+  const path = escapedPath(`/${rest.join('/')}${whole.endsWith('/') && rest.length > 0 ? '/' : ''}`);
   const options: JsonObject = { scheme: scheme || 'http', path, query: call.query.toString() };
   if (resource.key === 'nodes') {
     return {
@@ -45,10 +46,27 @@ export async function proxyTarget(call: Call, resource: Resource, object: KubeOb
   }
   if (resource.key === 'pods') {
     const node = String(at(object, 'spec.nodeName') ?? '');
-    return { node, pod: name, options: { ...options, port: Number(port) || firstPort(object) } };
+    const [address = ''] = addressesOf(object);
+    if (!isGlobalUnicast(address)) throw badRequest('address not allowed');
+    return { node, pod: name, options: { ...options, port: Number(port) || firstPort(object), address } };
   }
   return serviceTarget(call, object, port, options);
 }
+
+/** A decoded path as Go's url.URL writes it: what neither means something in a path nor is a letter or digit is escaped. */
+const escapedPath = (path: string): string =>
+  path.replace(/[^A-Za-z0-9\-_.~$&+,/:;=@]+/gu, (text) =>
+    encodeURIComponent(text.toWellFormed()).replace(
+      /[!'()*]/g,
+      (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`,
+    ),
+  );
+
+const addressesOf = (pod: KubeObject): string[] => objects(at(pod, 'status.podIPs')).map((p) => String(p.ip ?? ''));
+
+/** Go's net.IP.IsGlobalUnicast: neither loopback, link-local, multicast, broadcast nor unspecified. */
+const isGlobalUnicast = (ip: string): boolean =>
+  ip !== '' && !/^(127\.|169\.254\.|2(2[4-9]|3\d)\.|0\.0\.0\.0$|255\.255\.255\.255$|::1?$|fe[89ab]|ff)/i.test(ip);
 
 function firstPort(pod: KubeObject): number {
   for (const c of objects(at(pod, 'spec.containers'))) {
@@ -67,9 +85,19 @@ async function serviceTarget(call: Call, service: KubeObject, port: string, opti
       : ports.find((p) => p.name === port || (port !== '' && String(p.port) === port));
   if (!wanted) throw unavailable(`no service port ${JSON.stringify(port)} found for service ${JSON.stringify(name)}`);
   const ready = await endpointsOf(call, namespace, name, String(wanted.name ?? ''));
-  const chosen = ready[Math.floor(call.cluster.env.random() * ready.length)];
-  if (!chosen) throw unavailable(`no endpoints available for service ${JSON.stringify(name)}`);
-  return { ...chosen, options: { ...options, ...chosen.options } };
+  const first = Math.floor(call.cluster.env.random() * ready.length);
+  for (const chosen of [...ready.slice(first), ...ready.slice(0, first)])
+    if (await isPods(call, namespace, chosen)) return { ...chosen, options: { ...options, ...chosen.options } };
+  throw unavailable(`no endpoints available for service ${JSON.stringify(name)}`);
+}
+
+/** Whether an endpoint's address is the pod's that it names: whoever may write slices could reach anything from a node otherwise. */
+async function isPods(call: Call, namespace: string, target: ProxyTarget): Promise<boolean> {
+  const pods = call.resources.find(call.cluster.view, '', 'v1', 'pods');
+  if (!pods || target.pod === '') return false;
+  const range = rangeOf('', 'pods', namespace, target.pod);
+  const [row] = (await read(call, storeOf(call, pods, namespace), range)).entries;
+  return row !== undefined && addressesOf(objectOf(pods, row)).includes(String(target.options.address));
 }
 
 /** Ready endpoints of a service's port that are on a node of ours. */
@@ -86,7 +114,8 @@ async function endpointsOf(call: Call, namespace: string, service: string, port:
     if (!own) continue;
     for (const e of objects(slice.endpoints)) {
       if (at(e, 'conditions.ready') === false || typeof e.nodeName !== 'string') continue;
-      const pod = at(e, 'targetRef.kind') === 'Pod' ? String(at(e, 'targetRef.name') ?? '') : '';
+      const isOwn = at(e, 'targetRef.kind') === 'Pod' && at(e, 'targetRef.namespace') === namespace;
+      const pod = isOwn ? String(at(e, 'targetRef.name') ?? '') : '';
       const address = Array.isArray(e.addresses) ? String(e.addresses[0] ?? '') : '';
       out.push({ node: e.nodeName, pod, options: { port: own.port ?? 0, address } });
     }

@@ -73,6 +73,7 @@ describe('thresholds', () => {
     assert.deepEqual([...pressures(0, met, last)], ['MemoryPressure']);
     assert.deepEqual([...pressures(299_999, [], last)], ['MemoryPressure']);
     assert.deepEqual([...pressures(300_000, [], last)], []);
+    assert.deepEqual([...pressures(5_000, [], last, 5_000)], [], 'or as long as the settings say');
   });
   test('conditions say so in upstream words', () => {
     const [memory, disk, pid] = pressureConditions(new Set(['DiskPressure']));

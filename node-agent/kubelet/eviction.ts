@@ -74,9 +74,14 @@ export function crossed(thresholds: readonly Threshold[], seen: Observations): T
 }
 
 /** Pressures that are seen now, or were within the transition period. `lastMs` is brought up to date. */
-export function pressures(now: number, met: readonly Threshold[], lastMs: Map<Pressure, number>): Set<Pressure> {
+export function pressures(
+  now: number,
+  met: readonly Threshold[],
+  lastMs: Map<Pressure, number>,
+  transitionMs = TRANSITION_MS,
+): Set<Pressure> {
   for (const t of met) lastMs.set(SIGNALS[t.signal].pressure, now);
-  return new Set([...lastMs].filter(([, ms]) => now - ms < TRANSITION_MS).map(([p]) => p));
+  return new Set([...lastMs].filter(([, ms]) => now - ms < transitionMs).map(([p]) => p));
 }
 
 /** A priority from which on a pod is the system's own. */

@@ -51,6 +51,8 @@ export interface EvictorParts {
   reclaim(): Promise<unknown>;
   tell(type: 'Normal' | 'Warning', reason: string, message: string): void;
   thresholds?: readonly Threshold[];
+  /** How long a pressure stays after it was seen last; the kubelet's default otherwise. */
+  transitionMs?: number;
   env: Env;
 }
 
@@ -66,7 +68,7 @@ export class Evictor {
     this.#p = p;
   }
 
-  /** Under which this node is, or was within the last five minutes. */
+  /** Under which this node is, or was a moment ago (transitionMs). */
   get pressures(): ReadonlySet<Pressure> {
     return this.#pressures;
   }
@@ -90,7 +92,7 @@ export class Evictor {
     const thresholds = this.#p.thresholds ?? THRESHOLDS;
     const seen = await this.#observe();
     const met = crossed(thresholds, seen);
-    this.#pressures = pressures(env.now(), met, this.#lastMs);
+    this.#pressures = pressures(env.now(), met, this.#lastMs, this.#p.transitionMs);
     const active = this.#p.pods().filter((pod) => !hasEnded(pod));
     if (await this.#endOverLimits(active)) return;
     const first = met[0];

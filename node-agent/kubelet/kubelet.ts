@@ -70,6 +70,8 @@ export interface KubeletParts {
   cgroups?: Cgroups;
   /** Files of pods that run here whatever the API says. Absent: there are none. */
   staticPods?: string;
+  /** How long a pressure stays after it was seen last. */
+  pressureSeconds?: number;
   env: Env;
 }
 
@@ -128,6 +130,7 @@ export class Kubelet implements PodHandler {
     this.stats = new Stats({ ...about, node: p.name, now: () => p.env.now() });
     this.evictor = new Evictor({
       ...about,
+      ...(p.pressureSeconds === undefined ? {} : { transitionMs: p.pressureSeconds * 1000 }),
       env: p.env,
       end: (pod, why) => this.workers.get(uidOf(pod))?.end(why),
       reclaim: () => this.housekeeping.collectImages(Number.POSITIVE_INFINITY),

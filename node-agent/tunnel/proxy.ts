@@ -18,6 +18,8 @@ const Options = v.object({
   headers: v.optional(v.record(v.string(), v.string()), {}),
   /** A body follows over the relay. */
   body: v.optional(v.boolean(), false),
+  /** The client wants a WebSocket. */
+  upgrade: v.optional(v.boolean(), false),
 });
 type Options = v.InferOutput<typeof Options>;
 
@@ -43,12 +45,7 @@ export async function serveProxy(parts: StreamParts, dial: Dial): Promise<void> 
     return serveKubelet(parts, dial, o.path, o.query);
   const host = o.address || ((await kubelet.observed(dial.namespace, dial.pod))?.pod.status?.podIP ?? '');
   if (host === '') return refuse(api, dial, unavailable('error trying to reach service: no address').status);
-  if (dial.protocols !== undefined || o.headers.upgrade === 'websocket') return joinSockets(parts, dial, o, host);
-  if (o.body) return withBody(parts, dial, o, host);
-  const answer = await ask(o, host, (r) => r.end()).catch((e: Error) => e);
-  if (answer instanceof Error) return refuse(api, dial, unreachable(answer));
-  const send = await dialRelay(api, dial, headOf(answer), bodySender);
-  await send(answer);
+  return o.upgrade || dial.protocols !== undefined ? joinSockets(parts, dial, o, host) : exchange(parts, dial, o, host);
 }
 
 const unreachable = (e: Error) => unavailable(`error trying to reach service: ${e.message}`).status;
@@ -77,17 +74,18 @@ function headOf(answer: IncomingMessage): Head {
   return { status: answer.statusCode ?? 502, headers };
 }
 
-/** Dials the relay first, for the request's body; the answer's head goes over the socket then. */
-async function withBody({ api }: StreamParts, dial: Dial, o: Options, host: string): Promise<void> {
+/** Dials the relay first, for the request's body, and because the pod may take its time; the answer's head goes over the socket then. */
+async function exchange({ api }: StreamParts, dial: Dial, o: Options, host: string): Promise<void> {
   let grant: () => void = () => undefined;
   const { socket, send, answer } = await dialRelay(api, dial, { status: 102 }, (socket) => {
     grant = () => socket.send(JSON.stringify({ type: 'credit', bytes: CREDIT_BYTES }));
     const answer = ask(o, host, (r) => {
+      socket.on('close', () => r.destroy());
+      if (!o.body) return r.end();
       socket.on('message', (data: Buffer, binary) => {
         if (binary) take(r, data);
         else if (isEnd(String(data))) r.end();
       });
-      socket.on('close', () => r.destroy());
     });
     return { socket, send: bodySender(socket), answer: answer.catch((e: Error) => e) };
   });
@@ -102,7 +100,7 @@ async function withBody({ api }: StreamParts, dial: Dial, o: Options, host: stri
     if (r.write(data)) more();
     else r.once('drain', more);
   }
-  grant();
+  if (o.body) grant();
   const got = await answer;
   if (!(got instanceof Error)) {
     socket.send(JSON.stringify({ type: 'head', head: headOf(got) }));
@@ -124,24 +122,40 @@ function isEnd(text: string): boolean {
   return frame.success && frame.output.type === 'end';
 }
 
-/** A WebSocket of the client's is joined with one to the pod. */
+/** A WebSocket of the client's is joined with one to the pod; a pod that wants none gives its answer. */
 async function joinSockets({ api }: StreamParts, dial: Dial, o: Options, host: string): Promise<void> {
   const url = `${o.scheme === 'https' ? 'wss' : 'ws'}://${authority(host, o.port)}${target(o)}`;
-  const pod = new WebSocket(url, dial.protocols ?? [], { rejectUnauthorized: false, perMessageDeflate: false });
-  const opened = await new Promise<Error | null>((resolve) => {
+  const how = { headers: o.headers, rejectUnauthorized: false, perMessageDeflate: false };
+  const pod = new WebSocket(url, dial.protocols ?? [], how);
+  const opened = await new Promise<Error | IncomingMessage | null>((resolve) => {
     pod.once('open', () => resolve(null));
-    pod.once('error', resolve);
+    pod.once('unexpected-response', (_, answer) => resolve(answer));
+    pod.on('error', resolve);
   });
-  if (opened) return refuse(api, dial, unreachable(opened));
+  if (opened instanceof Error) return refuse(api, dial, unreachable(opened));
   pod.on('error', () => pod.terminate());
-  // What the pod says before the client is there waits in its socket.
-  pod.pause();
-  const headers: Record<string, string> = pod.protocol === '' ? {} : { 'sec-websocket-protocol': pod.protocol };
-  await dialRelay(api, dial, { status: 101, headers }, (client) => {
-    couple(client, pod);
-    couple(pod, client);
-  });
-  pod.resume();
+  try {
+    if (opened !== null) {
+      const send = await dialRelay(api, dial, headOf(opened), (socket) => {
+        socket.on('close', () => opened.destroy());
+        return bodySender(socket);
+      });
+      await send(opened);
+      return pod.terminate();
+    }
+    // What the pod says before the client is there waits in its socket.
+    pod.pause();
+    const headers: Record<string, string> = pod.protocol === '' ? {} : { 'sec-websocket-protocol': pod.protocol };
+    await dialRelay(api, dial, { status: 101, headers }, (client) => {
+      couple(client, pod);
+      couple(pod, client);
+    });
+    pod.resume();
+  } catch (error) {
+    // Nobody came for it.
+    pod.terminate();
+    throw error;
+  }
 }
 
 /** Frames of one go to the other, as fast as that takes them. */

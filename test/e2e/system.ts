@@ -26,6 +26,8 @@ export interface System {
   kubectl(...args: string[]): Promise<string>;
   /** kubectl with an input; gives its output and exit code. */
   kubectlWith(input: Buffer | string, ...args: string[]): Promise<{ stdout: Buffer; stderr: string; code: number }>;
+  /** Starts what is missing, with the options of the first time. */
+  up(): Promise<{ stdout: string; stderr: string }>;
   /** Ends control plane and agent and starts them again. */
   restart(): Promise<void>;
   close(): Promise<void>;
@@ -48,14 +50,14 @@ export async function findKubectl(): Promise<string | null> {
   return (await run('which', ['kubectl']).catch(() => null))?.stdout.trim() || null;
 }
 
-/** Starts a system with `./coracle up`. `subnet`: third byte of its pods' 10.214.x.0/24; give each test file another. `host`: where control plane and registry listen. */
+/** Starts a system with `./coracle up`. `subnet`: third byte of its pods' 10.214.x.0/24; give each test file another. `host`: where control plane and registry listen; `home`: an own folder, which goes with the system. */
 export async function startSystem(
   subnet: number,
-  o: { node?: boolean; debug?: boolean; host?: string } = {},
+  o: { node?: boolean; debug?: boolean; host?: string; home?: string } = {},
 ): Promise<System> {
   const kubectl = await findKubectl();
   if (kubectl === null) throw new Error('no kubectl here, and nothing to build it with');
-  const home = await mkdtemp(join(tmpdir(), 'coracle-'));
+  const home = o.home ?? (await mkdtemp(join(tmpdir(), 'coracle-')));
   const registry = await startRegistry(o.host);
   const port = await freePort();
   const env = {
@@ -114,6 +116,7 @@ export async function startSystem(
       coracle,
       kubectl: async (...args) => (await run(kubectl, args, { env: kube, maxBuffer: 1 << 28 })).stdout,
       kubectlWith: (input, ...args) => withInput(kubectl, args, kube, input),
+      up,
       restart: async () => {
         await coracle('down');
         await up();

@@ -25,12 +25,22 @@ export function answered(head: Head, agent: WebSocket): Response {
   return new Response(null, init);
 }
 
-/** Sends the request's body as the agent grants it, and gives the answer once the agent sends its head; 500 when it goes away before. */
-export function exchange(peer: WebSocket, request: ReadableStream<Uint8Array> | null): Promise<Response> {
+/**
+ * Sends the request's body as the agent grants it, and gives the answer once the agent sends its head; 500 when it goes away before. A client that goes
+ * (`signal`, as far as the platform notices) ends it, answered or not.
+ */
+export function exchange(
+  peer: WebSocket,
+  request: ReadableStream<Uint8Array> | null,
+  signal: AbortSignal,
+): Promise<Response> {
   const agent = accepted(peer);
+  let over = false;
+  const leave = () => over || agent.close(1000, 'the client went away');
+  if (signal.aborted) leave();
+  signal.addEventListener('abort', leave, { once: true });
   let credit = 0;
   let wake: () => void = () => undefined;
-  let over = false;
   const sent = (async () => {
     const reader = request?.getReader();
     for (;;) {

@@ -24,6 +24,7 @@ test('the prefix is what stands before the path that the server is asked for', (
     [`${PREFIX}/a/b`, '/a/b', PREFIX],
     [`${PREFIX}/`, '/', PREFIX],
     [`${PREFIX}/a/`, '/a/', PREFIX],
+    [`${PREFIX}/a%20b/it's/`, '/a%20b/it%27s/', PREFIX],
   ];
   for (const [url, path, wanted] of table) assert.equal(prefixOf(new Request(`https://h${url}`), path), wanted);
   const atNode = new Request(`https://h${PREFIX}/a`, { headers: { [AT_ROOT]: '1' } });
@@ -38,4 +39,10 @@ test("the client's credential and the connection's own headers stay here, and to
   const names = Object.keys(sent?.headers ?? {}).filter((n) => n !== 'content-type');
   assert.deepEqual(names.sort(), ['x-forwarded-uri', 'x-own']);
   assert.equal(forwarded(new Request('https://h/', { headers: { big: 'x'.repeat(40_000) } }), PREFIX, '/'), null);
+});
+
+test('that a client wants a WebSocket is said, whatever its subprotocols', () => {
+  const upgraded = (headers: Record<string, string>) =>
+    forwarded(new Request('https://h/', { headers }), PREFIX, '/')?.upgrade;
+  assert.deepEqual([upgraded({ upgrade: 'WebSocket' }), upgraded({})], [true, undefined]);
 });

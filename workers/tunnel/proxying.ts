@@ -7,9 +7,11 @@ import { PROXIED_HEADER_BYTES } from '../../kube/wire/messages.ts';
 /** Of one connection, or of this server's own concern: the pod gets neither the client's credential nor the platform's headers. */
 const OWN =
   /^(connection|keep-alive|proxy-.*|te|trailer|transfer-encoding|upgrade|host|authorization|accept-encoding|impersonate-.*|coracle-.*|cf-.*|sec-websocket-.*)$/;
-/** Where the proxied server's root is in the client's eyes: the request's path without the part that the server is asked for. */
-export function prefixOf(request: Request, path: string): string {
-  const { pathname } = new URL(request.url);
+
+/** Where the proxied server's root is in the client's eyes: the request's path, decoded, without the part that the server is asked for. */
+export function prefixOf(request: Request, escapedPath: string): string {
+  const pathname = decodeURIComponent(new URL(request.url).pathname);
+  const path = decodeURIComponent(escapedPath);
   const whole = request.headers.has(AT_ROOT) ? pathname.replace(/^\/clusters\/[^/]+/, '') : pathname;
   const suffix = whole.endsWith('/') && !path.endsWith('/') ? `${path}/` : path;
   return whole.endsWith(suffix) ? whole.slice(0, -suffix.length) : whole;
@@ -25,7 +27,8 @@ export function forwarded(request: Request, prefix: string, path: string): JsonO
     headers[name] = value;
   }
   if (bytes > PROXIED_HEADER_BYTES) return null;
-  return { method: request.method, headers, body: request.body !== null };
+  const upgrade = request.headers.get('upgrade')?.toLowerCase() === 'websocket';
+  return { method: request.method, headers, body: request.body !== null, ...(upgrade && { upgrade }) };
 }
 
 /** An absolute path of the server's own gets the prefix; other hosts' and relative links stay. */

@@ -52,7 +52,7 @@ export class Relay extends DurableObject<Bindings> {
       });
     if (agent.head.status === 101)
       return new Response(null, { status: 101, headers: agent.head.headers ?? {}, webSocket: agent.peer });
-    if (agent.head.status === 102) return exchange(agent.peer, request.body);
+    if (agent.head.status === 102) return exchange(agent.peer, request.body, request.signal);
     return answered(agent.head, accepted(agent.peer));
   }
 
