@@ -173,8 +173,7 @@ export function warn(call: Call, text: string): void {
 
 /** kubelet and kubectl wait this long before they repeat a request whose outcome isn't known. */
 const RETRY_SECONDS = 2;
-/** A full disk isn't emptied at once. */
-const NO_ROOM_SECONDS = 5;
+/** Without Retry-After, as etcd's own: kubectl would be silent for ten times as long before it says it. */
 const NO_ROOM = 'the control plane has no room left on its disk; whether this was written is not known';
 /** What a client is told of a row or file that isn't as it was written: names it, and what the operator can do. */
 const DAMAGED = 'Internal error occurred: the stored data of this cluster is damaged';
@@ -193,7 +192,7 @@ export function storeStatus(e: unknown, call?: Call): StatusError | undefined {
     case 'overloaded':
       return tooMany('Too many requests, please try again later.', retryAfterSeconds);
     case 'full':
-      return failure('', NO_ROOM, { retryAfterSeconds: NO_ROOM_SECONDS }, 507);
+      return failure('', NO_ROOM, {}, 507);
     case 'unknown-outcome':
       return timeout('the outcome of the write is not known', RETRY_SECONDS);
     case 'unavailable':

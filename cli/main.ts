@@ -3,6 +3,7 @@ import { cluster } from './cluster.ts';
 import { type Command, CommandError } from './command.ts';
 import { down } from './down.ts';
 import { history } from './history.ts';
+import { coracleHome } from './home.ts';
 import { join } from './join.ts';
 import { joinCommand } from './joincommand.ts';
 import { kubeconfigCommand } from './kubeconfig.ts';
@@ -54,9 +55,18 @@ function withHome(argv: readonly string[]): string[] {
   return rest;
 }
 
+const hasNoRoom = (e: unknown): boolean =>
+  e instanceof Error && 'code' in e && (e.code === 'ENOSPC' || e.code === 'EDQUOT');
+
 main(process.argv.slice(2)).then(
   (code) => process.exit(code),
   (error: unknown) => {
+    if (hasNoRoom(error)) {
+      console.error(
+        `coracle: the disk has no room left (CORACLE_HOME is ${coracleHome()}); make some and run it again`,
+      );
+      process.exit(1);
+    }
     const known =
       error instanceof CommandError ||
       (error instanceof Error && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS'));

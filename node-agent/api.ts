@@ -48,7 +48,13 @@ export interface Api {
   watch(path: string, signal: AbortSignal): AsyncIterable<JsonObject>;
 }
 
-export function createApi(connection: Connection): Api {
+/** An Api over connections of this machine. */
+export interface ConnectedApi extends Api {
+  /** Drops all connections: requests and watches under way fail, and are made again on new ones. For when the way to the API was cut: what was sent then comes late, or never. */
+  reset(): void;
+}
+
+export function createApi(connection: Connection): ConnectedApi {
   const ca = connection.caFile === undefined ? undefined : readFileSync(connection.caFile, 'utf8');
   const agent = new Agent({ keepAlive: true, maxSockets: 8, ...(ca ? { ca } : {}) });
   const watches = new Agent({ keepAlive: true, ...(ca ? { ca } : {}) });
@@ -119,6 +125,10 @@ export function createApi(connection: Connection): Api {
     get: (path) => ask('GET', path),
     send: (method, path, body, contentType) => ask(method, path, printJson(body), contentType),
     watch,
+    reset() {
+      for (const sockets of [agent, watches].flatMap((a) => [a.sockets, a.freeSockets]))
+        for (const socket of Object.values(sockets).flatMap((list) => list ?? [])) socket.destroy();
+    },
   };
 }
 

@@ -187,10 +187,12 @@ async function main(settingsPath: string): Promise<void> {
     {
       dial: dialer(api, kubelet, runtime, facts),
       wake: () => undefined,
-      back: () =>
+      back: () => {
+        api.reset();
         void reportNode(api, runtime, node, env, sources).catch((error) =>
           env.log('warn', 'node.status.failed', { error: String(error) }),
-        ),
+        );
+      },
     },
     env,
     stop.signal,

@@ -96,7 +96,7 @@ async function isPods(call: Call, namespace: string, target: ProxyTarget): Promi
   const pods = call.resources.find(call.cluster.view, '', 'v1', 'pods');
   if (!pods || target.pod === '') return false;
   const range = rangeOf('', 'pods', namespace, target.pod);
-  const [row] = (await read(call, storeOf(call, pods, namespace), range)).entries;
+  const [row] = (await read(call, storeOf(call, pods, namespace), range, { limit: 1 })).entries;
   return row !== undefined && addressesOf(objectOf(pods, row)).includes(String(target.options.address));
 }
 

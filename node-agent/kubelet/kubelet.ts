@@ -207,21 +207,22 @@ export class Kubelet implements PodHandler {
 
   /**
    * The worker of a pod once it has looked at the runtime: right after the agent's start neither is there yet. Undefined when
-   * there is none, or not within `OBSERVED_MS_MAX`.
+   * there is none, or not within `OBSERVED_MS_MAX`. `uid`: the API's pod, of which this node may not have heard yet; another of that name may still be ending.
    */
-  async observed(namespace: string, name: string): Promise<PodWorker | undefined> {
+  async observed(namespace: string, name: string, uid = ''): Promise<PodWorker | undefined> {
     const end = this.#p.env.now() + OBSERVED_MS_MAX;
-    while (!this.#synced && !this.find(namespace, name) && this.#p.env.now() < end)
+    while ((!this.#synced || uid !== '') && !this.find(namespace, name, uid) && this.#p.env.now() < end)
       await sleep(this.#p.env, OBSERVE_MS);
-    const worker = this.find(namespace, name);
+    const worker = this.find(namespace, name, uid);
     await Promise.race([worker?.observed(), sleep(this.#p.env, Math.max(0, end - this.#p.env.now()))]);
     return worker;
   }
 
-  /** The worker of a pod by namespace and name. */
-  find(namespace: string, name: string): PodWorker | undefined {
+  /** The worker of a pod by namespace and name. `uid`: that very one, or the static pod whose mirror has it; '' = any. */
+  find(namespace: string, name: string, uid = ''): PodWorker | undefined {
     for (const w of this.workers.values())
-      if (w.pod.metadata.name === name && w.pod.metadata.namespace === namespace) return w;
+      if (w.pod.metadata.name === name && w.pod.metadata.namespace === namespace)
+        if (uid === '' || uidOf(w.pod) === uid || isStatic(w.pod)) return w;
     return undefined;
   }
 

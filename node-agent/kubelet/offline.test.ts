@@ -80,6 +80,17 @@ describe('an agent that begins anew', () => {
     m.runtime.delay('listContainers', 0);
   });
 
+  test('answers for the pod that is meant, not for one of its name that is still ending', async () => {
+    await m.create('a', { containers: [pause] });
+    const [old] = m.kubelet.workers.values();
+    const asked = m.kubelet.observed('default', 'a', 'the next one');
+    await m.pass(9);
+    assert.equal(await asked, undefined);
+    const own = m.kubelet.observed('default', 'a', old?.pod.metadata.uid);
+    await m.pass(1);
+    assert.equal(await own, old);
+  });
+
   test('gives up waiting for a pod that is nowhere', async () => {
     m.api.setReachable(false);
     const asked = m.kubelet.observed('default', 'nowhere');

@@ -16,6 +16,8 @@ import type { Api } from '../api.ts';
 /** Reconnects wait from this, doubling with jitter, up to the most: every deploy drops all links at once. With the 20 s that a takeover takes, less than DEAD_MS. */
 const RETRY_MS = 500;
 const RETRY_MS_MAX = 10_000;
+/** A dial that isn't answered is tried anew: the way may be open again long before the machine repeats its first packet. */
+const DIAL_MS_MAX = 10_000;
 /** A link that was gone for longer may have cost this node its Ready condition. */
 const GONE_MS = DEAD_MS / 2;
 
@@ -47,7 +49,7 @@ export async function keepControl(
   let lostMs = env.now();
   while (!signal.aborted) {
     const gone = () => env.now() - lostMs > GONE_MS;
-    const opened = await connectOnce(
+    const heardMs = await connectOnce(
       api,
       node,
       { ...handler, back: () => gone() && handler.back?.() },
@@ -55,15 +57,16 @@ export async function keepControl(
       signal,
       link,
     );
-    failures = opened ? 0 : failures + 1;
-    if (opened) lostMs = env.now();
+    failures = heardMs > 0 ? 0 : failures + 1;
+    // A link that was cut ends long after the cloud has heard of us for the last time.
+    if (heardMs > 0) lostMs = heardMs;
     if (signal.aborted) return;
     const wait = Math.min(RETRY_MS * 2 ** failures, RETRY_MS_MAX) * (0.5 + env.random() / 2);
     await pause(env, wait, signal);
   }
 }
 
-/** One link from dial to end; true when it was welcomed. */
+/** One link from dial to end; when the cloud was last heard of on it, 0 when it wasn't welcomed. */
 function connectOnce(
   api: Api,
   node: string,
@@ -71,7 +74,7 @@ function connectOnce(
   env: Env,
   signal: AbortSignal,
   link: Link,
-): Promise<boolean> {
+): Promise<number> {
   return new Promise((resolve) => {
     const url = `${api.connection.url.replace(/^http/, 'ws')}/.coracle/v1/tunnel?node=${encodeURIComponent(node)}`;
     const ca = api.ca();
@@ -79,7 +82,7 @@ function connectOnce(
       headers: { authorization: `Bearer ${api.token()}` },
       ...(ca ? { ca } : {}),
       maxPayload: MAX_FRAME_BYTES,
-      handshakeTimeout: DEAD_MS,
+      handshakeTimeout: DIAL_MS_MAX,
       perMessageDeflate: false,
     });
     let welcomed = false;
@@ -113,11 +116,12 @@ function connectOnce(
       else env.log('info', 'tunnel.bye', { reason: message.output.reason });
     });
     socket.on('error', (error) => env.log('warn', 'tunnel.failed', { error: error.message }));
-    socket.on('close', () => {
+    socket.on('close', (code) => {
+      env.log('info', 'tunnel.closed', { code });
       link.heardMs = 0;
       cancel();
       signal.removeEventListener('abort', stop);
-      resolve(welcomed);
+      resolve(welcomed ? heard : 0);
     });
   });
 }

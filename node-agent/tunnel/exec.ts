@@ -21,15 +21,15 @@ export async function serveExec(parts: StreamParts, dial: Dial): Promise<void> {
   const protocol = CHANNEL_PROTOCOLS.find((p) => dial.protocols?.includes(p));
   if (protocol === undefined)
     return refuse(
-      api,
+      parts,
       dial,
       badRequest(`unable to upgrade: none of the subprotocols [${(dial.protocols ?? []).join(' ')}] is served`).status,
     );
-  const worker = await kubelet.observed(dial.namespace, dial.pod);
-  if (!worker) return refuse(api, dial, notFound({ group: '', resource: 'pods' }, dial.pod).status);
+  const worker = await kubelet.observed(dial.namespace, dial.pod, dial.uid);
+  if (!worker) return refuse(parts, dial, notFound({ group: '', resource: 'pods' }, dial.pod).status);
   const name = o.container ?? worker.pod.spec.containers[0]?.name ?? '';
   const id = worker.containerId(name);
-  if (id === undefined) return refuse(api, dial, missing(name, dial.pod));
+  if (id === undefined) return refuse(parts, dial, missing(name, dial.pod));
   const tty = o.tty ?? false;
   const wanted = { tty, stdin: o.stdin ?? false, stdout: o.stdout ?? false, stderr: (o.stderr ?? false) && !tty };
   let url: string;
@@ -39,7 +39,7 @@ export async function serveExec(parts: StreamParts, dial: Dial): Promise<void> {
         ? await runtime.exec({ containerId: id, cmd: o.command ?? [], ...wanted })
         : await runtime.attach({ containerId: id, ...wanted });
   } catch (error) {
-    return refuse(api, dial, failure('InternalError', error instanceof Error ? error.message : String(error)).status);
+    return refuse(parts, dial, failure('InternalError', error instanceof Error ? error.message : String(error)).status);
   }
   const abort = new AbortController();
   const head = { status: 101, headers: { 'sec-websocket-protocol': protocol } };

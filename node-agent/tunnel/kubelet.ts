@@ -77,7 +77,7 @@ async function deeper(parts: StreamParts, path: string, q: URLSearchParams, sign
     if (q.has(name)) options[name] = Number(q.get(name));
   const sinceTime = q.get('sinceTime');
   if (sinceTime !== null) options.sinceTime = sinceTime;
-  const found = await locate(parts.kubelet, parts.logRoot, namespace, pod, options);
+  const found = await locate(parts.kubelet, parts.logRoot, { namespace, pod }, options);
   if ('status' in found) return text(String(found.status.message), TEXT, found.status.code);
   return { status: 200, type: TEXT, body: readLog(found.path, options, found.running, parts.env.now(), signal) };
 }

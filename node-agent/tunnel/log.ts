@@ -10,9 +10,10 @@ import { waitingReason } from '../kubelet/status.ts';
 import { bodySender, dialRelay, refuse, type StreamParts } from './stream.ts';
 
 /** Serves one log request of the cloud: finds the file, dials the relay, sends it. */
-export async function serveLog({ api, kubelet, logRoot, env }: StreamParts, dial: Dial): Promise<void> {
-  const found = await locate(kubelet, logRoot, dial.namespace, dial.pod, dial.options);
-  if ('status' in found) return refuse(api, dial, found.status);
+export async function serveLog(parts: StreamParts, dial: Dial): Promise<void> {
+  const { api, kubelet, logRoot, env } = parts;
+  const found = await locate(kubelet, logRoot, dial, dial.options);
+  if ('status' in found) return refuse(parts, dial, found.status);
   const abort = new AbortController();
   const send = await dialRelay(api, dial, { status: 200, headers: { 'content-type': 'text/plain' } }, (socket) => {
     socket.on('close', () => abort.abort());
@@ -25,11 +26,10 @@ export async function serveLog({ api, kubelet, logRoot, env }: StreamParts, dial
 export async function locate(
   kubelet: Kubelet,
   logRoot: string,
-  namespace: string,
-  pod: string,
+  { namespace, pod, uid }: { namespace: string; pod: string; uid?: string },
   options: LogOptions & { container?: string },
 ): Promise<{ path: string; running: () => boolean } | { status: Status }> {
-  const worker = await kubelet.observed(namespace, pod);
+  const worker = await kubelet.observed(namespace, pod, uid);
   const name = options.container ?? worker?.pod.spec.containers[0]?.name ?? '';
   if (!worker) return { status: badRequest(`pod ${JSON.stringify(pod)} is not on this node yet`).status };
   const attempt = worker.attempt(name, options.previous ?? false);

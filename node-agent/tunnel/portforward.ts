@@ -9,18 +9,18 @@ export async function servePortForward(parts: StreamParts, dial: Dial): Promise<
   const { api, kubelet, runtime } = parts;
   if (!dial.protocols?.includes(PORT_FORWARD_TUNNEL_PROTOCOL)) {
     return refuse(
-      api,
+      parts,
       dial,
       badRequest(`unable to upgrade: port forwarding is served over ${PORT_FORWARD_TUNNEL_PROTOCOL}`).status,
     );
   }
-  const sandbox = (await kubelet.observed(dial.namespace, dial.pod))?.sandboxId;
-  if (sandbox === undefined) return refuse(api, dial, notFound({ group: '', resource: 'pods' }, dial.pod).status);
+  const sandbox = (await kubelet.observed(dial.namespace, dial.pod, dial.uid))?.sandboxId;
+  if (sandbox === undefined) return refuse(parts, dial, notFound({ group: '', resource: 'pods' }, dial.pod).status);
   let url: string;
   try {
     url = await runtime.portForward(sandbox, []);
   } catch (error) {
-    return refuse(api, dial, failure('InternalError', error instanceof Error ? error.message : String(error)).status);
+    return refuse(parts, dial, failure('InternalError', error instanceof Error ? error.message : String(error)).status);
   }
   const abort = new AbortController();
   const head = { status: 101, headers: { 'sec-websocket-protocol': PORT_FORWARD_TUNNEL_PROTOCOL } };

@@ -36,15 +36,15 @@ const HOP = new Set([
 
 /** Serves one request through the proxy subresource of a pod or service: asks the pod, and gives its answer. */
 export async function serveProxy(parts: StreamParts, dial: Dial): Promise<void> {
-  const { api, kubelet } = parts;
+  const { kubelet } = parts;
   const parsed = v.safeParse(Options, dial.options);
-  if (!parsed.success) return refuse(api, dial, unavailable(`proxy: ${v.summarize(parsed.issues)}`).status);
+  if (!parsed.success) return refuse(parts, dial, unavailable(`proxy: ${v.summarize(parsed.issues)}`).status);
   const o = parsed.output;
   // Nothing but this node is named: its kubelet is meant.
   if (dial.pod === '' && o.address === undefined && o.port === KUBELET_PORT && o.method === 'GET')
     return serveKubelet(parts, dial, o.path, o.query);
   const host = o.address || ((await kubelet.observed(dial.namespace, dial.pod))?.pod.status?.podIP ?? '');
-  if (host === '') return refuse(api, dial, unavailable('error trying to reach service: no address').status);
+  if (host === '') return refuse(parts, dial, unavailable('error trying to reach service: no address').status);
   return o.upgrade || dial.protocols !== undefined ? joinSockets(parts, dial, o, host) : exchange(parts, dial, o, host);
 }
 
@@ -123,7 +123,8 @@ function isEnd(text: string): boolean {
 }
 
 /** A WebSocket of the client's is joined with one to the pod; a pod that wants none gives its answer. */
-async function joinSockets({ api }: StreamParts, dial: Dial, o: Options, host: string): Promise<void> {
+async function joinSockets(parts: StreamParts, dial: Dial, o: Options, host: string): Promise<void> {
+  const { api } = parts;
   const url = `${o.scheme === 'https' ? 'wss' : 'ws'}://${authority(host, o.port)}${target(o)}`;
   const how = { headers: o.headers, rejectUnauthorized: false, perMessageDeflate: false };
   const pod = new WebSocket(url, dial.protocols ?? [], how);
@@ -132,7 +133,7 @@ async function joinSockets({ api }: StreamParts, dial: Dial, o: Options, host: s
     pod.once('unexpected-response', (_, answer) => resolve(answer));
     pod.on('error', resolve);
   });
-  if (opened instanceof Error) return refuse(api, dial, unreachable(opened));
+  if (opened instanceof Error) return refuse(parts, dial, unreachable(opened));
   pod.on('error', () => pod.terminate());
   try {
     if (opened !== null) {

@@ -48,7 +48,9 @@ export function dialRelay<T>(api: Api, dial: Dial, head: Head, use: (socket: Web
 }
 
 /** Tells the waiting client that there will be no stream. */
-export function refuse(api: Api, dial: Dial, status: Status): Promise<void> {
+export function refuse({ api, env }: StreamParts, dial: Dial, status: Status): Promise<void> {
+  // kubectl tries again in the old way and shows that failure instead.
+  env.log('info', 'stream.refused', { kind: dial.kind, pod: dial.pod, code: status.code, message: status.message });
   const head: Head = {
     status: status.code,
     headers: { 'content-type': 'application/json' },
