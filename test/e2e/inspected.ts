@@ -1,8 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, openSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { readPid, writePid } from '../../cli/server/process.ts';
+import { readPid, writePid } from '../../cli/server/pid.ts';
 import { Inspector } from '../density/inspector.ts';
 import { freePort } from '../ports.ts';
 import type { System } from './system.ts';
@@ -18,6 +18,8 @@ export const serverPid = (s: System): number => readPid(pidFile(s)) ?? 0;
 /** Kills the control plane and starts it again as `up` does, with an inspector; gives the inspector's port. `down` ends it. */
 export async function restartInspected(s: System): Promise<number> {
   process.kill(serverPid(s), 'SIGKILL');
+  // The dead process's socket stands in the way.
+  rmSync(join(s.home, 'state/server/control'), { force: true });
   const port = await freePort();
   const log = openSync(join(s.home, 'state/server.log'), 'a', 0o600);
   const config = join(s.home, 'state/server/workerd.capnp');
