@@ -307,6 +307,7 @@ test('a control plane whose disk is full answers 507 to writes, serves reads, an
   let refused = { code: 0, text: '' };
   // SQLite has some room in its files.
   for (let i = 0; i < 200 && refused.code !== 507; i++) refused = await make(`full-${i}`);
+  if (refused.code === 0) console.error(readFileSync(join(s.home, 'state/server.log'), 'utf8').slice(-LOG_UNITS));
   const status = JSON.parse(refused.text) as { kind: string; message: string; reason: string };
   assert.deepEqual([refused.code, status.kind], [507, 'Status'], refused.text);
   assert.match(status.message, /disk|space|room/);
