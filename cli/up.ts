@@ -110,7 +110,10 @@ function checkServiceRange(cidr: string, pods: readonly string[]): void {
 /** The node's own options. */
 function nodePart(v: Values): NodeOptions {
   const names = Object.keys(nodeOptions) as (keyof NodeOptions)[];
-  return Object.fromEntries(names.flatMap((n) => (v[n] === undefined ? [] : [[n, v[n]]])));
+  const given = Object.fromEntries(names.flatMap((n) => (v[n] === undefined ? [] : [[n, v[n]]]))) as NodeOptions;
+  // Run again elsewhere, they mean the same files.
+  for (const n of ['registries', 'resolv-conf'] as const) if (given[n] !== undefined) given[n] = resolve(given[n]);
+  return given;
 }
 
 async function ensureCluster(home: string, endpoint: Endpoint, name: string): Promise<Remembered> {

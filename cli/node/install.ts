@@ -56,7 +56,7 @@ export async function installNode(o: InstallOptions): Promise<void> {
   const ca = existsSync(caFile) ? readFileSync(caFile, 'utf8') : undefined;
   const reach = { url: o.server, agent: new Agent({ ca, keepAlive: false }) };
   const tokenFile = join(state, 'node-token');
-  const written = agentSettings(o, {
+  const written = agentSettings(o['resolv-conf'] === undefined ? o : { ...o, 'resolv-conf': resolve(o['resolv-conf']) }, {
     url: o.server,
     caFile: ca === undefined ? undefined : caFile,
     tokenFile,

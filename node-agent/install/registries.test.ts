@@ -61,13 +61,37 @@ describe('hosts.toml', () => {
       'a registry without mirrors has its TLS too',
       { configs: { 'a:5000': { tls: { insecure_skip_verify: true } } } },
       'a:5000',
-      ['server = "https://a:5000/v2"', 'skip_verify = true'],
+      [
+        'server = "https://a:5000/v2"',
+        'skip_verify = true',
+        '[host."https://a:5000/v2"]',
+        'capabilities = ["pull", "resolve"]',
+        'skip_verify = true',
+      ],
+    ],
+    [
+      'a port of this machine of which TLS is said has it',
+      { configs: { '127.0.0.1:5000': { tls: { ca_file: '/ca' } } } },
+      '127.0.0.1:5000',
+      [
+        'server = "https://127.0.0.1:5000/v2"',
+        'ca = ["/ca"]',
+        '[host."https://127.0.0.1:5000/v2"]',
+        'capabilities = ["pull", "resolve"]',
+        'ca = ["/ca"]',
+      ],
     ],
     [
       "Docker Hub's TLS may stand under both of its names",
       { mirrors: { 'docker.io': {} }, configs: { 'registry-1.docker.io': { tls: { ca_file: '/hub' } } } },
       'docker.io',
-      ['server = "https://registry-1.docker.io/v2"', 'ca = ["/hub"]'],
+      [
+        'server = "https://registry-1.docker.io/v2"',
+        'ca = ["/hub"]',
+        '[host."https://registry-1.docker.io/v2"]',
+        'capabilities = ["pull", "resolve"]',
+        'ca = ["/hub"]',
+      ],
     ],
     [
       'an endpoint with a path of its own keeps it',
@@ -82,9 +106,9 @@ describe('hosts.toml', () => {
     ],
     [
       'a mirror of all registries has no server: each is asked by its own name in the end',
-      { mirrors: { '*': { endpoint: ['https://a'] } }, configs: { '*': { tls: { ca_file: '/all' } } } },
+      { mirrors: { '*': { endpoint: ['https://a'] } } },
       '_default',
-      ['ca = ["/all"]', '[host."https://a/v2"]', 'capabilities = ["pull", "resolve"]'],
+      ['[host."https://a/v2"]', 'capabilities = ["pull", "resolve"]'],
     ],
     [
       'a registry that is its own last mirror is asked once, and so is one that is named twice',
@@ -96,7 +120,13 @@ describe('hosts.toml', () => {
       'a path with a quote stays one string',
       { configs: { r: { tls: { ca_file: '/a"b\\c' } } } },
       'r',
-      ['server = "https://r/v2"', 'ca = ["/a\\"b\\\\c"]'],
+      [
+        'server = "https://r/v2"',
+        'ca = ["/a\\"b\\\\c"]',
+        '[host."https://r/v2"]',
+        'capabilities = ["pull", "resolve"]',
+        'ca = ["/a\\"b\\\\c"]',
+      ],
     ],
   ];
   for (const [name, file, folder, expected] of cases)
@@ -175,7 +205,10 @@ describe('what is refused, and why', () => {
     [{ configs: { r: { auth: { user: 'u' } } } }, /Invalid key/],
     [{ configs: { r: { tls: { ca: '/x' } } } }, /Invalid key/],
     [{ configs: { r: { auth: { password: 'p' } } } }, /auth: username and password, auth, or identity_token is needed/],
-    [{ configs: { '*': { auth: { username: 'u' } } } }, /configs \*: auth belongs to one registry/],
+    [
+      { configs: { '*': { auth: { username: 'u' } } } },
+      /configs \*: containerd has credentials and TLS of single registries only/,
+    ],
     [{ configs: { r: { tls: { ca_file: 'ca.crt' } } } }, /ca_file: an absolute path is needed/],
     [{ configs: { r: { tls: { cert_file: '/c' } } } }, /configs r: cert_file and key_file belong together/],
     [{ mirrors: { r: { endpoint: ['ftp://x'] } } }, /mirrors r: endpoint ftp:\/\/x is no URL of http or https/],

@@ -55,7 +55,8 @@ function problems(r: Registries): string[] {
       if (!isPattern(pattern)) found.push(`mirrors ${host}: rewrite ${pattern} is no regular expression`);
   }
   for (const [host, c] of Object.entries(r.configs ?? {})) {
-    if (host === '*' && c?.auth) found.push('configs *: auth belongs to one registry; containerd has none for all');
+    if (host === '*' && (c?.auth || c?.tls))
+      found.push('configs *: containerd has credentials and TLS of single registries only: name each');
     if ((c?.tls?.cert_file === undefined) !== (c?.tls?.key_file === undefined))
       found.push(`configs ${host}: cert_file and key_file belong together`);
   }
@@ -90,13 +91,17 @@ export type Hosts = Record<string, { endpoints: Endpoint[]; fallback: Endpoint |
 
 const LOCAL = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d+)?$/;
 
-/** k3s's reading of an endpoint: without a scheme https, but http on a port of this machine; no path, `/` and `/v2` are the usual one. Null for what is none. */
-export function endpointOf(given: string): Omit<Endpoint, 'rewrite'> | null {
+/** k3s's reading of an endpoint: without a scheme https, but http on a port of this machine unless the file has TLS for it; no path, `/` and `/v2` are the usual one. Null for what is none. */
+export function endpointOf(
+  given: string,
+  hasTls: (registry: string) => boolean = () => false,
+): Omit<Endpoint, 'rewrite'> | null {
   const [, scheme = '', rest = ''] = /^(?:([a-zA-Z][a-zA-Z0-9+.-]*):\/\/)?(.*)$/.exec(given) ?? [];
   const [, host = '', path = ''] = /^([^/?#]+)(\/[^?#]*)?$/.exec(rest) ?? [];
   if (!HOST.test(host) || !['', 'http', 'https'].includes(scheme)) return null;
   const port = /:(\d+)$/.exec(host)?.[1];
-  const plain = scheme === 'http' || (scheme === '' && LOCAL.test(host) && port !== undefined && port !== '443');
+  const plain =
+    scheme === 'http' || (scheme === '' && LOCAL.test(host) && port !== undefined && port !== '443' && !hasTls(host));
   const overridePath = !['', '/', '/v2', '/v2/'].includes(path);
   const at = host === DOCKER ? DOCKER_HOST : host;
   return {
@@ -120,15 +125,16 @@ export function hostsOf(r: Registries): Hosts {
     const tls = configOf(r, registry)?.tls;
     return tls ? { tls } : {};
   };
+  const hasTls = (registry: string) => tlsOf(registry).tls !== undefined;
   const fallbackOf = (host: string): Endpoint | null => {
-    const own = host === '*' ? { url: '', registry: '*', overridePath: false } : endpointOf(host);
+    const own = host === '*' ? null : endpointOf(host, hasTls);
     return own && { ...own, ...tlsOf(host), rewrite: [] };
   };
   for (const [host, mirror] of Object.entries(r.mirrors ?? {})) {
     const rewrite = Object.entries(mirror?.rewrite ?? {});
     const seen = new Set<string>();
     const endpoints = (mirror?.endpoint ?? []).flatMap((given) => {
-      const e = endpointOf(given);
+      const e = endpointOf(given, hasTls);
       if (e === null || seen.has(e.url)) return [];
       seen.add(e.url);
       return [{ ...e, ...tlsOf(e.registry), rewrite }];
@@ -158,24 +164,27 @@ export function rewritten(repository: string, rewrite: Endpoint['rewrite']): str
 /** A TOML basic string is written as a JSON string. */
 const q = (s: string) => JSON.stringify(s);
 
-function tlsLines(tls: Endpoint['tls'], indent: string): string {
+function tlsLines(tls: Endpoint['tls']): string {
   if (!tls) return '';
   const lines = [
     ...(tls.ca_file === undefined ? [] : [`ca = [${q(tls.ca_file)}]`]),
     ...(tls.cert_file === undefined ? [] : [`client = [[${q(tls.cert_file)}, ${q(tls.key_file ?? '')}]]`]),
     ...(tls.insecure_skip_verify ? ['skip_verify = true'] : []),
   ];
-  return lines.map((l) => `${indent}${l}\n`).join('');
+  return lines.map((l) => `  ${l}\n`).join('');
 }
 
-/** hosts.toml of one registry. Without a server (of all that aren't named) containerd asks the registry of the image's name last. */
+/**
+ * hosts.toml of one registry. Containerd asks the registry itself last; with TLS of its own that is named as a host too, for a file without
+ * hosts is passed over by containerd 1.6.
+ */
 export function hostsFile({ endpoints, fallback }: Hosts[string]): string {
-  const server = fallback && fallback.url !== '' ? `server = ${q(fallback.url)}\n` : '';
-  const hosts = endpoints.map(
+  const server = fallback ? `server = ${q(fallback.url)}\n${tlsLines(fallback.tls)}` : '';
+  const hosts = [...endpoints, ...(fallback?.tls ? [fallback] : [])].map(
     (e) =>
-      `\n[host.${q(e.url)}]\n  capabilities = ["pull", "resolve"]\n${e.overridePath ? '  override_path = true\n' : ''}${tlsLines(e.tls, '  ')}`,
+      `\n[host.${q(e.url)}]\n  capabilities = ["pull", "resolve"]\n${e.overridePath ? '  override_path = true\n' : ''}${tlsLines(e.tls)}`,
   );
-  return `${server}${tlsLines(fallback?.tls, '')}${hosts.join('')}`;
+  return server + hosts.join('');
 }
 
 /** The folder of a registry's hosts.toml. */
