@@ -56,15 +56,18 @@ export async function installNode(o: InstallOptions): Promise<void> {
   const ca = existsSync(caFile) ? readFileSync(caFile, 'utf8') : undefined;
   const reach = { url: o.server, agent: new Agent({ ca, keepAlive: false }) };
   const tokenFile = join(state, 'node-token');
-  const written = agentSettings(o['resolv-conf'] === undefined ? o : { ...o, 'resolv-conf': resolve(o['resolv-conf']) }, {
-    url: o.server,
-    caFile: ca === undefined ? undefined : caFile,
-    tokenFile,
-    state,
-    hostname: hostname(),
-    addresses: o['node-ip'] ?? [await ownAddress(new URL(o.server))],
-    registries: o.registries === undefined ? undefined : parse(readGiven('--registries', o.registries)),
-  });
+  const written = agentSettings(
+    o['resolv-conf'] === undefined ? o : { ...o, 'resolv-conf': resolve(o['resolv-conf']) },
+    {
+      url: o.server,
+      caFile: ca === undefined ? undefined : caFile,
+      tokenFile,
+      state,
+      hostname: hostname(),
+      addresses: o['node-ip'] ?? [await ownAddress(new URL(o.server))],
+      registries: o.registries === undefined ? undefined : parse(readGiven('--registries', o.registries)),
+    },
+  );
   const node = String(written.node);
   const { service, settings } = nodeService(state);
   const runtime = o['cri-socket'] === undefined;
