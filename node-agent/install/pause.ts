@@ -10,35 +10,78 @@ const run = promisify(execFile);
 /** The agent's own sandbox image: no registry has to be reached for the first pod. */
 export const OWN_SANDBOX_IMAGE = 'coracle.dev/pause:1';
 
-/**
- * A static x86-64 program of 38 bytes: ignores SIGCHLD, so that the kernel reaps orphans of a shared process namespace, then
- * pauses for ever. The runtime ends it with SIGKILL.
- */
-const CODE_X64 = Buffer.from(
-  [
-    '31c0', // xor eax, eax
-    '505050', // push rax x3          mask, restorer, flags of struct sigaction
-    '6a01', // push 1                 SIG_IGN
-    '4889e6', // mov rsi, rsp
-    '6a115f', // push 17; pop rdi     SIGCHLD
-    '31d2', // xor edx, edx
-    '6a08415a', // push 8; pop r10    size of the mask
-    '6a0d58', // push 13; pop rax     rt_sigaction
-    '0f05', // syscall
-    'b822000000', // mov eax, 34      pause
-    '0f05', // syscall
-    'ebf7', // jmp back to pause
-  ].join(''),
-  'hex',
-);
+/** A machine language: ELF's number of it, OCI's name, and the program. */
+interface Machine {
+  elf: number;
+  oci: string;
+  code: Buffer;
+}
 
-/** An ELF64 executable with one segment. */
-export function pauseProgram(): Buffer {
+/**
+ * Static programs of some instructions: they ignore SIGCHLD, so that the kernel reaps orphans of a shared process namespace, then wait for ever. The runtime ends them
+ * with SIGKILL.
+ */
+const MACHINES: Readonly<Record<string, Machine>> = {
+  x64: {
+    elf: 62,
+    oci: 'amd64',
+    code: Buffer.from(
+      [
+        '31c0', // xor eax, eax
+        '505050', // push rax x3          mask, restorer, flags of struct sigaction
+        '6a01', // push 1                 SIG_IGN
+        '4889e6', // mov rsi, rsp
+        '6a115f', // push 17; pop rdi     SIGCHLD
+        '31d2', // xor edx, edx
+        '6a08415a', // push 8; pop r10    size of the mask
+        '6a0d58', // push 13; pop rax     rt_sigaction
+        '0f05', // syscall
+        'b822000000', // mov eax, 34      pause
+        '0f05', // syscall
+        'ebf7', // jmp back to pause
+      ].join(''),
+      'hex',
+    ),
+  },
+  arm64: {
+    elf: 183,
+    oci: 'arm64',
+    code: Buffer.from(
+      [
+        'ff8300d1', // sub sp, sp, 32
+        '200080d2', // mov x0, 1          SIG_IGN
+        'e07f00a9', // stp x0, xzr, [sp]  flags
+        'ff7f01a9', // stp xzr, xzr, [sp, 16]   restorer, mask
+        '200280d2', // mov x0, 17         SIGCHLD
+        'e1030091', // mov x1, sp
+        '020080d2', // mov x2, 0
+        '030180d2', // mov x3, 8          size of the mask
+        'c81080d2', // mov x8, 134        rt_sigaction
+        '010000d4', // svc 0
+        ...['000080d2', '010080d2', '020080d2', '030080d2', '040080d2'], // mov x0 to x4, 0
+        '280980d2', // mov x8, 73         ppoll of nothing, for ever
+        '010000d4', // svc 0
+        'f9ffff17', // b back to mov x0, 0
+      ].join(''),
+      'hex',
+    ),
+  },
+};
+
+function machineOf(arch: string): Machine {
+  const machine = MACHINES[arch];
+  if (machine === undefined) throw new Error(`no sandbox program for ${arch}`);
+  return machine;
+}
+
+/** An ELF64 executable with one segment, for a machine as Node.js names it. */
+export function pauseProgram(arch: string = process.arch): Buffer {
+  const { elf, code } = machineOf(arch);
   const header = Buffer.alloc(120);
-  const size = header.length + CODE_X64.length;
+  const size = header.length + code.length;
   header.write('7f454c46020101', 0, 'hex');
   header.writeUInt16LE(2, 16); // ET_EXEC
-  header.writeUInt16LE(62, 18); // EM_X86_64
+  header.writeUInt16LE(elf, 18);
   header.writeUInt32LE(1, 20);
   header.writeBigUInt64LE(0x400078n, 24); // entry: after the headers
   header.writeBigUInt64LE(64n, 32); // program headers
@@ -52,7 +95,7 @@ export function pauseProgram(): Buffer {
   header.writeBigUInt64LE(BigInt(size), 96);
   header.writeBigUInt64LE(BigInt(size), 104);
   header.writeBigUInt64LE(0x1000n, 112);
-  return Buffer.concat([header, CODE_X64]);
+  return Buffer.concat([header, code]);
 }
 
 const digest = (b: Buffer) => createHash('sha256').update(b).digest('hex');
@@ -61,7 +104,7 @@ const digest = (b: Buffer) => createHash('sha256').update(b).digest('hex');
 export function imageArchive(name: string, layer: Buffer, config: object): Buffer {
   const image = Buffer.from(
     JSON.stringify({
-      architecture: 'amd64',
+      architecture: machineOf(process.arch).oci,
       os: 'linux',
       config,
       rootfs: { type: 'layers', diff_ids: [`sha256:${digest(layer)}`] },
