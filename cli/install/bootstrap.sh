@@ -174,7 +174,7 @@ get_package() {
   fi
   check_integrity "$file" "$3"
   rm -rf "$4.new" && mkdir -p "$4.new"
-  tar -xzf "$file" -C "$4.new" --strip-components=1 --no-same-owner || fail "$1 can't be unpacked"
+  tar -xzf "$file" -C "$4.new" --strip-components=1 --no-same-owner --exclude='*/include' --exclude='*/share' || fail "$1 can't be unpacked"
   rm -rf "$4" && mv "$4.new" "$4" && rm "$file"
 }
 

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { CommandError } from '../command.ts';
 import { call, type Endpoint, localEndpoint } from '../endpoint.ts';
@@ -32,6 +32,7 @@ export interface ControlPlane {
 
 /** What `up` was told; kept in the home, so that it starts the same again. */
 export interface Up extends ControlPlane {
+  cluster: string;
   /** Of the machine as a node; `state` is set. */
   node?: NodeOptions | undefined;
 }
@@ -53,8 +54,12 @@ export const controlPlaneRuns = (home: string): boolean => readPid(pidFileOf(hom
 export const hasSystemd = (): boolean => existsSync('/run/systemd/system');
 
 /** What machines that join download, as the control plane serves it. */
-export const assetsFolder = (home: string): string =>
-  ['serve', 'server'].map((d) => join(home, d, 'assets')).find((d) => existsSync(d)) ?? join(home, 'server', 'assets');
+export function assetsFolder(home: string): string {
+  // A home can have been both a service's and not: what was started last has written its script last.
+  const written = (dir: string) => statSync(join(dir, 'install.sh'), { throwIfNoEntry: false })?.mtimeMs ?? 0;
+  const [service, alone] = [join(home, 'serve', 'assets'), join(home, 'server', 'assets')];
+  return written(service) > written(alone) ? service : alone;
+}
 
 /**
  * Starts the control plane unless it runs, and waits until it answers: as a unit of systemd where that runs the machine, else workerd alone. Throws CommandError where
