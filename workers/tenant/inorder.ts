@@ -45,13 +45,20 @@ export class InOrder implements Follower {
         continue;
       }
       const came = this.#held[0];
+      if (came === undefined) break;
+      const id = typeof came === 'string' ? came : came.batch.id;
+      if (id !== undefined && this.#isPassed(id)) {
+        this.#held.shift();
+        continue;
+      }
       const known = typeof came === 'string' ? this.#shared?.get(came) : came;
       if (!known) break;
-      const { id, before, revision } = known.batch;
-      if (id !== undefined && revision <= this.#reached) {
+      const { before, revision } = known.batch;
+      if (id !== undefined && this.#at === undefined && revision <= this.#reached) {
+        // The history that the watch began with had it.
         this.#held.shift();
-        this.#at ??= id;
-      } else if (id !== undefined && before !== undefined && this.#at !== undefined && before !== this.#at) {
+        this.#at = id;
+      } else if (before !== undefined && this.#at !== undefined && before !== this.#at && !this.#isPassed(before)) {
         this.#held.unshift(before);
       } else {
         this.#held.shift();
@@ -66,6 +73,10 @@ export class InOrder implements Follower {
     this.#move(undefined);
   }
 
+  #isPassed(id: string): boolean {
+    return this.#at !== undefined && isUpTo(id, this.#at);
+  }
+
   #go(frame: SharedFrame): void {
     this.#reached = frame.batch.revision;
     this.#at = frame.batch.id ?? this.#at;
@@ -77,4 +88,10 @@ export class InOrder implements Follower {
     if (to !== undefined) this.#shared?.join(to, this);
     this.#joined = to;
   }
+}
+
+/** Ids are an object's own and a number that grows: `UUID/7`. */
+function isUpTo(id: string, last: string): boolean {
+  const slash = id.lastIndexOf('/') + 1;
+  return id.slice(0, slash) === last.slice(0, slash) && Number(id.slice(slash)) <= Number(last.slice(slash));
 }
