@@ -4,7 +4,7 @@ export interface Command {
   /** One line for the list. */
   summary: string;
   /** Printed by --help after the summary. */
-  usage: string;
+  usage: string | (() => Promise<string>);
   /** Arguments after the command's name. Throws CommandError with a one-line reason. Resolves to the exit code. */
   run(args: string[]): Promise<number>;
 }

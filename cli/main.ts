@@ -1,24 +1,27 @@
 import { resolve } from 'node:path';
-import { cluster } from './cluster.ts';
 import { type Command, CommandError } from './command.ts';
-import { down } from './down.ts';
-import { history } from './history.ts';
 import { coracleHome } from './home.ts';
-import { join } from './join.ts';
-import { joinCommand } from './joincommand.ts';
-import { kubeconfigCommand } from './kubeconfig.ts';
-import { serve } from './serve.ts';
-import { test } from './test.ts';
-import { up } from './up.ts';
 
-const commands: readonly Command[] = [up, down, serve, cluster, kubeconfigCommand, joinCommand, history, join, test];
+/** In the order of the help. Only what is called is loaded: all of them take a third of a second. */
+const commands: Readonly<Record<string, () => Promise<Command>>> = {
+  up: async () => (await import('./up.ts')).up,
+  down: async () => (await import('./down.ts')).down,
+  serve: async () => (await import('./serve.ts')).serve,
+  cluster: async () => (await import('./cluster.ts')).cluster,
+  kubeconfig: async () => (await import('./kubeconfig.ts')).kubeconfigCommand,
+  'join-command': async () => (await import('./joincommand.ts')).joinCommand,
+  history: async () => (await import('./history.ts')).history,
+  join: async () => (await import('./join.ts')).join,
+  test: async () => (await import('./test.ts')).test,
+};
 
-function help(): string {
-  const width = Math.max(...commands.map((c) => c.name.length));
+async function help(): Promise<string> {
+  const all = await Promise.all(Object.values(commands).map((load) => load()));
+  const width = Math.max(...all.map((c) => c.name.length));
   return [
     'coracle: Kubernetes with a serverless control plane',
     '',
-    ...commands.map((c) => `  ${c.name.padEnd(width)}  ${c.summary}`),
+    ...all.map((c) => `  ${c.name.padEnd(width)}  ${c.summary}`),
     '',
     'coracle COMMAND --help tells more. Each takes --home DIR: where state is kept (default $CORACLE_HOME, else ~/.coracle).',
   ].join('\n');
@@ -27,13 +30,15 @@ function help(): string {
 async function main(argv: string[]): Promise<number> {
   const [name, ...args] = withHome(argv);
   if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
-    console.log(help());
+    console.log(await help());
     return name === undefined ? 2 : 0;
   }
-  const command = commands.find((c) => c.name === name);
-  if (!command) throw new CommandError(`unknown command ${JSON.stringify(name)}; coracle --help lists them`, 2);
+  const load = Object.hasOwn(commands, name) ? commands[name] : undefined;
+  if (!load) throw new CommandError(`unknown command ${JSON.stringify(name)}; coracle --help lists them`, 2);
+  const command = await load();
   if (args.includes('--help') || args.includes('-h')) {
-    console.log(`coracle ${command.name}: ${command.summary}\n\n${command.usage}`);
+    const usage = typeof command.usage === 'string' ? command.usage : await command.usage();
+    console.log(`coracle ${command.name}: ${command.summary}\n\n${usage}`);
     return 0;
   }
   return command.run(args);
