@@ -3,6 +3,7 @@ import type { Env } from '../kube/meta/env.ts';
 import type { JsonObject } from '../kube/meta/json.ts';
 import type { KubeObject } from '../kube/meta/object.ts';
 import type { FieldRequirement } from '../kube/meta/selectors.ts';
+import type { FieldTexts } from '../kube/schema/openapi.ts';
 import type { PageCache } from '../kube/store/pagecache.ts';
 import type { Rows } from '../kube/store/rowcache.ts';
 import type { Assume, Fence, Key, Revision, Stale, Store } from '../kube/store/store.ts';
@@ -128,6 +129,8 @@ export interface ClusterContext {
   sends?: boolean;
   /** The cluster's nodes run our agent: pods that ask for what it doesn't carry out are refused. Absent: they aren't. */
   ownNodes?: boolean;
+  /** Texts of kinds and fields for OpenAPI documents of this minor; absent, or undefined: there are none here. */
+  texts?(minor: string): Promise<FieldTexts | undefined>;
   /** Runs after the response is sent. */
   waitUntil(p: Promise<unknown>): void;
   /** Calls `end` when this process is about to stop: answers without an end of their own end then. Gives what takes it back. */

@@ -3,6 +3,7 @@ import { type Accepted, JSON_TYPE, PROTOBUF_TYPE } from '../kube/codec/negotiate
 import { encodeObject as protoObject } from '../kube/codec/protobuf.ts';
 import { includeObjectOf, toPartial, toPartialList, toTable, wrongPartial } from '../kube/codec/table.ts';
 import { printYaml } from '../kube/codec/yaml.ts';
+import type { Kind } from '../kube/kinds/kind.ts';
 import type { JsonObject } from '../kube/meta/json.ts';
 import type { KubeObject } from '../kube/meta/object.ts';
 import { failure, type Status } from '../kube/meta/status.ts';
@@ -71,7 +72,16 @@ export function encodeList(
     const list = toPartialList(items, metadata, version(as));
     return encodeMeta(call.parts.schemas, list, 'PartialObjectMetadataList', out, pretty);
   }
-  return encodeText(toTable(resource.kind.columns, items, { ...tableOptions(call), list: metadata }), out, pretty);
+  return encodeText(
+    toTable(resource.kind.columns, inRowOrder(resource.kind, items), { ...tableOptions(call), list: metadata }),
+    out,
+    pretty,
+  );
+}
+
+/** Objects as a Table shows them one below the other. */
+export function inRowOrder(kind: Pick<Kind, 'rowOrder'>, items: readonly KubeObject[]): readonly KubeObject[] {
+  return kind.rowOrder ? [...items].sort(kind.rowOrder) : items;
 }
 
 /** What a Table of this call shows. */

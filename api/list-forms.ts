@@ -12,7 +12,7 @@ import type { PageCache } from '../kube/store/pagecache.ts';
 import { spliceItem } from '../kube/store/splice.ts';
 import type { Entry, Page } from '../kube/store/store.ts';
 import { type Call, inTurns } from './call.ts';
-import { encodeList, listStruct, META, metaVersion, tableOptions } from './encode.ts';
+import { encodeList, inRowOrder, listStruct, META, metaVersion, tableOptions } from './encode.ts';
 import type { Resource } from './parts.ts';
 import { isCurrent, objectOf, spliced } from './row.ts';
 
@@ -158,7 +158,9 @@ function tableForm(call: Call, resource: Resource): ListForm {
   const { kind, apiVersion, columnDefinitions } = toTable(columns, [], options);
   const head = { kind, apiVersion, columnDefinitions } as JsonObject;
   const items = (page: Page) => {
-    const { rows } = toTable(columns, objectsOf(resource, page), options) as { rows: Json[] };
+    const { rows } = toTable(columns, inRowOrder(resource.kind, objectsOf(resource, page)), options) as {
+      rows: Json[];
+    };
     return joined(rows.map(printJson));
   };
   return {

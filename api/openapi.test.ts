@@ -77,3 +77,46 @@ test('both forms have one ETag, and who has it is told so without a body', async
     assert.equal(changed.code, 200);
   }
 });
+
+/** Texts of one struct, of version `version`. */
+const texts = (version: string, text: string) => async (minor: string) =>
+  minor === '1.37'
+    ? {
+        version,
+        of: async (document: string) => (struct: string, field?: string) =>
+          document === 'apis/policy/v1' && struct === 'io.k8s.api.policy.v1.PodDisruptionBudget' && field === 'spec'
+            ? text
+            : undefined,
+      }
+    : undefined;
+
+test('texts stand in the documents of both versions, and hashes change with them', async () => {
+  const b = await bench();
+  const path = '/openapi/v3/apis/policy/v1';
+  const urlOf = async () => {
+    const { body } = await b.ask('GET', '/openapi/v3');
+    return (body as unknown as { paths: Record<string, { serverRelativeURL: string }> }).paths['apis/policy/v1']
+      ?.serverRelativeURL;
+  };
+  const spec = async (from: string, at: 'v2' | 'v3') => {
+    const { body } = await b.ask('GET', from);
+    const all = body as unknown as Record<string, never> & { components: { schemas: never }; definitions: never };
+    const schemas = (at === 'v3' ? all.components.schemas : all.definitions) as Record<
+      string,
+      { properties: Record<string, { description?: string }> }
+    >;
+    return schemas['io.k8s.api.policy.v1.PodDisruptionBudget']?.properties.spec?.description;
+  };
+  const seen: unknown[] = [];
+  for (const [version, text] of [
+    ['', undefined],
+    ['1', 'What it asks for.'],
+    ['2', 'What it wants.'],
+  ] as const) {
+    if (text !== undefined) b.cluster.texts = texts(version, text);
+    assert.equal(await spec(path, 'v3'), text);
+    assert.equal(await spec('/openapi/v2', 'v2'), text);
+    seen.push(await urlOf(), (await b.ask('GET', '/openapi/v2')).headers.get('etag'));
+  }
+  assert.equal(new Set(seen).size, seen.length, JSON.stringify(seen));
+});

@@ -3,11 +3,9 @@ import { printJson, printSteps } from '../kube/codec/json.ts';
 import { JSON_TYPE } from '../kube/codec/negotiate.ts';
 import { encodeOpenApi, OPENAPI_OLD_TYPE, OPENAPI_TYPE } from '../kube/codec/openapi.ts';
 import type { JsonObject } from '../kube/meta/json.ts';
-import type { Steps } from '../kube/meta/steps.ts';
-import { openApiIndex as indexOf, openApiV3Steps } from '../kube/schema/openapi.ts';
+import { type FieldTexts, openApiIndex as indexOf, openApiV3Steps } from '../kube/schema/openapi.ts';
 import { openApiV2Steps } from '../kube/schema/openapi-v2.ts';
 import { type ApiResource, findResource, resourcesOf } from '../kube/schema/resources.ts';
-import type { Schemas } from '../kube/schema/schema.ts';
 import { type Call, inTurns } from './call.ts';
 import { groupsOf, readResources, tagOf } from './discovery.ts';
 import type { Resource } from './parts.ts';
@@ -20,11 +18,16 @@ const documents = new Map<string, Uint8Array>();
 
 /** Group and version by document path: `api/v1`, `apis/apps/v1`. */
 interface Version {
+  path: string;
   group: string;
   version: string;
   resources: readonly Resource[];
   hash: string;
 }
+
+/** A document's hash: that of its shapes, and of its texts where there are any. */
+const hashOf = (v: Version, texts: FieldTexts | undefined) => (texts ? tagOf(`${v.hash} ${texts.version}`) : v.hash);
+const textsOf = async (call: Call) => call.cluster.texts?.(call.parts.schemas.minor);
 
 function versionsOf(call: Call): ReadonlyMap<string, Version> {
   return call.cluster.view.compiled('api.openapi', (view) => {
@@ -33,7 +36,7 @@ function versionsOf(call: Call): ReadonlyMap<string, Version> {
       for (const { version, resources } of g.versions) {
         const path = g.name === '' ? `api/${version}` : `apis/${g.name}/${version}`;
         const seed = resources.map((r) => `${r.kind.plural} ${r.hash} ${r.kind.verbs.join()}`).join('\n');
-        out.set(path, { group: g.name, version, resources, hash: tagOf(`${VERSION_SEED}${path}\n${seed}`) });
+        out.set(path, { path, group: g.name, version, resources, hash: tagOf(`${VERSION_SEED}${path}\n${seed}`) });
       }
     }
     return out;
@@ -45,7 +48,8 @@ const VERSION_SEED = '1\n';
 /** `/openapi/v3`: the paths of the documents with their hashes. */
 export async function openApiIndex(call: Call): Promise<Response> {
   await readResources(call);
-  const hashes = new Map([...versionsOf(call)].map(([path, v]) => [path, v.hash]));
+  const texts = await textsOf(call);
+  const hashes = new Map([...versionsOf(call)].map(([path, v]) => [path, hashOf(v, texts)]));
   const text = printJson(indexOf(hashes));
   return cached(call, tagOf(text), async () => text);
 }
@@ -56,35 +60,37 @@ export async function openApiV3(call: Call): Promise<Response> {
   const path = call.info.path.replace(/^\/openapi\/v3\//, '').replace(/\/$/, '');
   const v = versionsOf(call).get(path);
   if (!v) return plainText(call, 404, '404 page not found\n');
+  const texts = await textsOf(call);
+  const hash = hashOf(v, texts);
   const asked = call.query.get('hash');
-  if (asked !== null && asked !== v.hash) {
+  if (asked !== null && asked !== hash) {
     const moved = respond(call, 301, null, JSON_TYPE);
-    moved.headers.set('location', `${call.cluster.url}/openapi/v3/${path}?hash=${v.hash}`);
+    moved.headers.set('location', `${call.cluster.url}/openapi/v3/${path}?hash=${hash}`);
     return moved;
   }
-  return cached(call, v.hash, () => documentOf(call, v), JSON_TYPE, asked !== null);
+  return cached(call, hash, () => documentOf(call, v, texts), JSON_TYPE, asked !== null);
 }
 
-function documentOf(call: Call, v: Version): Promise<Uint8Array> {
+function documentOf(call: Call, v: Version, texts: FieldTexts | undefined): Promise<Uint8Array> {
   const { schemas } = call.parts;
-  const make = async () => printed(call, await inTurns(call, makeV3(schemas, v)));
+  const make = async () => printed(call, await makeV3(call, v, texts));
   // A cluster's own kinds are made anew each time: they are few, and no other cluster has them.
-  return v.resources.some((r) => r.custom) ? make() : madeOnce(`${schemas.minor} ${v.hash}`, make);
+  return v.resources.some((r) => r.custom) ? make() : madeOnce(`${schemas.minor} ${hashOf(v, texts)}`, make);
 }
+/** Texts that have changed make all anew: the old ones go. */
+const DOCUMENTS_MAX = 64;
 /** Two who make a document at the same time make the same. */
 async function madeOnce(name: string, make: () => Promise<Uint8Array>): Promise<Uint8Array> {
   const made = documents.get(name) ?? (await make());
+  if (documents.size >= DOCUMENTS_MAX) documents.clear();
   documents.set(name, made);
   return made;
 }
-function makeV3(schemas: Schemas, v: Version): Steps<JsonObject> {
+async function makeV3(call: Call, v: Version, texts: FieldTexts | undefined): Promise<JsonObject> {
   const described = v.resources.map(describe).filter((r) => r !== undefined);
-  return openApiV3Steps(
-    schemas,
-    v.group,
-    v.version,
-    described.length > 0 ? described : resourcesOf(v.group, v.version).values(),
-  );
+  const resources = described.length > 0 ? described : resourcesOf(v.group, v.version).values();
+  const texted = await texts?.of(v.path);
+  return inTurns(call, openApiV3Steps(call.parts.schemas, v.group, v.version, resources, undefined, texted));
 }
 /** The members of `paths`, `definitions` and `components.schemas` one by one. */
 const DEPTH = 3;
@@ -121,18 +127,24 @@ export async function openApiV2(call: Call): Promise<Response> {
   if (!form) return bare(call, 406);
   await readResources(call);
   const versions = [...versionsOf(call).values()].filter((v) => !v.resources.some((r) => r.custom));
-  const tag = tagOf(V2_SEED + versions.map((v) => v.hash).join());
-  const make = () => madeOnce(`v2 ${form} ${tag}`, () => makeV2(call, versions, form));
+  const texts = await textsOf(call);
+  const tag = tagOf(V2_SEED + versions.map((v) => hashOf(v, texts)).join());
+  const make = () => madeOnce(`v2 ${form} ${tag}`, () => makeV2(call, versions, form, texts));
   return cached(call, tag, make, form === 'json' ? JSON_TYPE : OPENAPI_TYPE);
 }
 /** Changes when the form of the v2 document does. */
 const V2_SEED = '1\n';
 
-async function makeV2(call: Call, versions: readonly Version[], form: Form): Promise<Uint8Array> {
+async function makeV2(
+  call: Call,
+  versions: readonly Version[],
+  form: Form,
+  texts: FieldTexts | undefined,
+): Promise<Uint8Array> {
   const { schemas } = call.parts;
   const made: JsonObject[] = [];
   for (const v of versions) {
-    made.push(await inTurns(call, makeV3(schemas, v)));
+    made.push(await makeV3(call, v, texts));
     await call.cluster.turn?.();
   }
   const document = await inTurns(call, openApiV2Steps(schemas.minor, made));

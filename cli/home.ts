@@ -34,3 +34,6 @@ export function secret(home: string, name: string): string {
   if (!existsSync(path)) writeAtomic(path, randomBytes(32).toString('base64url'));
   return readFileSync(path, 'utf8').trim();
 }
+
+/** Folder of the home that `coracle explain-text` fills; `kubectl explain` shows what is there. */
+export const TEXTS = 'texts';

@@ -12,6 +12,7 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   'join-command': async () => (await import('./joincommand.ts')).joinCommand,
   history: async () => (await import('./history.ts')).history,
   join: async () => (await import('./join.ts')).join,
+  'explain-text': async () => (await import('./explaintext.ts')).explainText,
   test: async () => (await import('./test.ts')).test,
 };
 

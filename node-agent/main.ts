@@ -17,6 +17,7 @@ import type { NodeFacts } from './kubelet/container.ts';
 import { ctrImageMounts } from './kubelet/imagevolumes.ts';
 import { Kubelet } from './kubelet/kubelet.ts';
 import { keepLease, keepNode, type NodeSources, ownNode, reportNode } from './kubelet/node.ts';
+import { tellSchedulable } from './kubelet/schedulable.ts';
 import { followRoutes } from './network/cni/follow.ts';
 import { kernelLinks, vxlanDevice } from './network/cni/links.ts';
 import { clusterRanges } from './network/cni/ranges.ts';
@@ -177,6 +178,7 @@ async function main(settingsPath: string): Promise<void> {
     imageMounts: ctrImageMounts(machine.socket, runtime),
     env,
   });
+  tellSchedulable(network.feeds.nodes, s.node, (...told) => kubelet.events.tellNode(...told));
   const settings = { addresses: s.addresses, labels: s.labels, taints: [], podCIDRs: s.podCIDRs, root: s.stateDir };
   const node = { name: s.node, ...settings };
   const sources = nodeSources(kubelet, images);

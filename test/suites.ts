@@ -54,6 +54,7 @@ export const suites = (): readonly Suite[] => [
           'node-agent/network/{cni,dns}/**/*.test.ts',
           'test/codec/*.test.ts',
           'test/store/*.test.ts',
+          'test/e2e/kubectl/*.test.ts',
         ),
       ),
     ],

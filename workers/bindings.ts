@@ -15,6 +15,8 @@ export interface Bindings {
   RELAYS: DurableObjectNamespace<Relay>;
   /** What machines that join download (cli/node/assets.ts); a server without such files has none. */
   ASSETS?: Fetcher;
+  /** Files of texts for `kubectl explain` (texts.ts); absent: there are none. */
+  TEXTS?: Fetcher;
   PUBLIC_URL: string;
   OPERATOR_TOKEN_SHA256: string;
   /** MiB of each of the caches in rowcaches.ts; '' = what suits a hosted isolate. */

@@ -17,6 +17,7 @@ import { BASE_CREATED, BASE_UID, type BaseLayer } from './tenant/base.ts';
 import { DEFAULT_LIMITS, LIMITS_KEY, type Limits, limitsWith } from './tenant/limits.ts';
 import { RemoteStore, type StoreStub } from './tenant/remote.ts';
 import { SharedFrames } from './tenant/sharedframes.ts';
+import { createTexts } from './texts.ts';
 import { relinked } from './tunnel/links.ts';
 import { forwarded, prefixOf } from './tunnel/proxying.ts';
 import type { Opening } from './tunnel/relay.ts';
@@ -138,8 +139,13 @@ export function clusterContext(b: Bindings, around: Around, id: string, url: str
     turn,
     waitUntil: (p) => around.waitUntil(p),
     onDrain,
+    ...(b.TEXTS ? { texts: textsOf(b.TEXTS) } : {}),
   };
 }
+
+let texts: ReturnType<typeof createTexts> | undefined;
+/** The isolate's texts: all clusters' are the same. A binding is each request's own, but any of them will do for a reading. */
+const textsOf = (files: Fetcher) => (texts ??= createTexts((url) => files.fetch(url), world));
 
 let endpoint: Limits | undefined;
 /** What clusters of this endpoint may use, where they have no limits of their own. */

@@ -30,6 +30,8 @@ export interface ServerConfig {
   data: string;
   /** Folder of what machines that join download (../node/assets.ts); none without one. */
   assets?: string;
+  /** Folder of the texts for `kubectl explain`, which may be empty. */
+  texts: string;
   vars: Readonly<Record<string, string>>;
   /** Path of the control socket (workers/drain.ts), which the supervisor alone opens; none without one. */
   control?: string;
@@ -98,7 +100,8 @@ const config :Workerd.Config = (
   services = [
     (name = "main", worker = .worker),
     (name = "do-storage", disk = (path = ${text(c.data)}, writable = true)),
-${c.assets === undefined ? '' : `    (name = "assets", disk = (path = ${text(c.assets)})),\n`}    (name = "internet", network = (allow = ["public", "private", "local"], tlsOptions = (trustBrowserCas = ${c.systemCas}))),
+${c.assets === undefined ? '' : `    (name = "assets", disk = (path = ${text(c.assets)})),\n`}    (name = "texts", disk = (path = ${text(c.texts)})),
+    (name = "internet", network = (allow = ["public", "private", "local"], tlsOptions = (trustBrowserCas = ${c.systemCas}))),
   ],
   sockets = [${c.addresses.map((a, i) => socketOf(`https${i || ''}`, a, c.tls)).join(', ')}${controlOf(c.control)}],${clusterOf(c.cluster)}
 );
@@ -112,6 +115,7 @@ ${wrangler.durable_objects.bindings.map((b) => `    (name = ${text(b.name)}, dur
 ${Object.entries(vars)
   .map(([k, x]) => `    (name = ${text(k)}, text = ${text(x)}),`)
   .join('\n')}
+    (name = "TEXTS", service = "texts"),
   ],
   durableObjectNamespaces = [
 ${classes.map((k) => `    (className = ${text(k)}, uniqueKey = ${text(`${wrangler.name}-${k}`)}, enableSql = true),`).join('\n')}

@@ -116,6 +116,7 @@ describe('the config of workerd', () => {
     tls: { keyPem: 'key', certificatePem: 'certificate' },
     data: '/data',
     systemCas: true,
+    texts: '/texts',
     vars: {},
   };
   it('has a cluster for an instance and none for a control plane alone, and never credentials', () => {

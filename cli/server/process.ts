@@ -4,7 +4,7 @@ import { createRequire } from 'node:module';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { build } from 'esbuild';
-import { root, secret, writeAtomic } from '../home.ts';
+import { root, secret, TEXTS, writeAtomic } from '../home.ts';
 import { SYSTEM_CAS } from '../install/npm.ts';
 import { certificateNames, hostPort, type Listen, machineAddresses, urlOf } from '../listen.ts';
 import { type Assets, makeAssets } from '../node/assets.ts';
@@ -53,6 +53,8 @@ export async function prepare(o: ServerOptions): Promise<Prepared> {
   const data = join(o.home, instance ? INSTANCE_DATA : LOCAL_DATA);
   mkdirSync(run, { recursive: true, mode: 0o700 });
   mkdirSync(data, { recursive: true, mode: 0o700 });
+  const texts = join(o.home, TEXTS);
+  mkdirSync(texts, { recursive: true, mode: 0o700 });
   const wrangler = readWrangler(readFileSync(join(root, 'wrangler.toml'), 'utf8'));
   await bundle(join(root, wrangler.main), join(run, 'main.js'));
   const tls = await tlsOf(o);
@@ -71,6 +73,7 @@ export async function prepare(o: ServerOptions): Promise<Prepared> {
       tls,
       data,
       ...(assets && { assets: assets.dir }),
+      texts,
       vars: {
         OPERATOR_TOKEN_SHA256: sha256Hex(operatorToken),
         ...(instance && { PUBLIC_URL: instance.publicUrl }),

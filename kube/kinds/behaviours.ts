@@ -1,5 +1,5 @@
 import type { KubeObject } from '../meta/object.ts';
-import { obj, str } from './access.ts';
+import { num, obj, str } from './access.ts';
 import type { Behaviour } from './behaviour.ts';
 import { CERTIFICATESIGNINGREQUEST, PRIORITYCLASS, RUNTIMECLASS, STORAGECLASS } from './classes.ts';
 import { CLUSTERTRUSTBUNDLE } from './clustertrustbundle.ts';
@@ -33,6 +33,12 @@ import { RESOURCEQUOTA } from './resourcequota.ts';
 import { SECRET } from './secret.ts';
 import { SERVICE } from './service.ts';
 import { STATEFULSET } from './statefulset.ts';
+
+/** FlowSchemas as they are matched. */
+function byPrecedence(a: KubeObject, b: KubeObject): number {
+  const of = (o: KubeObject) => num(obj(o.spec).matchingPrecedence);
+  return of(a) - of(b) || (str(a.metadata.name) < str(b.metadata.name) ? -1 : 1);
+}
 
 /** The node that an object is for: the Node authorizer asks. */
 function specNode(o: KubeObject): { node?: string } {
@@ -95,7 +101,7 @@ const OWN: Record<string, Behaviour> = {
       'spec.pool.name': (o) => str(obj(obj(o.spec).pool).name),
     },
   },
-  'flowschemas.flowcontrol.apiserver.k8s.io': { counts: ['spec'] },
+  'flowschemas.flowcontrol.apiserver.k8s.io': { counts: ['spec'], rowOrder: byPrecedence },
   'prioritylevelconfigurations.flowcontrol.apiserver.k8s.io': { counts: ['spec'] },
   'validatingadmissionpolicies.admissionregistration.k8s.io': { counts: ['spec'], needsVersion: true },
   'mutatingadmissionpolicies.admissionregistration.k8s.io': { counts: ['spec'], needsVersion: true },

@@ -41,6 +41,8 @@ export interface Kind<T extends KubeObject = KubeObject> {
   fieldLabels?: Readonly<Record<string, Readonly<Record<string, string>>>>;
   /** Columns after Name and before Age are given whole, Age included, in upstream's order. Name is added when absent. */
   columns?: readonly Column<T>[];
+  /** The order of a Table's rows, where it isn't that of keys. */
+  rowOrder?: (a: T, b: T) => number;
   /** Conditions of a row in a Table: a Pod that ended is Completed. */
   rowConditions?(o: T): JsonObject[] | undefined;
   /** By subresource name: status, scale, eviction, binding, token, ... */

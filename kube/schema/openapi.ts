@@ -5,8 +5,7 @@ import { operationsOf } from './openapi-paths.ts';
 import type { ApiResource } from './resources.ts';
 import type { Field, Schemas, Struct, Type } from './schema.ts';
 
-// OpenAPI documents made from shapes: what kubectl, client libraries and server-side apply read. Descriptions are not here:
-// they belong to the static asset that explain uses.
+// OpenAPI documents made from shapes: what kubectl, client libraries and server-side apply read. Descriptions come from outside.
 
 const META = 'io.k8s.apimachinery.pkg.apis.meta.v1';
 const SPECIAL: Record<string, { name: string; schema: JsonObject }> = {
@@ -35,9 +34,16 @@ export interface Components {
 
 /**
  * The text of a struct, or of one of its fields by JSON name; undefined where there is none. The texts are upstream's and not part of this
- * tree: tools/generate/descriptions.ts extracts them into an asset at deploy time.
+ * tree: `coracle explain-text` extracts them (tools/generate/descriptions.ts).
  */
 export type Descriptions = (struct: string, field?: string) => string | undefined;
+/** What `kubectl explain` says beside types. */
+export interface FieldTexts {
+  /** Another one when the texts are others. */
+  version: string;
+  /** Those that an OpenAPI document (`api/v1`, `apis/apps/v1`) needs. */
+  of(document: string): Promise<Descriptions>;
+}
 
 /** An OpenAPI v3 document of one group and version. `custom` holds ready schemas of CustomResources by kind. */
 export function openApiV3(...of: Parameters<typeof openApiV3Steps>): JsonObject {

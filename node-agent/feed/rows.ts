@@ -58,6 +58,8 @@ export interface NodeRow {
   internalIPs: string[];
   podCIDRs: string[];
   annotations: Record<string, string>;
+  /** Cordoned; absent: it isn't. */
+  unschedulable?: true;
 }
 
 const SERVICE_OF_SLICE = 'kubernetes.io/service-name';
@@ -152,5 +154,6 @@ export function nodeRow(o: JsonObject): NodeRow {
         .filter(([k]) => k.startsWith(OWN_ANNOTATIONS))
         .map(([k, v]) => [k, text(v)]),
     ),
+    ...(spec.unschedulable === true ? { unschedulable: true } : {}),
   };
 }

@@ -22,6 +22,7 @@ interface Regarded {
   namespace?: string;
   uid: string;
   resourceVersion?: string;
+  fieldPath?: string;
 }
 
 interface Said {
@@ -30,6 +31,13 @@ interface Said {
   lastMs: number;
   /** The one before has been sent: repetitions are counted one after the other. */
   sent: Promise<unknown>;
+}
+
+/** Where a container stands in its pod, as the kubelet writes it: `spec.containers{main}`. */
+function fieldPathOf(pod: Pod, container: string): string {
+  const lists = ['containers', 'initContainers', 'ephemeralContainers'] as const;
+  const list = lists.find((l) => pod.spec[l]?.some((c) => c.name === container));
+  return list ? `spec.${list}{${container}}` : `implicitly required container ${container}`;
 }
 
 /** Tells Events of pods: best effort, repetitions counted, none of a pod that says too much. */
@@ -46,9 +54,12 @@ export class PodEvents {
     this.#node = node;
   }
 
-  tell(pod: Pod, type: 'Normal' | 'Warning', reason: string, text: string): void {
+  /** `container`: the Event is about that one of the pod. */
+  tell(pod: Pod, type: 'Normal' | 'Warning', reason: string, text: string, container?: string): void {
     const { name = '', namespace = '', uid = '', resourceVersion = '' } = pod.metadata;
-    this.#tell({ apiVersion: 'v1', kind: 'Pod', name, namespace, uid, resourceVersion }, type, reason, text);
+    const about = { apiVersion: 'v1', kind: 'Pod', name, namespace, uid, resourceVersion };
+    const fieldPath = container === undefined ? undefined : fieldPathOf(pod, container);
+    this.#tell(fieldPath === undefined ? about : { ...about, fieldPath }, type, reason, text);
   }
 
   /** An Event of this node: it lies in the namespace `default`, and the node's name stands for its uid, as the kubelet does it. */
@@ -60,7 +71,7 @@ export class PodEvents {
     const { uid } = object;
     if (!this.#allowed(uid)) return;
     const message = text.slice(0, MESSAGE_UNITS_MAX);
-    const key = `${uid}/${type}/${reason}/${message}`;
+    const key = `${uid}/${object.fieldPath ?? ''}/${type}/${reason}/${message}`;
     const now = this.#env.now();
     const before = this.#said.get(key);
     this.#said.delete(key);

@@ -163,7 +163,7 @@ export class Kubelet implements PodHandler {
       relist: () => this.#relist(),
       report: (pod, status) => (isStatic(pod) ? this.#static?.report(pod, status) : this.#reporter.report(pod, status)),
       removeObject: (pod) => this.#removeObject(pod),
-      event: (pod, type, reason, message) => events.tell(pod, type, reason, message),
+      event: (...told) => events.tell(...told),
       env: p.env,
     };
   }

@@ -282,6 +282,22 @@ describe('hooks', () => {
 });
 
 describe('deletion', () => {
+  test('Events of a container say which one; the same of two containers are two Events', async () => {
+    await m.create('a', {
+      initContainers: [container('first', ['true'])],
+      containers: [pause, container('side', ['pause'])],
+    });
+    await m.pass(3);
+    assert.deepEqual(
+      m.api.events.filter((e) => e.reason === 'Created').map((e) => e.about),
+      ['spec.initContainers{first}', `spec.containers{${pause.name}}`, 'spec.containers{side}'],
+    );
+    await m.delete('a');
+    await m.pass(3);
+    const killed = m.api.events.filter((e) => e.reason === 'Killing').map((e) => e.about);
+    assert.deepEqual(killed.sort(), [`spec.containers{${pause.name}}`, 'spec.containers{side}'].sort());
+  });
+
   test('a pod is told ended, then its object, sandbox and files go', async () => {
     await m.create('a', {
       containers: [container('main', ['sh', '-c', 'trap "exit 7" TERM; sleep 1000'])],

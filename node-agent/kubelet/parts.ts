@@ -59,6 +59,7 @@ export interface WorkerParts {
   report(pod: Pod, status: PodStatus): void;
   /** Removes the pod's object, once all that was reported of it has been taken: everything of it has ended here. */
   removeObject(pod: Pod): Promise<void>;
-  event(pod: Pod, type: 'Normal' | 'Warning', reason: string, message: string): void;
+  /** `container`: what it is about, where it isn't the whole pod. */
+  event(pod: Pod, type: 'Normal' | 'Warning', reason: string, message: string, container?: string): void;
   env: Env;
 }

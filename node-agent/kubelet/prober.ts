@@ -16,7 +16,7 @@ const NAMES: Record<ProbeKind, string> = {
 const RESTART_GRACE_MS = 10_000;
 
 /** Takes a warning of a probe: its reason and its text. */
-type Tell = (reason: 'Unhealthy' | 'ProbeWarning', text: string) => void;
+type Tell = (reason: 'Unhealthy' | 'ProbeWarning', text: string, container: string) => void;
 
 interface Running {
   containerId: string;
@@ -120,9 +120,10 @@ export class Prober {
       const result = await runProbe(probe, c, running.containerId, this.#podIP, this.#runtime);
       if (this.#probes.get(key) !== running) return; // the container has been replaced meanwhile
       const what = `${NAMES[kind]} probe`;
-      if (result.unknown) this.#tell('Unhealthy', `${what} errored and resulted in unknown state: ${result.output}`);
-      else if (!result.ok) this.#tell('Unhealthy', `${what} failed: ${result.output}`);
-      else if (result.warning) this.#tell('ProbeWarning', `${what} warning: ${result.output}`);
+      const tell: (...told: [Parameters<Tell>[0], string]) => void = (...told) => this.#tell(...told, c.name);
+      if (result.unknown) tell('Unhealthy', `${what} errored and resulted in unknown state: ${result.output}`);
+      else if (!result.ok) tell('Unhealthy', `${what} failed: ${result.output}`);
+      else if (result.warning) tell('ProbeWarning', `${what} warning: ${result.output}`);
       const changed = !result.unknown && running.state.take(result.ok);
       // A startup probe that has passed is over; a container that will be ended isn't probed again.
       const over = kind === 'startupProbe' ? running.state.verdict !== undefined : running.state.verdict === false;

@@ -34,7 +34,7 @@ export interface Owner {
   readonly refs: References;
   readonly volumes: PodVolumes;
   readonly resizes: PodResizes;
-  event(type: 'Normal' | 'Warning', reason: string, message: string): void;
+  event(type: 'Normal' | 'Warning', reason: string, message: string, container?: string): void;
   /** The pod is to be looked at again after `ms`. */
   later(ms: number): void;
 }

@@ -16,7 +16,7 @@ import { type Container, type Pod, podText, uidOf } from './pod.ts';
 import { serviceVariables } from './serviceenv.ts';
 import { isStatic } from './staticpods.ts';
 
-type Tell = (type: 'Normal' | 'Warning', reason: string, message: string) => void;
+type Tell = (type: 'Normal' | 'Warning', reason: string, message: string, container?: string) => void;
 
 /** What starting a container of one pod needs. */
 export interface Starting
@@ -82,6 +82,7 @@ const words = (e: unknown) => (e instanceof RuntimeError ? e.desc : e instanceof
 
 /** Makes and starts one run of a container; returns once its postStart hook is through. Throws ConfigError with the waiting reason, its event told. */
 export async function startContainer(pod: Pod, c: Container, attempt: number, s: Starting): Promise<void> {
+  const event: Tell = (type, reason, message) => s.event(type, reason, message, c.name);
   const fails = async <T>(reason: string, f: () => Promise<T>): Promise<T> => {
     try {
       return await f();
@@ -90,24 +91,26 @@ export async function startContainer(pod: Pod, c: Container, attempt: number, s:
       const e = error instanceof ConfigError ? error : new ConfigError(words(error), reason);
       // An image that can't be had is an event of its own (images.ts); here upstream adds only the reason.
       const text = /Image|ErrImage/.test(e.reason) ? `Error: ${e.reason}` : `Error: ${e.message}`;
-      s.event('Warning', 'Failed', text);
+      event('Warning', 'Failed', text);
       throw e;
     }
   };
   const { config } = s.sandbox;
   const auth = (image: string) => pullCredentials(pod, image, s.refs);
-  const pull = { uid: uidOf(pod), sandbox: config, auth, event: s.event };
+  const pull = { uid: uidOf(pod), sandbox: config, auth, event };
   const image = await fails('ErrImagePull', () => unless(s.signal, s.images.ensure(c, pull)));
-  await fails('CreateContainerError', () => unless(s.signal, showImages(pod, c, { ...s, pull })));
+  await fails('CreateContainerError', () =>
+    unless(s.signal, showImages(pod, c, { ...s, pull: { ...pull, event: s.event } })),
+  );
   const made = await fails('CreateContainerConfigError', () => inputs(pod, c, attempt, image, s));
   await s.made();
   const id = await fails('CreateContainerError', () =>
     s.runtime.createContainer(s.sandbox.id, containerConfig(pod, c, attempt, made), config),
   );
-  s.event('Normal', 'Created', 'Container created');
+  event('Normal', 'Created', 'Container created');
   await fails('RunContainerError', () => s.runtime.startContainer(id));
   s.env.log('debug', 'container.started', { pod: pod.metadata.name, container: c.name });
-  s.event('Normal', 'Started', 'Container started');
+  event('Normal', 'Started', 'Container started');
   const log = join(logDirectory(s.node.logRoot, pod), c.name, `${attempt}.log`);
   await linkLog(s.node.logRoot, pod, c.name, id, log).catch((error: unknown) =>
     s.env.log('info', 'log.link.failed', { pod: pod.metadata.name, error: String(error) }),
@@ -117,7 +120,7 @@ export async function startContainer(pod: Pod, c: Container, attempt: number, s:
   const why = await unless(s.signal, runHook(hook, pod, c, id, s.podIPs[0] ?? '', s.runtime, s.env));
   if (why === '') return;
   // The event doesn't tell the output: it may hold secrets.
-  s.event('Warning', 'FailedPostStartHook', 'PostStartHook failed');
+  event('Warning', 'FailedPostStartHook', 'PostStartHook failed');
   throw new HookError(id, why);
 }
 

@@ -342,8 +342,15 @@ export function rejectedStatus(pod: Pod, why: { reason: string; message: string 
   };
 }
 
-/** Why a container of a pod hasn't started, as its status says. */
+/** What a log that isn't there says of images that can't be had, instead of the reason. */
+const LOG_TEXTS: Readonly<Record<string, string>> = {
+  ErrImagePull: "image can't be pulled",
+  ImagePullBackOff: 'trying and failing to pull image',
+};
+
+/** Why a container of a pod hasn't started, as a request for its log is told. */
 export function waitingReason(pod: Pod, container: string): string {
   const all = [...(pod.status?.initContainerStatuses ?? []), ...(pod.status?.containerStatuses ?? [])];
-  return all.find((s) => s.name === container)?.state.waiting?.reason ?? 'ContainerCreating';
+  const reason = all.find((s) => s.name === container)?.state.waiting?.reason ?? 'ContainerCreating';
+  return LOG_TEXTS[reason] ?? reason;
 }

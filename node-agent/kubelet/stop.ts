@@ -55,7 +55,7 @@ export interface Stopping {
   runtime: Runtime;
   env: Env;
   podIP: string;
-  event(type: 'Normal' | 'Warning', reason: string, message: string): void;
+  event(type: 'Normal' | 'Warning', reason: string, message: string, container?: string): void;
 }
 
 /** Ends one container: preStop hook, then `turn`, then the stop signal; all of it within `grace`, two seconds at least. */
@@ -68,11 +68,11 @@ export async function stopContainer(
 ): Promise<void> {
   const { env, runtime } = s;
   const c = allContainers(pod).find((x) => x.name === a.name);
-  s.event('Normal', 'Killing', o.message);
+  s.event('Normal', 'Killing', o.message, a.name);
   const hook = c?.lifecycle?.preStop;
   if (c && hook && grace.left > 0) {
     const ended = runHook(hook, pod, c, a.id, s.podIP, runtime, env).then((why) => {
-      if (why !== '') s.event('Warning', 'FailedPreStopHook', 'PreStopHook failed');
+      if (why !== '') s.event('Warning', 'FailedPreStopHook', 'PreStopHook failed', a.name);
     });
     await grace.within(ended);
   }

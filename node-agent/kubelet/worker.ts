@@ -145,8 +145,8 @@ export class PodWorker {
     if (this.#running) await Promise.race([this.#running, sleep(this.#parts.env, LEAVE_MS_MAX)]);
   }
 
-  #event(type: 'Normal' | 'Warning', reason: string, message: string): void {
-    this.#parts.event(this.pod, type, reason, message);
+  #event(type: 'Normal' | 'Warning', reason: string, message: string, container?: string): void {
+    this.#parts.event(this.pod, type, reason, message, container);
   }
 
   async #loop(): Promise<void> {
@@ -271,7 +271,8 @@ export class PodWorker {
     const id = actual.containers.get(a.name)?.id ?? a.name;
     if (this.#backedOff.has(id)) return;
     this.#backedOff.add(id);
-    this.#event('Warning', 'BackOff', `Back-off restarting failed container ${a.name} in pod ${podText(this.pod)}`);
+    const text = `Back-off restarting failed container ${a.name} in pod ${podText(this.pod)}`;
+    this.#event('Warning', 'BackOff', text, a.name);
   }
 
   /** Old runs are removed, and what was known of them. */

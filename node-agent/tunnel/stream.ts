@@ -48,14 +48,29 @@ export function dialRelay<T>(api: Api, dial: Dial, head: Head, use: (socket: Web
 }
 
 /** Tells the waiting client that there will be no stream. */
-export function refuse({ api, env }: StreamParts, dial: Dial, status: Status): Promise<void> {
+export const refuse = (parts: StreamParts, dial: Dial, status: Status): Promise<void> =>
+  refuseWith(
+    parts,
+    dial,
+    { code: status.code, message: status.message ?? '' },
+    'application/json',
+    JSON.stringify(status),
+  );
+
+/** The same without a Status, as an internal error. */
+export const refuseInText = (parts: StreamParts, dial: Dial, text: string): Promise<void> =>
+  refuseWith(parts, dial, { code: 500, message: text }, 'text/plain; charset=utf-8', text);
+
+function refuseWith(
+  { api, env }: StreamParts,
+  dial: Dial,
+  { code, message }: { code: number; message: string },
+  type: string,
+  error: string,
+): Promise<void> {
   // kubectl tries again in the old way and shows that failure instead.
-  env.log('info', 'stream.refused', { kind: dial.kind, pod: dial.pod, code: status.code, message: status.message });
-  const head: Head = {
-    status: status.code,
-    headers: { 'content-type': 'application/json' },
-    error: JSON.stringify(status),
-  };
+  env.log('info', 'stream.refused', { kind: dial.kind, pod: dial.pod, code, message });
+  const head: Head = { status: code, headers: { 'content-type': type }, error };
   const ca = api.ca();
   return new Promise((resolve, reject) => {
     const r = request(

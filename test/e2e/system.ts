@@ -53,7 +53,14 @@ export async function findKubectl(): Promise<string | null> {
 /** Starts a system with `./coracle up`. `subnet`: third byte of its pods' 10.214.x.0/24; give each test file another. `host`: where control plane and registry listen; `home`: an own folder, which goes with the system; `up`: further options. */
 export async function startSystem(
   subnet: number,
-  o: { node?: boolean; debug?: boolean; host?: string; home?: string; up?: readonly string[] } = {},
+  o: {
+    node?: boolean;
+    debug?: boolean;
+    host?: string;
+    home?: string;
+    mirrors?: readonly string[];
+    up?: readonly string[];
+  } = {},
 ): Promise<System> {
   const kubectl = await findKubectl();
   if (kubectl === null) throw new Error('no kubectl here, and nothing to build it with');
@@ -97,6 +104,7 @@ export async function startSystem(
         '--no-kubectl',
         '--mirror',
         `registry.test=${registry.url}`,
+        ...(o.mirrors ?? []).flatMap((host) => ['--mirror', `${host}=${registry.url}`]),
         ...network,
         ...(o.up ?? []),
         ...(o.node === false ? ['--no-node'] : []),

@@ -18,6 +18,7 @@ const condition = (type: string, status: string, beat = 5): Condition => ({
   lastHeartbeatTime: ago(beat),
   lastTransitionTime: ago(900),
 });
+const TTL = 'node.alpha.kubernetes.io/ttl';
 function node(
   conditions: Condition[],
   more: { spec?: JsonObject; labels?: Record<string, string>; age?: number } = {},
@@ -31,6 +32,7 @@ function node(
       resourceVersion: '9',
       creationTimestamp: ago(more.age ?? 1_000),
       labels: more.labels ?? {},
+      annotations: { [TTL]: '0' },
     },
     spec: more.spec ?? {},
     status: { conditions },
@@ -172,6 +174,17 @@ describe('the beta labels say what the stable ones say', () => {
 });
 
 describe('a node', () => {
+  it('that nobody has seen gets its annotation, and an Event says that it is known', () => {
+    const fresh = node([condition('Ready', 'True')]);
+    fresh.metadata.annotations = { own: 'kept' };
+    const plan = planFor(nodelifecycle, [fresh], { results: heard() });
+    assert.deepEqual(printed(plan), ['update nodes/n']);
+    assert.deepEqual(written(plan)?.metadata.annotations, { own: 'kept', [TTL]: '0' });
+    assert.deepEqual(
+      plan.notes?.map((n) => `${n.reason} ${n.message}`),
+      ['RegisteredNode Node n event: Registered Node n in Controller'],
+    );
+  });
   const ready = node([condition('Ready', 'True', 41)]);
   it('is asked for first, and anew where that failed', () => {
     assert.deepEqual(planFor(nodelifecycle, [ready]).effects, [

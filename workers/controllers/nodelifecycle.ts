@@ -93,6 +93,7 @@ export const nodelifecycle: Controller = {
     } else writes.push(...taintWrites(node, conditions, view.now));
     const down = shown.some((c) => c.type === 'Ready' && c.status !== 'True') ? podsDown(name, view) : [];
     const notes = down.map((p) => p.note);
+    if (writes.length > 0 && shown === conditions && isNew(node)) notes.unshift(registered(key, name));
     if (ready?.status === 'True' && silent)
       notes.unshift({
         on: key,
@@ -109,6 +110,13 @@ export const nodelifecycle: Controller = {
       : { writes, notes, effects: [ask(round)], again: due };
   },
 };
+
+const registered = (on: string, name: string): Note => ({
+  on,
+  type: 'Normal',
+  reason: 'RegisteredNode',
+  message: `Node ${name} event: Registered Node ${name} in Controller`,
+});
 
 /** When a node counts as silent, unless it is heard of again. */
 function silentAt(node: KubeObject, ready: Condition | undefined, found: Heard): number {
@@ -150,12 +158,17 @@ const LABELS = [
   ['kubernetes.io/os', 'beta.kubernetes.io/os'],
   ['kubernetes.io/arch', 'beta.kubernetes.io/arch'],
 ] as const;
+/** Upstream's ttl controller: for how many seconds kubelets of clusters of this size may keep Secrets. Ours follow them; it also tells which nodes are known. */
+const TTL = 'node.alpha.kubernetes.io/ttl';
+const isNew = (node: KubeObject): boolean => node.metadata.annotations?.[TTL] === undefined;
+
 function labelled(node: KubeObject): KubeObject['metadata'] {
   const labels = node.metadata.labels ?? {};
   const wrong = LABELS.filter(([stable, beta]) => labels[stable] !== undefined && labels[beta] !== labels[stable]);
-  if (wrong.length === 0) return node.metadata;
+  if (wrong.length === 0 && !isNew(node)) return node.metadata;
   return {
     ...node.metadata,
+    annotations: { [TTL]: '0', ...node.metadata.annotations },
     labels: { ...labels, ...Object.fromEntries(wrong.map(([stable, beta]) => [beta, labels[stable] ?? ''])) },
   };
 }

@@ -28,9 +28,23 @@ const PATCH_TYPES = {
 const COMPONENTS: Readonly<Record<string, string>> = {
   'kube-scheduler': 'default-scheduler',
   'daemon-set-controller': 'daemonset-controller',
+  'disruption-controller': 'controllermanager',
 };
+/** client-go's recorder: what is said again within this is counted in the Event that said it first. */
+const SAME_MS = 600_000;
+/** Events that are remembered for that; the oldest goes. */
+const REMEMBERED_MAX = 1_000;
 /** Upstream's limit of an Event's note. */
 const NOTE_BYTES_MAX = 1024;
+
+/** An Event that this loop has recorded. */
+interface Told {
+  path: string;
+  count: number;
+  lastMs: number;
+  /** Settled once it is recorded, as often as it was said so far. */
+  sent: Promise<unknown>;
+}
 
 /** The Client of a loop: plans become requests to the API server in the same process. `deposed`: whether a write met a newer epoch. */
 export function createClient(
@@ -53,9 +67,33 @@ export function createClient(
     return { ok: true, revision: main && w.do !== 'delete' && Number.isFinite(revision) ? revision : 0 };
   }
 
+  const told = new Map<string, Told>();
+
+  /** Counts what was said before in the Event that said it; false: that is long ago, or that Event is gone. */
+  async function toldAgain(controller: string, t: Told, n: Note): Promise<boolean> {
+    const now = env.now();
+    if (now - t.lastMs >= SAME_MS) return false;
+    t.count++;
+    t.lastMs = now;
+    await t.sent;
+    const patch = n.action
+      ? { series: { count: t.count, lastObservedTime: formatMicroTime(now) } }
+      : { count: t.count, lastTimestamp: formatTime(now) };
+    const sent = send(controller, json('PATCH', t.path, patch, PATCH_TYPES.merge));
+    t.sent = sent.catch(() => undefined);
+    const response = await sent;
+    await response.body?.cancel();
+    return response.status < 400;
+  }
+
   async function note(controller: string, n: Note, row: Row | undefined): Promise<void> {
     const { namespace, name } = parseKey(n.on);
     const kind = kindByStorage(resourceOfKey(n.on));
+    const same = [controller, n.on, row?.uid, n.type, n.reason, n.message].join(' ');
+    const before = told.get(same);
+    told.delete(same);
+    if (before) told.set(same, before);
+    if (before && (await toldAgain(controller, before, n))) return;
     const now = env.now();
     const where = namespace === '' ? 'default' : namespace;
     const regarding = {
@@ -81,7 +119,12 @@ export function createClient(
       reportingComponent: component,
       reportingInstance: n.action ? `${component}-coracle` : component,
     };
-    const response = await send(controller, json('POST', `/api/v1/namespaces/${where}/events`, event));
+    const events = `/api/v1/namespaces/${where}/events`;
+    const sent = send(controller, json('POST', events, event));
+    const path = `${events}/${event.metadata.name}`;
+    told.set(same, { path, count: 1, lastMs: now, sent: sent.catch(() => undefined) });
+    if (told.size > REMEMBERED_MAX) told.delete(told.keys().next().value ?? '');
+    const response = await sent;
     // Events are best effort: a namespace that is going away takes none.
     if (response.status >= 400) env.log('debug', 'loop.event.refused', { controller, status: response.status });
     await response.body?.cancel();

@@ -231,7 +231,24 @@ export const MORE: Readonly<Record<string, readonly Column[]>> = {
   ],
   'customresourcedefinitions.apiextensions.k8s.io': [
     name(),
+    text('Scope', (o) => str(spec(o).scope)),
+    text('Versions', (o) =>
+      objs(spec(o).versions)
+        .filter((v) => bool(v.served))
+        .map((v) => `${str(v.name)}${bool(v.storage) ? '(storage)' : ''}`)
+        .sort()
+        .join(','),
+    ),
     { ...text('Created At', (o) => str(o.metadata.creationTimestamp)), type: 'date' },
+    { ...text('Group', (o) => str(spec(o).group)), priority: 1 },
+    { ...text('Kind', (o) => str(obj(spec(o).names).kind)), priority: 1 },
+    { ...text('ShortNames', (o) => list(obj(spec(o).names).shortNames).join(',')), priority: 1 },
+    {
+      ...flag('Established', (o) =>
+        objs(status(o).conditions).some((c) => c.type === 'Established' && c.status === 'True'),
+      ),
+      priority: 1,
+    },
   ],
   'apiservices.apiregistration.k8s.io': [
     name(),

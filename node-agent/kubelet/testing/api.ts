@@ -12,7 +12,7 @@ export class FakeApi implements Api {
     this.#tellNamed(path, type, object),
   );
   readonly pods = new Map<string, Pod>();
-  readonly events: { type: string; reason: string; message: string; pod: string }[] = [];
+  readonly events: { type: string; reason: string; message: string; pod: string; about: string }[] = [];
   /** Bodies of status patches, in order. */
   readonly patches: { pod: string; status: PodStatus }[] = [];
   readonly tokensAsked: JsonObject[] = [];
@@ -114,8 +114,9 @@ export class FakeApi implements Api {
   }
 
   #event(b: JsonObject): JsonObject {
-    const pod = String((b.involvedObject as JsonObject).name);
-    this.events.push({ type: String(b.type), reason: String(b.reason), message: String(b.message), pod });
+    const { name, fieldPath } = b.involvedObject as JsonObject;
+    const [pod, about] = [String(name), String(fieldPath ?? '')];
+    this.events.push({ type: String(b.type), reason: String(b.reason), message: String(b.message), pod, about });
     return b;
   }
 

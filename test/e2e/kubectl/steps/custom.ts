@@ -1,0 +1,35 @@
+import type { Section } from '../steps.ts';
+
+/** A CustomResourceDefinition and what it brings. */
+export const custom: Section = {
+  name: 'custom',
+  later: 'custom resources are not served yet',
+  steps: [
+    { run: 'kubectl apply -f widgets.yaml' },
+    { run: 'kubectl wait --for=condition=Established crd/widgets.shop.example.com' },
+    { run: 'kubectl get crd widgets.shop.example.com' },
+    { run: 'kubectl apply -f widget.yaml', until: /created|unchanged/, keep: 'code' },
+    { run: 'kubectl apply -f widget.yaml' },
+    { run: 'kubectl apply -f widget-bad.yaml' },
+    { run: 'kubectl apply -f widget-bad.yaml --validate=false' },
+    { run: 'kubectl get widgets' },
+    { run: 'kubectl get wi -o wide' },
+    { run: 'kubectl get widgets --field-selector=spec.colour=red -o name' },
+    { run: 'kubectl get widgets --field-selector=spec.count=3' },
+    { run: 'kubectl describe widget one' },
+    { run: 'kubectl scale widget one --replicas=5' },
+    { run: 'kubectl get widget one -o jsonpath={.spec.count}' },
+    { run: `kubectl patch widget one --subresource=status --type=merge -p '{"status":{"count":5}}'` },
+    { run: 'kubectl get widget one --subresource=status' },
+    { run: `kubectl patch widget one --type=merge -p '{"spec":{"count":70}}'` },
+    { run: `kubectl patch widget one -p '{"spec":{"count":7}}'` },
+    { run: 'kubectl explain widget.spec', until: /count/ },
+    { run: 'kubectl explain widget --recursive' },
+    { run: 'kubectl explain widget.spec --output=plaintext-openapiv2', until: /count/ },
+    { run: 'kubectl api-resources --api-group=shop.example.com' },
+    { run: 'kubectl get all', keep: 'code' },
+    { run: 'kubectl describe crd widgets.shop.example.com' },
+    { run: 'kubectl delete crd widgets.shop.example.com' },
+    { run: 'kubectl get widgets', until: /have a resource type|NotFound|could not find/ },
+  ],
+};
