@@ -26,9 +26,11 @@ if (values.help) {
 }
 
 interface ConfigFile {
-  clusters: { cluster: { server: string; 'certificate-authority-data'?: string } }[];
-  users: { user: { token?: string; 'client-certificate-data'?: string; 'client-key-data'?: string } }[];
+  clusters: { cluster: { server: string } & Fields }[];
+  users: { user: { token?: string } & Fields }[];
 }
+/** PEM in place, in base64, under NAME-data, or the file NAME. */
+type Fields = { [field: string]: string | undefined };
 interface Described {
   metadata: { name: string; generation?: number };
   status?: {
@@ -44,11 +46,15 @@ if (file === undefined) throw new Error('KUBECONFIG must name the cluster');
 const config = parse(readFileSync(file, 'utf8')) as ConfigFile;
 const server = config.clusters[0]?.cluster.server ?? '';
 const user = config.users[0]?.user ?? {};
-const pem = (data: string | undefined) => (data === undefined ? undefined : Buffer.from(data, 'base64'));
+function pem(fields: Fields | undefined, name: string): Buffer | undefined {
+  const [data, path] = [fields?.[`${name}-data`], fields?.[name]];
+  if (data !== undefined) return Buffer.from(data, 'base64');
+  return path === undefined ? undefined : readFileSync(path);
+}
 const agent = new Agent({
-  ca: pem(config.clusters[0]?.cluster['certificate-authority-data']),
-  cert: pem(user['client-certificate-data']),
-  key: pem(user['client-key-data']),
+  ca: pem(config.clusters[0]?.cluster, 'certificate-authority'),
+  cert: pem(user, 'client-certificate'),
+  key: pem(user, 'client-key'),
   keepAlive: true,
 });
 const headers = {
