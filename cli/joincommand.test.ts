@@ -4,7 +4,7 @@ import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { joinLine, spkiHash } from './joincommand.ts';
+import { endpointFor, joinLine, spkiHash } from './joincommand.ts';
 import { makeCa } from './server/certificates.ts';
 
 const URL = 'https://10.0.0.1:6443/clusters/abc';
@@ -22,6 +22,32 @@ test("the hash of a CA is kubeadm's: of its public key", async () => {
   } finally {
     rmSync(dir, { recursive: true });
   }
+});
+
+describe('the endpoint as another machine reaches it', () => {
+  const at = (host: string) => ({ host, port: 6443 });
+  const cases: [name: string, known: string, said: string | undefined, listens: string[], found: string | null][] = [
+    ['is what is said', 'https://127.0.0.1:6443', 'https://k8s.example.net/', [], 'https://k8s.example.net'],
+    ['is the one that is known', 'https://10.0.0.9:6443', undefined, ['127.0.0.1'], 'https://10.0.0.9:6443'],
+    [
+      'is a further address that is listened on',
+      'https://127.0.0.1:6443',
+      undefined,
+      ['127.0.0.1', '10.0.0.5'],
+      'https://10.0.0.5:6443',
+    ],
+    [
+      'is an address of the machine where all are',
+      'https://127.0.0.1:6443',
+      undefined,
+      ['0.0.0.0'],
+      'https://10.0.0.1:6443',
+    ],
+    ['has brackets around IPv6', 'https://[::1]:6443', undefined, ['::1', 'fd00::5'], 'https://[fd00::5]:6443'],
+    ['is none where only this machine reaches it', 'https://localhost:6443', undefined, ['127.0.0.1'], null],
+  ];
+  for (const [name, known, said, listens, found] of cases)
+    test(name, () => assert.equal(endpointFor(known, said, listens.map(at), ['fd00::1', '10.0.0.1']), found));
 });
 
 test('words that a shell would read otherwise are no part of the line', () => {

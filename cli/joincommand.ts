@@ -4,6 +4,8 @@ import { type Command, CommandError } from './command.ts';
 import { secondsOf } from './duration.ts';
 import { ask, localEndpoint } from './endpoint.ts';
 import { coracleHome } from './home.ts';
+import { knownUp } from './install/controlplane.ts';
+import { hostPort, isLoopback, isWildcard, type Listen, machineAddresses } from './listen.ts';
 import { clusterPath } from './tenancy.ts';
 
 /** What a join command says. */
@@ -57,7 +59,7 @@ export const joinCommand: Command = {
   usage: `  coracle join-command CLUSTER [--ttl 24h] [--url URL]
 
   --ttl DURATION   how long machines may join with it (default 24h)
-  --url URL        the endpoint as the other machine reaches it (default: as this one does)
+  --url URL        the endpoint as the other machine reaches it (default: where it listens)
 
 The line is for a root shell. It names the endpoint's CA by the hash of its key, as kubeadm does: what comes from the endpoint is run only after that was compared.
 Options of the node can be added at its end (--node-name, --node-ip, --pod-cidr, --cri-socket, --registries, ...); --uninstall takes the node away again.
@@ -71,28 +73,47 @@ Until it expires, whoever has the line can add nodes, which read the Secrets of 
     const [cluster, more] = positionals;
     if (cluster === undefined || more !== undefined)
       throw new CommandError('usage: coracle join-command CLUSTER [--ttl 24h] [--url URL]', 2);
-    const e = localEndpoint(coracleHome());
+    const home = coracleHome();
+    const e = localEndpoint(home);
     const spec = values.ttl === undefined ? {} : { ttlSeconds: secondsOf(values.ttl) };
     const given = (await ask(e, 'POST', `${clusterPath(cluster)}/jointokens`, { spec })) as unknown as {
       status: { url: string; token: string };
     };
-    const url = reachable(given.status.url, values.url);
+    const url = reachable(home, given.status.url, values.url);
     console.log(joinLine({ url, token: given.status.token, caHash: spkiHash(e.caPem) }));
     return 0;
   },
 };
 
-/** Where the other machine reaches the cluster. */
-function reachable(cluster: string, endpoint: string | undefined): string {
-  const { pathname, hostname } = new URL(cluster);
-  if (endpoint !== undefined) {
-    if (!/^https:\/\/[^/]+\/?$/.test(endpoint))
-      throw new CommandError(`--url ${endpoint}: https://HOST[:PORT] is needed`, 2);
-    return endpoint.replace(/\/$/, '') + pathname;
-  }
-  if (hostname === 'localhost' || hostname === '[::1]' || hostname.startsWith('127.'))
-    console.error(
-      `coracle: the endpoint is ${new URL(cluster).origin}, which only this machine reaches: let it listen elsewhere too, or name another address of it with --url`,
+/**
+ * The endpoint as another machine reaches it: what is `said`, else the URL that is known (`known`, an origin) unless it is loopback, else the first that is listened on
+ * elsewhere. Null where only this machine reaches it. Pure.
+ */
+export function endpointFor(
+  known: string,
+  said: string | undefined,
+  listens: readonly Listen[],
+  addresses: readonly string[],
+): string | null {
+  if (said !== undefined) return said.replace(/\/$/, '');
+  const { hostname } = new URL(known);
+  if (!isLoopback({ host: hostname.replace(/^\[|\]$/g, ''), port: 0 })) return known;
+  const elsewhere = listens.find((l) => !isLoopback(l));
+  if (elsewhere === undefined) return null;
+  const [first] = [...addresses].sort((a, b) => Number(a.includes(':')) - Number(b.includes(':')));
+  if (!isWildcard(elsewhere)) return `https://${hostPort(elsewhere)}`;
+  return first === undefined ? null : `https://${hostPort({ host: first, port: elsewhere.port })}`;
+}
+
+/** The cluster's URL as another machine reaches it. */
+function reachable(home: string, cluster: string, said: string | undefined): string {
+  if (said !== undefined && !/^https:\/\/[^/]+\/?$/.test(said))
+    throw new CommandError(`--url ${said}: https://HOST[:PORT] is needed`, 2);
+  const { origin, pathname } = new URL(cluster);
+  const found = endpointFor(origin, said, knownUp(home)?.listen ?? [], machineAddresses());
+  if (found === null)
+    throw new CommandError(
+      `the endpoint is ${origin}, which only this machine reaches: coracle up --listen ADDRESS lets it listen elsewhere too, --url names another address of it`,
     );
-  return cluster;
+  return found + pathname;
 }

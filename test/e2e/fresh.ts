@@ -1,5 +1,5 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir, readFile, readlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -106,10 +106,7 @@ async function processesOf(holder: number): Promise<{ pid: number; command: stri
   return out;
 }
 
-async function linkOf(pid: number): Promise<string> {
-  const { stdout } = await run('readlink', [`/proc/${pid}/ns/mnt`]).catch(() => ({ stdout: '' }));
-  return stdout.trim();
-}
+const linkOf = (pid: number): Promise<string> => readlink(`/proc/${pid}/ns/mnt`).catch(() => ''); // it ended meanwhile
 
 /** A container has mounts of its own; its parent is a shim, which has the machine's. */
 async function isOf(pid: number, space: string): Promise<boolean> {
