@@ -24,6 +24,7 @@ import { clusterRanges } from './network/cni/ranges.ts';
 import { runDns } from './network/dns/start.ts';
 import { heldAddresses, heldDevice } from './network/held.ts';
 import { serveServices } from './network/proxy/start.ts';
+import { Reach } from './network/reach.ts';
 import { serviceRange } from './network/servicerange.ts';
 import { connectCri } from './runtime/cri.ts';
 import type { ImageStore, Runtime } from './runtime/runtime.ts';
@@ -136,7 +137,7 @@ function startNetwork(
   const dns = s.services
     ? runDns({ feeds, domain: s.dns.domain, address: dnsService(range).address, resolvConf, held, env, signal })
     : nothing;
-  const own = { api, node: s.node, podCIDRs, env };
+  const own = { api, node: s.node, podCIDRs, reach: new Reach(), env };
   const proxy = s.proxy ? serveServices({ ...own, feeds }, signal) : nothing;
   const links = kernelLinks(vxlanDevice(s.bridge), join(s.stateDir, 'cni', 'routes.json'));
   // Who brought the runtime brought its pod network too.

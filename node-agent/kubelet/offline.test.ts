@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readdir, readFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 import { container, Machine } from './testing/machine.ts';
@@ -100,6 +100,15 @@ describe('an agent that begins anew', () => {
 });
 
 describe('without a control plane', () => {
+  test('a pod ends, though nothing of it can be saved', async () => {
+    await m.create('a', { containers: [pause] });
+    const [uid = ''] = m.kubelet.workers.keys();
+    await mkdir(join(m.root, 'pods', uid, 'pod.json.new'));
+    m.kubelet.workers.get(uid)?.end({ reason: 'Evicted', message: 'the disk is full', graceSeconds: 1 });
+    await m.pass(4);
+    assert.deepEqual([m.status('a').phase, m.status('a').reason], ['Failed', 'Evicted']);
+  });
+
   test('containers that die are started again, and the statuses arrive later', async () => {
     await m.create('a', { containers: [pause] });
     m.api.setReachable(false);

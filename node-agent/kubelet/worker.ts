@@ -321,12 +321,16 @@ export class PodWorker {
     this.#parts.report(before, status);
   }
 
-  /** Keeps the pod on disk for an agent that begins without a control plane. */
+  /** Keeps the pod on disk for an agent that begins without a control plane. A disk without room holds nothing else up: least of all what frees some. */
   async #save(): Promise<void> {
     const text = JSON.stringify(this.pod);
     if (text === this.#saved || this.#stopped) return;
-    await savePod(this.#parts.root, uidOf(this.pod), text);
-    this.#saved = text;
+    try {
+      await savePod(this.#parts.root, uidOf(this.pod), text);
+      this.#saved = text;
+    } catch (error) {
+      this.#parts.env.log('warn', 'pod.save.failed', { pod: podText(this.pod), error: String(error) });
+    }
   }
 
   /** A deleted pod whose containers have ended loses its sandbox, volumes and object, in this order. */

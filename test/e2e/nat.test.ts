@@ -86,6 +86,39 @@ after(async () => {
   await cable?.close();
 });
 
+test('each says that the other’s pods are out of reach, stays open for pods, and Services take who answers', {
+  skip,
+}, async () => {
+  const label = ['label', 'pod', 'near', 'far', 'both=yes'];
+  await s.kubectl(...label);
+  const both = {
+    apiVersion: 'v1',
+    kind: 'Service',
+    metadata: { name: 'both' },
+    spec: { selector: { both: 'yes' }, ports: [{ port: 80, targetPort: 8080 }] },
+  };
+  assert.equal((await s.kubectlWith(JSON.stringify(both), 'apply', '-f', '-')).code, 0);
+  for (const [own, other] of [
+    [near, far],
+    [far, near],
+  ] as const) {
+    const path = '{.status.conditions[?(@.type=="NetworkUnavailable")]}';
+    let c: { status?: string; reason?: string; message?: string } = {};
+    for (let i = 0; c.reason !== 'PodsUnreachable'; i++) {
+      assert.ok(i < 300, JSON.stringify(c));
+      c = JSON.parse((await s.kubectl('get', 'node', own.name, '-o', `jsonpath=${path}`)) || '{}');
+      await delay(100);
+    }
+    assert.equal(c.status, 'False');
+    assert.match(c.message ?? '', new RegExp(`^pods of these nodes don't answer from here: ${other.name}\\. `));
+    assert.equal(await s.kubectl('get', 'node', own.name, '-o', 'jsonpath={.spec.taints}'), '');
+  }
+  const ip = await s.kubectl('get', 'service', 'both', '-o', 'jsonpath={.spec.clusterIP}');
+  // Every time: one in two would hang otherwise.
+  const ask = `for (let i = 0; i < 12; i++) { const r = await fetch('http://${ip}/', { signal: AbortSignal.timeout(2000), headers: { connection: 'close' } }); if (await r.text() !== 'hello\\n') throw r }`;
+  for (const m of [near, far]) await m.exec(process.execPath, '--input-type=module', '-e', ask);
+});
+
 const sha = (b: Buffer) => createHash('sha256').update(b).digest('hex');
 const run = async (input: Buffer | string, ...args: string[]) => {
   const done = await Promise.race([s.kubectlWith(input, ...args), delay(STREAM_MS_MAX, null, { ref: false })]);

@@ -5,6 +5,7 @@ import type { Api } from '../../api.ts';
 import { createFeed } from '../../feed/feed.ts';
 import type { NodeRow } from '../../feed/rows.ts';
 import { virtualClock } from '../../runtime/testing/clock.ts';
+import { Reach } from '../reach.ts';
 import { followRoutes } from './follow.ts';
 import type { RoutePlan } from './routes.ts';
 
@@ -22,7 +23,8 @@ async function following(addresses = ['192.168.1.2']) {
   const nodes = createFeed<NodeRow>(clock);
   const placed: RoutePlan[] = [];
   const conditions: string[] = [];
-  const o = { broken: false, offline: false };
+  const o = { broken: false, offline: false, silent: false };
+  const reach = new Reach();
   const api = {
     connection: { url: 'https://x/clusters/c1', tokenFile: '' },
     send: async (_method: string, path: string, body: Json) => {
@@ -39,15 +41,19 @@ async function following(addresses = ['192.168.1.2']) {
       if (o.broken) throw new Error('ip: RTNETLINK answers: Operation not permitted');
       placed.push(plan);
     },
+    answers: async () => !o.silent,
   };
   const stop = new AbortController();
-  const done = followRoutes({ api, nodes, links, node: 'a', addresses, podCIDRs: A.podCIDRs, env: clock }, stop.signal);
+  const done = followRoutes(
+    { api, nodes, links, node: 'a', addresses, podCIDRs: A.podCIDRs, reach, env: clock },
+    stop.signal,
+  );
   const end = async () => {
     stop.abort();
     await clock.advance(10_000);
     await done;
   };
-  return { clock, nodes, placed, conditions, o, end };
+  return { clock, nodes, placed, conditions, reach, o, end };
 }
 
 describe('routes', () => {
@@ -83,7 +89,7 @@ describe('routes', () => {
   });
 
   test('that would need an address which this machine hasn’t are told as missing', async () => {
-    const { clock, nodes, conditions, end } = await following(['203.0.113.7']);
+    const { clock, nodes, conditions, reach, end } = await following(['203.0.113.7']);
     nodes.replace(
       new Map([
         ['a', A],
@@ -91,7 +97,30 @@ describe('routes', () => {
       ]),
     );
     await clock.advance(60_000);
-    assert.deepEqual(conditions, ['NetworkUnavailable True BehindNAT']);
+    assert.deepEqual(conditions, ['NetworkUnavailable False BehindNAT'], 'pods may run here all the same');
+    assert.deepEqual([...reach.away], ['c']);
+    await end();
+  });
+
+  test('to nodes that don’t answer are told after some looks, and again when they do', async () => {
+    const { clock, nodes, conditions, reach, end, o } = await following();
+    o.silent = true;
+    nodes.replace(
+      new Map([
+        ['a', A],
+        ['b', node('b', '192.168.1.3', '10.244.2.0/24')],
+        ['c', node('c', '172.16.0.4', '10.244.3.0/24')],
+      ]),
+    );
+    await clock.advance(9_000);
+    assert.deepEqual(conditions, ['NetworkUnavailable False RouteCreated'], 'it may be new');
+    await clock.advance(5_000);
+    assert.deepEqual(conditions.slice(1), ['NetworkUnavailable False PodsUnreachable']);
+    assert.deepEqual([...reach.away], ['c']);
+    o.silent = false;
+    await clock.advance(60_000);
+    assert.deepEqual(conditions.slice(2), ['NetworkUnavailable False RouteCreated']);
+    assert.deepEqual([...reach.away], []);
     await end();
   });
 

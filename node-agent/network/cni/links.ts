@@ -1,5 +1,6 @@
 import { execFile, spawn } from 'node:child_process';
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { connect } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { dirname } from 'node:path';
 import { promisify } from 'node:util';
@@ -8,6 +9,10 @@ import { type OwnAddress, type Placed, type RoutePlan, routeCommands, VXLAN_OVER
 const run = promisify(execFile);
 /** IFNAMSIZ less its zero. */
 const DEVICE_CHARS_MAX = 15;
+/** A port on which nobody listens: the machine itself says so. */
+const DISCARD_PORT = 9;
+/** Time for the first packet and its first repetition. */
+const ANSWER_MS_MAX = 3_000;
 
 /** The VXLAN device of an agent with this network. */
 export const vxlanDevice = (network: string): string => `${network.slice(0, DEVICE_CHARS_MAX - 2)}-x`;
@@ -17,6 +22,8 @@ export interface Links {
   own(): readonly OwnAddress[];
   /** Makes the kernel's routes as planned; only what is ours is changed. Throws why it couldn't. */
   place(plan: RoutePlan): Promise<void>;
+  /** Whether a machine with that address answers, be it with a refusal. */
+  answers(address: string): Promise<boolean>;
 }
 
 /** Through `ip` and `bridge`; what was placed is remembered at `file`, so that the next agent takes away what is over. */
@@ -49,6 +56,17 @@ export function kernelLinks(device: string, file: string): Links {
       placed = after;
       if (ip.length + bridge.length > 0) await remember(file, after);
     },
+    answers: (address) =>
+      new Promise((resolve) => {
+        const socket = connect({ host: address, port: DISCARD_PORT, timeout: ANSWER_MS_MAX });
+        const is = (there: boolean) => {
+          socket.destroy();
+          resolve(there);
+        };
+        socket.once('connect', () => is(true));
+        socket.once('timeout', () => is(false));
+        socket.once('error', (e: NodeJS.ErrnoException) => is(e.code === 'ECONNREFUSED'));
+      }),
   };
 }
 

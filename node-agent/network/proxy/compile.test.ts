@@ -5,7 +5,7 @@ import { compileService, disjoint, servingSockets } from './compile.ts';
 import type { PortTable } from './table.ts';
 import { endpoint, service, slice } from './testing/rows.ts';
 
-const HERE = { name: 'a', zone: 'z' };
+const HERE = { name: 'a', zone: 'z', away: new Set(['gone', 'lost']) };
 const port = (s: Parameters<typeof service>[0], endpoints: EndpointRow[]): PortTable => {
   const [first] = compileService('ip', service(s), [slice(endpoints)], HERE);
   return first as PortTable;
@@ -44,6 +44,8 @@ describe('a Service port compiled', () => {
       ['.1'],
     ],
     ['draining ones when none is ready', [at(1, { ready: false, terminating: true }), at(2, { ready: false })], ['.1']],
+    ['those that answer from here', [at(1, { node: 'gone' }), at(2, { node: 'b' })], ['.2']],
+    ['all when none answers from here', [at(1, { node: 'gone' }), at(2, { node: 'lost' })], ['.1', '.2']],
     ['none that terminate without serving', [at(1, { ready: false, serving: false, terminating: true })], []],
   ] as const)
     test(`sends to ${name}`, () => assert.deepEqual(ips(port({}, [...endpoints])), [...got]));

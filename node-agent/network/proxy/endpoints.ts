@@ -4,6 +4,8 @@ import type { EndpointRow } from '../../feed/rows.ts';
 export interface Place {
   name: string;
   zone: string;
+  /** Nodes whose pods don't answer from here: theirs are taken only when there are no others. */
+  away?: ReadonlySet<string>;
 }
 
 /** What a Service port asks for: pkg/proxy/serviceport.go. */
@@ -26,8 +28,14 @@ type Choosable = Pick<EndpointRow, 'ready' | 'serving' | 'terminating' | 'node' 
  * of ready ones, those hinted for this node or zone where every ready one has a hint. As pkg/proxy/topology.go, v1.37.1.
  */
 export function choose<T extends Choosable>(endpoints: readonly T[], uses: Uses, place: Place): Chosen<T> {
-  const ready = endpoints.filter((e) => e.ready);
-  const draining = endpoints.filter((e) => !e.ready && e.serving && e.terminating);
+  const ready = reached(
+    endpoints.filter((e) => e.ready),
+    place,
+  );
+  const draining = reached(
+    endpoints.filter((e) => !e.ready && e.serving && e.terminating),
+    place,
+  );
   const here = (e: T) => e.node === place.name;
   let cluster: T[] = [];
   if (uses.clusterPolicy) {
@@ -41,6 +49,13 @@ export function choose<T extends Choosable>(endpoints: readonly T[], uses: Uses,
   }
   const any = cluster.length > 0 || (uses.localPolicy && ready.length + draining.length > 0);
   return { cluster, local, any };
+}
+
+/** Those that answer from here; where there are none all of them, for nobody can be sure. Not upstream's: there every node reaches every pod. */
+function reached<T extends Choosable>(endpoints: readonly T[], { away }: Place): T[] {
+  if (!away || away.size === 0) return [...endpoints];
+  const near = endpoints.filter((e) => !away.has(e.node));
+  return near.length > 0 ? near : [...endpoints];
 }
 
 /** Those for this node, else for this zone, else all. */

@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { type Env, pause, sleep } from '../../../kube/meta/env.ts';
 import type { NetworkFeeds } from '../../feed/network.ts';
 import type { SliceRow } from '../../feed/rows.ts';
+import type { Reach } from '../reach.ts';
 import { compileService, nodeTable, servingSockets } from './compile.ts';
 import type { UdpTargets } from './conntrack.ts';
 import type { Place } from './endpoints.ts';
@@ -26,6 +27,7 @@ export interface ProxyParts {
   /** The cluster's ranges of ClusterIPs. */
   serviceCIDRs: readonly string[];
   health: HealthServers;
+  reach?: Reach;
   /** Makes the kernel forget UDP flows that go to what isn't an endpoint any more. */
   forgetStale(family: Family, targets: UdpTargets): Promise<unknown>;
   env: Env;
@@ -70,6 +72,10 @@ export async function runProxy(p: ProxyParts, signal: AbortSignal): Promise<void
       nodeMoved = true;
       wake();
     }),
+    p.reach?.listen(() => {
+      nodeMoved = true;
+      wake();
+    }),
   ];
   signal.addEventListener('abort', () => wake(), { once: true });
 
@@ -100,9 +106,11 @@ export async function runProxy(p: ProxyParts, signal: AbortSignal): Promise<void
     const wait = failures === 0 ? p.env.now() - began : Math.min(RETRY_MS * 2 ** (failures - 1), RETRY_MS_MAX);
     await pause(p.env, wait, signal);
   }
-  for (const end of ends) end();
+  for (const end of ends) end?.();
   p.health.close();
 }
+
+const NOBODY: ReadonlySet<string> = new Set();
 
 interface State {
   moveNode(): void;
@@ -113,7 +121,7 @@ interface State {
 
 function createState(p: ProxyParts): State {
   const { services, slices, nodes } = p.feeds;
-  let place: Place = { name: p.node, zone: '' };
+  let place: Place = { name: p.node, zone: '', away: p.reach?.away ?? NOBODY };
   let ranges: NodeTable = { localPods: [...p.podCIDRs], pods: [...p.podCIDRs], services: [...p.serviceCIDRs] };
   let all = true;
   const compiled = new Map<Family, Map<string, readonly PortTable[]>>(p.families.map((f) => [f, new Map()]));
@@ -125,8 +133,9 @@ function createState(p: ProxyParts): State {
   return {
     moveNode() {
       const zone = nodes.items.get(p.node)?.zone ?? '';
-      if (zone !== place.zone) all = true;
-      place = { name: p.node, zone };
+      const away = p.reach?.away ?? NOBODY;
+      if (zone !== place.zone || away !== place.away) all = true;
+      place = { name: p.node, zone, away };
       const pods = new Set([...p.podCIDRs, ...[...nodes.items.values()].flatMap((n) => n.podCIDRs)]);
       ranges = { ...ranges, pods: [...pods] };
     },

@@ -5,6 +5,7 @@ import type { JsonObject } from '../../../kube/meta/json.ts';
 import type { Api } from '../../api.ts';
 import type { NetworkFeeds } from '../../feed/network.ts';
 import { findProgram } from '../../install/machine.ts';
+import type { Reach } from '../reach.ts';
 import { forgetStale } from './conntrack.ts';
 import { healthServers } from './health.ts';
 import { nftables } from './nftables.ts';
@@ -21,7 +22,7 @@ export function tableName(url: string, node: string): string {
 
 /** Serves the cluster's Services on this machine until `signal` aborts; what is programmed then stays. */
 export async function serveServices(
-  o: { api: Api; feeds: NetworkFeeds; node: string; podCIDRs: readonly string[]; env: Env },
+  o: { api: Api; feeds: NetworkFeeds; node: string; podCIDRs: readonly string[]; reach: Reach; env: Env },
   signal: AbortSignal,
 ): Promise<void> {
   await Promise.race([o.feeds.services.ready, new Promise((r) => signal.addEventListener('abort', r, { once: true }))]);
