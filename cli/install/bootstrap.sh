@@ -88,7 +88,7 @@ plan_fetch() {
 
 # --- looking ---
 
-version_of() { [ -x "$1" ] || command -v "$1" >/dev/null 2>&1 || return 0; "$1" --version 2>/dev/null | head -n 1 | sed 's/^v//' || true; }
+version_of() { [ -x "$1" ] || command -v "$1" >/dev/null 2>&1 || return 0; "$1" --version 2>/dev/null | sed -nE '1s/^v?([0-9][0-9.]*).*/\1/p' || true; }
 
 # The registry that is configured where npm isn't there to ask.
 configured_registry() {
@@ -129,11 +129,15 @@ apt_install() {
   export DEBIAN_FRONTEND=noninteractive
   "${run[@]}" >"$log" 2>&1 && return
   apt_update
-  "${run[@]}" >"$log" 2>&1 || { tail -n 5 "$log" >&2; fail "apt-get could not install $*; see above"; }
+  "${run[@]}" >"$log" 2>&1 || {
+    # A mirror that isn't reached is but a warning to apt-get update.
+    { grep -h '^[EW]:' "$work/update.log" | head -n 3; grep '^E:' "$log"; } >&2
+    fail "apt-get could not install $*; see above"
+  }
 }
 apt_update() {
   say "refreshing the package lists (apt)"
-  apt-get -q update >"$work/apt.log" 2>&1 || { grep '^[EW]:' "$work/apt.log" >&2; fail "apt-get update failed; see above"; }
+  apt-get -q update >"$work/update.log" 2>&1 || { grep '^[EW]:' "$work/update.log" >&2; fail "apt-get update failed; see above"; }
 }
 
 # Which registry is npm's public one says the distribution's npm. Its package is read, not installed: that would bring some 300 others.

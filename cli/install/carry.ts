@@ -28,8 +28,11 @@ export async function makeReady(o: Readying): Promise<void> {
   let steps = await stepsOf(o, false);
   if (steps[0]?.do === 'refresh') {
     o.say('refreshing the package lists (apt)');
-    await apt(['update']);
+    const [warning] = await apt(['update']);
     steps = await stepsOf(o, true);
+    // A mirror that isn't reached is but a warning to apt, and then there seem to be no packages.
+    if (steps[0]?.do === 'refuse' && warning !== undefined)
+      throw new CommandError(`apt-get update: ${warning}; is that reached from here?`);
   }
   for (const step of steps) await carry(o, step);
 }
@@ -87,7 +90,8 @@ async function install(o: Readying, packages: readonly string[]): Promise<void> 
   }
 }
 
-function apt(args: string[]): Promise<void> {
+/** Gives what it warned of. */
+function apt(args: string[]): Promise<string[]> {
   return new Promise((resolve, reject) => {
     // One at a time among our own processes: apt waits for dpkg's lock by itself, but not for that of its lists.
     const command = ['apt-get', '-y', '-o', `DPkg::Lock::Timeout=${LOCK_WAIT_SECONDS}`, ...args];
@@ -95,13 +99,14 @@ function apt(args: string[]): Promise<void> {
       env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
       stdio: ['ignore', 'ignore', 'pipe'],
     });
-    const errors: string[] = [];
+    const [errors, warnings]: [string[], string[]] = [[], []];
     createInterface({ input: child.stderr }).on('line', (l) => {
       if (l.startsWith('E:')) errors.push(l.slice(3));
+      if (l.startsWith('W:')) warnings.push(l.slice(3));
     });
     child.on('error', (e) => reject(new CommandError(`apt-get can't be run: ${e.message}`)));
     child.on('close', (code) => {
-      if (code === 0) resolve();
+      if (code === 0) resolve(warnings);
       else
         reject(
           new CommandError(

@@ -200,14 +200,10 @@ function byHand(f: Facts, missing: readonly Need[]): string {
 
 function howElse(needs: readonly Need[]): string {
   const ways = needs.map((n) =>
-    n.what === 'cni'
-      ? 'put the plug-ins into /opt/cni/bin'
-      : n.runtime
-        ? `install ${n.what} from elsewhere`
-        : `install ${n.what}`,
+    n.what === 'cni' ? 'put the plug-ins into /opt/cni/bin' : `install ${NAMES[n.what] ?? n.what} from elsewhere`,
   );
   const runtime = needs.every((n) => n.runtime) ? ', or give the node a runtime that is there with --cri-socket' : '';
-  return `${[...new Set(ways)].join(', ')}${runtime}`;
+  return `${ways.join(', ')}${runtime}`;
 }
 
 /** People who see a containerd they know shall not wonder. */

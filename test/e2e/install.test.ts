@@ -2,9 +2,9 @@ import { cp } from 'node:fs/promises';
 import { test } from 'node:test';
 import { busyboxImage } from '../../node-agent/runtime/testing/image.ts';
 import { startRegistry } from '../../node-agent/runtime/testing/registry.ts';
-import { freshMachine, hindrance } from '../fresh/machine.ts';
-import { startProxy } from '../fresh/proxy.ts';
-import { tryMachine } from '../fresh/steps.ts';
+import { freshMachine, hindrance } from '../install/machine.ts';
+import { startProxy } from '../install/proxy.ts';
+import { tryMachine } from '../install/steps.ts';
 import { findKubectl } from './system.ts';
 
 // The short form of `npm run fresh`: with the npm packages of this checkout, a kubectl that is named, other ranges and addresses.

@@ -53,7 +53,7 @@ function sourcesOf(suite: string): string[] {
  */
 export async function freshMachine(o: { suite: string; subnet: number; modules?: boolean }): Promise<FreshMachine> {
   const dir = await mkdtemp(join(tmpdir(), 'coracle-fresh-'));
-  const id = `corf${process.pid % 100_000}-${o.subnet}`;
+  const id = `cori${process.pid % 100_000}-${o.subnet}`;
   const [host, address] = [`10.212.${o.subnet}.1`, `10.212.${o.subnet}.2`];
   const at = (path: string) => join(dir, 'root', path === '/' ? '' : path);
   let first: ReturnType<typeof spawn> | undefined;
