@@ -25,7 +25,7 @@ export function spkiHash(pem: string): string {
 
 /** What has to be there for the line itself; the package manager that everybody trusts brings it. */
 const NEEDS =
-  'for p in curl openssl; do command -v $p >/dev/null || { apt-get update && apt-get install -y curl openssl; } >/dev/null || exit 1; done';
+  'for p in curl openssl; do command -v $p >/dev/null || { apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y curl openssl; } >/dev/null || exit 1; done';
 
 /**
  * One line for a root shell: fetches the CA, compares its key with the hash, and runs the script that comes over TLS to who has that key. Options of the node can be

@@ -11,7 +11,7 @@ import { findProgram, isProgram } from './programs.ts';
 /** How long apt waits for another apt to finish: a fresh machine's own updates take minutes. */
 const LOCK_WAIT_SECONDS = 300;
 /** Where only root can write. */
-const LOCK_PATH = '/run/coracle-apt.lock';
+export const LOCK_PATH = '/run/coracle-apt.lock';
 
 /** What makes a machine ready. */
 export interface Readying extends Wants {

@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync, rmdirSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { CommandError } from '../command.ts';
+import { LOCK_PATH } from '../install/carry.ts';
 import { runText } from './child.ts';
 import { nodeService } from './install.ts';
 import { DEFAULT_STATE } from './settings.ts';
@@ -26,6 +27,7 @@ export async function uninstallNode(given: string | undefined): Promise<void> {
   if (existsSync(settings)) await removePods(state);
   await service.remove();
   removeOurs(state, OURS);
+  rmSync(LOCK_PATH, { force: true });
 }
 
 /** Ends the pods of a stopped agent and takes away what it made. */
