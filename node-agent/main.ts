@@ -160,7 +160,7 @@ async function main(settingsPath: string): Promise<void> {
   await noteBefore(beforeFile(s), { pods: podsCgroup(s), logDir: s.logDir });
   await mkdir(s.logDir, { recursive: true });
   const stop = new AbortController();
-  const range = await serviceRange(api, join(s.stateDir, 'cni', 'services.cidr'), env);
+  const range = await serviceRange(api, join(s.stateDir, 'cni', 'services.json'), env);
   const network = startNetwork(s, api, range, stop.signal);
   const machine = await runtimeOf(s);
   const { runtime, images } = connectCri(machine.socket);
