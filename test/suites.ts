@@ -50,6 +50,7 @@ export const suites = (): readonly Suite[] => [
       unit(
         ...glob(
           '{kube,api,cli,tools,workers}/**/*.test.ts',
+          'node-agent/*.test.ts',
           'node-agent/{kubelet,tunnel,streaming,install,feed,front}/**/*.test.ts',
           'node-agent/network/{cni,dns}/**/*.test.ts',
           'test/codec/*.test.ts',

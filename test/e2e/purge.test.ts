@@ -2,6 +2,9 @@ import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { containerdToml, hostsToml } from '../../node-agent/install/config.ts';
+import { findCniBinDir, oomScoreRestricted } from '../../node-agent/install/machine.ts';
+import { cniConfList } from '../../node-agent/network/cni/podnetwork.ts';
 import { busyboxImage } from '../../node-agent/runtime/testing/image.ts';
 import { type Fresh, startFresh } from './fresh.ts';
 import { type Cable, layCable } from './machine.ts';
@@ -143,4 +146,61 @@ test('a machine with a cluster of its own is what it was after down --purge, als
       assert.match((await coracle('down', ...home, '--purge')).stderr, /nothing is left/);
     },
   });
+});
+
+test("a runtime that was there keeps what others run in it; the node's pods go", async () => {
+  const cgroup = `/coracle-purge-${process.pid}-cri`;
+  const dir = '/var/lib/theirs';
+  const theirs = containerdToml({
+    rootDir: `${dir}/root`,
+    stateDir: `${dir}/run`,
+    cniBinDir: findCniBinDir() ?? '',
+    snapshotter: 'overlayfs',
+    restrictOomScoreAdj: await oomScoreRestricted(),
+    systemdCgroup: false,
+    sandboxImage: 'registry.test/pause:1',
+  });
+  system.registry.add(busyboxImage('pause', '1', { cmd: ['sleep', '100000'] }));
+  const network = { name: 'theirs', podCidrs: ['10.99.0.0/24'], dataDir: `${dir}/cni` };
+  const file = async (path: string, text: string) => {
+    await writeFile(join(system.home, 'file'), text);
+    await machine.run('install', ['-D', join(system.home, 'file'), path]);
+  };
+  await file(`${dir}/config.toml`, theirs);
+  await file(`${dir}/run/cni/10.conflist`, JSON.stringify(cniConfList(network)));
+  await file(`${dir}/root/certs.d/registry.test/hosts.toml`, hostsToml([system.registry.url]));
+  const socket = `${dir}/run/containerd.sock`;
+  const ctr = (...args: string[]) => machine.run('ctr', ['-a', socket, '-n', 'k8s.io', ...args]);
+  await machine.run('sh', [
+    '-c',
+    `setsid containerd --config ${dir}/config.toml >${dir}/log 2>&1 </dev/null & for i in $(seq 200); do ctr -a ${socket} version >/dev/null 2>&1 && exit 0; sleep 0.1; done; exit 1`,
+  ]);
+  const image = `${system.registry.url.replace('http://', '')}/pause:1`;
+  await ctr('images', 'pull', '--plain-http', image);
+  await ctr('run', '--detach', '--null-io', image, 'theirs');
+  const kubectl = await findKubectl();
+  const of = ['--kubeconfig=/var/lib/c/kubeconfig', `--cache-dir=${system.home}`];
+  const coracle = (...args: string[]) => machine.run(join(import.meta.dirname, '../../coracle'), args);
+  await writeFile(join(system.home, 'work.yaml'), WORK);
+  const node = [
+    '--node-name',
+    'fresh',
+    '--cgroup-root',
+    cgroup,
+    '--cri-socket',
+    `unix://${socket}`,
+    '--pod-cidr',
+    '10.99.0.0/24',
+  ];
+  await coracle('up', '--home', '/var/lib/c', '--no-kubectl', ...node);
+  await machine.run(kubectl ?? '', [...of, 'apply', '-f', join(system.home, 'work.yaml')]);
+  await machine.run(kubectl ?? '', [...of, 'wait', '--for=condition=Ready', 'pod/web', '--timeout=60s']);
+  assert.equal((await ctr('tasks', 'ls', '-q')).stdout.trim().split('\n').length, 3, 'theirs, and a pod of two');
+  await coracle('down', '--home', '/var/lib/c', '--purge');
+  assert.equal((await ctr('tasks', 'ls', '-q')).stdout.trim(), 'theirs');
+  const left = await machine.snapshot(cgroup);
+  assert.deepEqual(
+    left.filter((l) => /\/var\/lib\/c\b|coracle|cgroup:/.test(l)),
+    [],
+  );
 });
