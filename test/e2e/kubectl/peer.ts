@@ -1,5 +1,5 @@
 import { execFile, spawn } from 'node:child_process';
-import { mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { stop, waitFor, writePid } from '../../../cli/server/pid.ts';
@@ -108,12 +108,20 @@ async function startKubelet(): Promise<void> {
 export async function stopPeer(): Promise<void> {
   await stop(join(RUN, 'kubelet.own'), END_MS_MAX);
   // The API server first, while it has its etcd: without it, its end takes minutes.
-  await stop(join(RUN, 'api.pid'), END_MS_MAX);
+  await stopApiServer();
   await detached('kube.sh', join(SHARED, 'bench/kube.sh'), ['stop'], env).catch(() => undefined);
   await run(conformance('runtime.sh'), ['down'], options);
   for (const path of mountsUnder(readFileSync('/proc/self/mountinfo', 'utf8'), [RUN]))
     await run('umount', ['-l', path]);
   rmSync(RUN, { recursive: true, force: true });
+}
+
+/** kube.sh's pid files have no more than the pid. */
+async function stopApiServer(): Promise<void> {
+  const path = join(RUN, 'api.pid');
+  const pid = existsSync(path) ? Number(readFileSync(path, 'utf8')) : 0;
+  if (pid > 0) writePid(`${path}.own`, pid);
+  await stop(`${path}.own`, END_MS_MAX);
 }
 
 /** A script whose children hold its outputs open after its end: they get a file. */
