@@ -2,7 +2,7 @@ import type { Section } from '../steps.ts';
 
 const VOLUMES = 'no controller works on volumes yet';
 
-/** Objects without pods: create, get, change, apply, diff, delete. */
+/** Objects without pods: create, get, change, apply, diff, delete. What describe shows of a map is sorted here: kubectl 1.32 does it in any order. */
 export const objects: Section = {
   name: 'objects',
   steps: [
@@ -13,7 +13,7 @@ export const objects: Section = {
     { run: 'kubectl describe configmap settings', keep: 'sorted' },
     { run: 'kubectl create secret generic keys --from-literal=user=me --from-literal=password=secret' },
     { run: 'kubectl get secret keys -o jsonpath={.data.user}' },
-    { run: 'kubectl describe secret keys' },
+    { run: 'kubectl describe secret keys', keep: 'sorted' },
     {
       run: 'kubectl create secret docker-registry pull --docker-server=r.example.com --docker-username=u --docker-password=p',
     },
