@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { promisify } from 'node:util';
 import { containerdToml, hostsToml } from '../../node-agent/install/config.ts';
 import { findCniBinDir, oomScoreRestricted } from '../../node-agent/install/machine.ts';
 import { cniConfList } from '../../node-agent/network/cni/podnetwork.ts';
@@ -46,6 +48,8 @@ spec:
         - { name: host, mountPath: /host, readOnly: true }
 `;
 
+const run = promisify(execFile);
+
 let cable: Cable;
 let system: System;
 let machine: Fresh;
@@ -57,6 +61,19 @@ before(async () => {
 });
 after(async () => {
   await machine?.close();
+  // What a failure leaves.
+  await run('find', [
+    '/sys/fs/cgroup',
+    '-depth',
+    '-type',
+    'd',
+    '-path',
+    `*/coracle-purge-${process.pid}*`,
+    '-exec',
+    'rmdir',
+    '{}',
+    ';',
+  ]);
   await system?.close();
   await cable?.close();
 });
@@ -75,7 +92,12 @@ const OWN_PROCESSES = /supervise\.sh|coracle-node\.js|containerd --config|worker
 /** Brings a node up on the machine, lets a pod run, takes the node away with `remove`, and compares: twice, the second time after its processes were killed. */
 async function bringAndTake(
   cgroup: string,
-  o: { bring(): Promise<unknown>; kubectl(...args: string[]): Promise<unknown>; remove(): Promise<unknown> },
+  o: {
+    bring(): Promise<unknown>;
+    change?(): Promise<unknown>;
+    kubectl(...args: string[]): Promise<unknown>;
+    remove(): Promise<unknown>;
+  },
 ): Promise<void> {
   const file = join(system.home, 'work.yaml');
   await writeFile(file, WORK);
@@ -87,6 +109,7 @@ async function bringAndTake(
     const kinds = new Set(difference(was, await machine.snapshot(cgroup)).map((l) => l.split(' ')[1]));
     for (const kind of ['process:', 'mount:', 'link:', 'address:', 'route:', 'filter:', 'sysctl:', 'file:', 'cgroup:'])
       assert.ok(kinds.has(kind), `a node changes something of the kind ${kind}`);
+    if (!killed) await o.change?.();
     const processes = await machine.processes();
     assert.ok(
       processes.some((p) => p.command.includes('nc -lp 8080')),
@@ -111,6 +134,15 @@ test('a machine that joined with the line is what it was after --uninstall, also
       assert.match(joined.stderr, /node fresh is Ready\n$/);
       const again = await machine.run('sh', ['-c', `${line} ${options}`]);
       assert.equal(again.stderr, 'coracle: node fresh is Ready\n', 'a node that is there stays as it is');
+    },
+    async change() {
+      const agent = async () => (await machine.processes()).find((p) => p.command.includes('coracle-node.js run'))?.pid;
+      const [line, was] = [(await system.coracle('join-command', 'default')).stdout.trim(), await agent()];
+      const options = `--state /var/lib/n --node-name fresh --cgroup-root ${cgroup} ${mirror} --node ${process.execPath}`;
+      await machine.run('sh', ['-c', `${line} ${options} --resolv-conf /etc/resolv.conf`]);
+      assert.notEqual(await agent(), was, 'with another option the agent is another');
+      const restarts = '-o=jsonpath={.status.containerStatuses[0].restartCount}{.status.phase}';
+      assert.equal(await system.kubectl('get', 'pod/web', restarts), '0Running', 'and pods run on');
     },
     kubectl: (...args) => system.kubectl(...args),
     async remove() {
