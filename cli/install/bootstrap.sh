@@ -127,9 +127,10 @@ apt_install() {
   say "installing $* (apt)"
   local run=(apt-get -y -q -o DPkg::Lock::Timeout=300 install --no-install-recommends --no-remove "$@") log=$work/apt.log
   export DEBIAN_FRONTEND=noninteractive
-  "${run[@]}" >"$log" 2>&1 && return
+  # Without the launcher's lock: a daemon that a package starts would keep it.
+  "${run[@]}" >"$log" 2>&1 9>&- && return
   apt_update
-  "${run[@]}" >"$log" 2>&1 || {
+  "${run[@]}" >"$log" 2>&1 9>&- || {
     # A mirror that isn't reached is but a warning to apt-get update.
     { grep -h '^[EW]:' "$work/update.log" | head -n 3; grep '^E:' "$log"; } >&2
     fail "apt-get could not install $*; see above"

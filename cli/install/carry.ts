@@ -95,7 +95,8 @@ function apt(args: string[]): Promise<string[]> {
   return new Promise((resolve, reject) => {
     // One at a time among our own processes: apt waits for dpkg's lock by itself, but not for that of its lists.
     const command = ['apt-get', '-y', '-o', `DPkg::Lock::Timeout=${LOCK_WAIT_SECONDS}`, ...args];
-    const child = spawn('flock', [LOCK_PATH, ...command], {
+    // --close: a daemon that a package starts would keep the lock.
+    const child = spawn('flock', ['--close', LOCK_PATH, ...command], {
       env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
       stdio: ['ignore', 'ignore', 'pipe'],
     });
