@@ -22,6 +22,14 @@ const say = (line: string) => console.log(`${((Date.now() - began) / 1_000).toFi
 say(`installing Debian ${values.suite}`);
 const machine = await freshMachine({ suite: values.suite, subnet: Number(values.subnet), modules: values.modules });
 const close = [machine.close];
+let closing: Promise<void> | undefined;
+const closeAll = () =>
+  (closing ??= (async () => {
+    for (const f of close) await f();
+  })());
+// Signals end it too: nothing may be left on this machine.
+for (const signal of ['SIGINT', 'SIGTERM'] as const)
+  process.once(signal, () => void closeAll().then(() => process.exit(1)));
 try {
   const registry = await startRegistry(machine.host);
   close.unshift(registry.close);
@@ -30,7 +38,7 @@ try {
   close.unshift(proxy.close);
   await tryMachine({ machine, proxy, registry: registry.url, api: '10.96.0.1', options: [], say });
 } finally {
-  for (const f of close) await f();
+  await closeAll();
 }
 say('all of it went well');
 console.log('1 passed, 0 failed');
