@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { root } from './home.ts';
+import { AGENT_FLAGS } from './node/service.ts';
 
 /** How an agent is run: arguments of node, and the environment. */
 export interface AgentProcess {
@@ -14,7 +15,7 @@ export interface AgentProcess {
  * that are never given back, and takes 0.8 s longer. It is filled before the first start; after an update by the run that finds new files.
  */
 export function agentProcess(settings: string, stateDir: string): AgentProcess {
-  const flags = ['--disable-warning=ExperimentalWarning', join(root, 'node-agent', 'main.ts')];
+  const flags = [...AGENT_FLAGS, join(root, 'node-agent', 'main.ts')];
   const cache = join(stateDir, 'compile-cache');
   const env = { ...process.env, NODE_COMPILE_CACHE: cache };
   if (!existsSync(join(cache, `warm-${process.version}`))) {

@@ -4,7 +4,7 @@ import { runInNewContext } from 'node:vm';
 import { type Env, pause } from '../kube/meta/env.ts';
 
 /** How often is looked; a collection takes some 30 ms. */
-const LOOK_MS = 20_000;
+const LOOK_MS = 5_000;
 /** Collected when so much more is resident than after the last time. */
 const GROWN_BYTES = 16 * 1024 * 1024;
 /** What gave back so much may have come amid the burst: it is done once more. */

@@ -75,7 +75,7 @@ test("systemd's unit runs the agent and leaves pods running when it ends", () =>
   const text = agentUnit({ state: '/s', node: '/n/node', script: '/s/coracle-node.js', settings: '/s/agent.json' });
   assert.match(
     text,
-    /^ExecStart=\/n\/node --disable-warning=ExperimentalWarning \/s\/coracle-node\.js run \/s\/agent\.json$/m,
+    /^ExecStart=\/n\/node --disable-warning=ExperimentalWarning --max-semi-space-size=2 \/s\/coracle-node\.js run \/s\/agent\.json$/m,
   );
   assert.match(text, /^KillMode=process$/m);
   assert.equal(unitName(DEFAULT_STATE), 'coracle-node.service');

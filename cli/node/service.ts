@@ -39,7 +39,9 @@ const POLL_MS = 50;
 
 export const serviceOf = (f: AgentFiles): Service => (existsSync(SYSTEMD) ? systemd(f) : shell(f));
 
-const agentWords = (f: AgentFiles) => [f.node, '--disable-warning=ExperimentalWarning', f.script, 'run', f.settings];
+/** V8's young generation would take up to 48 MiB in a burst of pods. */
+export const AGENT_FLAGS = ['--disable-warning=ExperimentalWarning', '--max-semi-space-size=2'];
+const agentWords = (f: AgentFiles) => [f.node, ...AGENT_FLAGS, f.script, 'run', f.settings];
 /** Node.js keeps compiled code there: each start would compile all again. */
 const cacheOf = (f: AgentFiles) => join(f.state, 'compile-cache');
 
@@ -200,7 +202,9 @@ const supervisorsOf = (supervisor: string, settings: string) =>
 /** Agents with these settings, whoever started them and however they were left. */
 export const agentsOf = (settings: string): number[] =>
   commandLines()
-    .filter(
-      ({ args: [, , script, verb, of] }) => verb === 'run' && of === settings && script?.endsWith('coracle-node.js'),
-    )
+    // Whatever flags Node.js has, and not the shell that keeps one running: its first word after them is another.
+    .filter(({ args }) => {
+      const [script, verb, of] = args.slice(1).filter((word) => word !== '' && !word.startsWith('--'));
+      return verb === 'run' && of === settings && script?.endsWith('coracle-node.js');
+    })
     .map((p) => p.pid);
