@@ -86,7 +86,9 @@ find_node() { # sets node: what was named, an earlier download, what is here, el
   else
     package=node-linux-$arch
     [ -n "$npm_sha512" ] || fail "there is no Node.js for $arch to download: install version $NODE_MAJOR_MIN or newer, or name one with --node PATH"
-    (ca= && fetch "${NPM_CONFIG_REGISTRY:-$NPM_CONFIG_REGISTRY}/$package/-/$package-$NODE_VERSION.tgz" "$state/nodejs/package.tgz")
+    registry=${NPM_CONFIG_REGISTRY:-$(npm config get registry 2>/dev/null || true)}
+    [ -n "$registry" ] || fail "the server has no Node.js for $arch: install version $NODE_MAJOR_MIN or newer, name one with --node PATH, or say in NPM_CONFIG_REGISTRY where npm's packages are"
+    (ca= && fetch "${registry%/}/$package/-/$package-$NODE_VERSION.tgz" "$state/nodejs/package.tgz")
     hash=$(sha_of sha512sum "$state/nodejs/package.tgz")
     [ "$hash" = "$(printf %s "$npm_sha512" | base64 -d | od -An -vtx1 | tr -d ' \n')" ] || fail "Node.js came with another checksum than expected"
     tar -xzOf "$state/nodejs/package.tgz" package/bin/node >"$node.new"
