@@ -17,15 +17,15 @@ const OURS = [
 export const down: Command = {
   name: 'down',
   summary: "end this machine's cluster; its data stays",
-  usage: `  --pods    end the pods that run on this machine too, with their network
-  --purge   ... and delete all that coracle up made: clusters with their data, node, images, settings; kernel switches are put back
+  usage: `  --keep-pods   pods run on, and are found again by the next coracle up
+  --purge       ... and delete all that coracle up made: clusters with their data, node, images, settings; kernel switches are put back
 
-Ends the node agent and the control plane that coracle up started. Without --pods, pods run on and are found again by the next coracle up.
+Ends the node agent and the control plane that coracle up started, and the pods that run on this machine, with their network.
 Packages that were installed for the node (containerd, nftables, ...) stay.`,
   async run(args) {
     const { values } = parseArgs({
       args,
-      options: { pods: { type: 'boolean', default: false }, purge: { type: 'boolean', default: false } },
+      options: { 'keep-pods': { type: 'boolean', default: false }, purge: { type: 'boolean', default: false } },
     });
     const home = coracleHome();
     const state = knownUp(home)?.node?.state ?? join(home, 'node');
@@ -33,7 +33,7 @@ Packages that were installed for the node (containerd, nftables, ...) stay.`,
     if (joined && process.getuid?.() !== 0) throw new CommandError('there is a node here: run as root');
     const agent = joined && (await stopNode(state));
     if (values.purge) await uninstallNode(state);
-    else if (values.pods && joined) await removePods(state);
+    else if (joined && !values['keep-pods']) await removePods(state);
     const server = await stopControlPlane(home);
     if (values.purge) await purge(home);
     const done = agent || server ? 'down' : 'nothing was running';

@@ -89,7 +89,7 @@ export async function startSystem(
     '--no-services',
   ];
   const close = async () => {
-    await coracle('down', '--pods').catch((e: unknown) => console.error(String(e)));
+    await coracle('down').catch((e: unknown) => console.error(String(e)));
     await registry.close();
     await rm(home, { recursive: true, force: true });
   };
@@ -127,7 +127,7 @@ export async function startSystem(
       kubectlWith: (input, ...args) => withInput(kubectl, args, kube, input),
       up,
       restart: async () => {
-        await coracle('down');
+        await coracle('down', '--keep-pods');
         await up();
       },
       close,

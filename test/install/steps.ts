@@ -59,7 +59,7 @@ export async function tryMachine({ machine, proxy, registry, api, options, say }
   await timed('up again, with no options', () => machine.exec(['./coracle', 'up'], { say }));
   assert.equal(await processes(), running, 'nothing was started anew');
 
-  await timed('down', () => machine.exec(['./coracle', 'down'], { say }));
+  await timed('down --keep-pods', () => machine.exec(['./coracle', 'down', '--keep-pods'], { say }));
   // Somebody else's containerd, with a container.
   const image = `${registry.replace('http://', '')}/busybox:1`;
   await script(`setsid containerd >/var/log/theirs.log 2>&1 </dev/null & for i in $(seq 100); do ctr version >/dev/null 2>&1 && break; sleep 0.1; done
@@ -74,7 +74,7 @@ export async function tryMachine({ machine, proxy, registry, api, options, say }
   await timed('up --offline, with no way out', () => machine.exec(['./coracle', 'up', '--offline'], { say }));
   assert.match(await script('kubectl get pod stays --no-headers'), /^stays +1\/1 +Running +0 /);
   assert.equal(await theirs(), alone, 'the containerd that was there goes on as it was');
-  await timed('down --pods', () => machine.exec(['./coracle', 'down', '--pods'], { say }));
+  await timed('down', () => machine.exec(['./coracle', 'down'], { say }));
   assert.equal(await theirs(), alone);
   assert.equal(
     await script(`pgrep -fa 'workerd|/root/.coracle' | grep -v pgrep || true`),
