@@ -15,6 +15,8 @@ import { type Cable, layCable, type Machine, startMachine } from './machine.ts';
 import { BUSYBOX, findKubectl, type System, startSystem } from './system.ts';
 
 const DISK_MIB = 256;
+/** workerd's SQLite writes to mapped pages that a full disk has no blocks for. */
+const ENGINE_ENDS_MAX = 3;
 /** Writers beside the rollout, each with one write under way. */
 const WRITERS = 4;
 /** A pod leaves a node that doesn't answer after this. */
@@ -207,7 +209,7 @@ test('an agent that is killed leaves its pods running, and the next one takes th
 
 test('pods leave a machine whose cable is out, end there once it is back, and it takes pods again', {
   skip,
-}, async () => {
+}, async (t) => {
   await apply(deployment('moves', 2, { nodeSelector: { 'kubernetes.io/hostname': other.name } }));
   await s.kubectl('rollout', 'status', 'deployment/moves', '--timeout=90s');
   const olds = (await get('pods -l app=moves', '{.items[*].metadata.name}')).split(' ');
@@ -248,12 +250,16 @@ test('pods leave a machine whose cable is out, end there once it is back, and it
     'Running Running',
   );
   await other.plug(true);
+  const back = performance.now();
+  const since = () => `${((performance.now() - back) / 1000).toFixed(1)} s`;
   await eventually('the node is Ready', async () => (await condition(other.name, 'Ready')) === 'True');
+  const ready = since();
   await eventually('without taints', async () => (await taints(other.name)).length === 0);
   await eventually('the pods that were replaced have ended', async () => {
     const r = await s.kubectlWith('', 'get', 'pods', ...olds, '--ignore-not-found', '-o', 'name');
     return r.stdout.length === 0 && !processes('moves').some((p) => running.includes(p));
   });
+  t.diagnostic(`ready after ${ready}, rid of what was replaced after ${since()}`);
   assert.equal(processes('moves').length, 2);
   await apply(pod('stays', { nodeName: other.name }));
   await s.kubectl('wait', '--for=condition=Ready', 'pod/stays', '--timeout=60s');
@@ -303,38 +309,42 @@ test('a control plane whose disk is full answers 507 to writes, serves reads, an
       metadata: { name },
       data: { v: 'x'.repeat(100_000) },
     });
-  await disks[0]?.fill();
-  let refused = { code: 0, text: '' };
-  // SQLite has some room in its files.
-  for (let i = 0; i < 200 && refused.code !== 507; i++) refused = await make(`full-${i}`);
-  if (refused.code === 0 && serverPid(s) === 0) {
-    // Seen once in a dozen runs: the engine itself ends. Then it has to be there again at the next start, with all that it had.
-    t.diagnostic(
-      `the control plane ended: ${readFileSync(join(s.home, 'state/server.log'), 'utf8').slice(-LOG_UNITS)}`,
-    );
+  let n = 0;
+  const whileFull = async () => {
+    await disks[0]?.fill();
+    let refused = { code: 0, text: '' };
+    // SQLite has some room in its files.
+    for (let i = 0; i < 200 && refused.code !== 507 && serverPid(s) > 0; i++) refused = await make(`full-${n++}`);
+    assert.equal(refused.code, 507, refused.text);
+    const status = JSON.parse(refused.text) as { kind: string; message: string };
+    assert.equal(status.kind, 'Status');
+    assert.match(status.message, /disk|space|room/);
+    let said = { code: 0, stderr: '' };
+    for (let i = 0; i < 20 && said.code === 0; i++) {
+      await disks[0]?.fill();
+      said = await s.kubectlWith('', 'create', 'configmap', `big-${n++}`, `--from-literal=v=${'x'.repeat(100_000)}`);
+    }
+    assert.equal(said.code, 1);
+    assert.match(said.stderr, /^error: failed to create configmap: .*(space|room)/);
+    assert.equal((await ask(agent, 'GET', `${NS}/configmaps/kube-root-ca.crt`)).code, 200);
+    assert.equal(await condition(small.name, 'Ready'), 'True');
+  };
+  for (let left = ENGINE_ENDS_MAX; ; left--) {
+    const failed = await whileFull().catch((e: unknown) => e ?? 'failed');
+    if (failed === undefined) break;
+    // The engine itself may end (docs/flow.md): then it has to be there again at the next start, and say it then.
+    if (serverPid(s) > 0 || left === 0) throw failed;
+    t.diagnostic('the engine ended on the full disk');
     disks[0]?.free();
     await s.up();
-    await disks[0]?.fill();
-    for (let i = 200; i < 400 && refused.code !== 507; i++) refused = await make(`full-${i}`);
   }
-  const status = JSON.parse(refused.text) as { kind: string; message: string; reason: string };
-  assert.deepEqual([refused.code, status.kind], [507, 'Status'], refused.text);
-  assert.match(status.message, /disk|space|room/);
-  let said = { code: 0, stderr: '' };
-  for (let i = 0; i < 20 && said.code === 0; i++) {
-    await disks[0]?.fill();
-    said = await s.kubectlWith('', 'create', 'configmap', `big-${i}`, `--from-literal=v=${'x'.repeat(100_000)}`);
-  }
-  assert.equal(said.code, 1);
-  assert.match(said.stderr, /^error: failed to create configmap: .*(space|room)/);
-  assert.equal((await ask(agent, 'GET', `${NS}/configmaps/kube-root-ca.crt`)).code, 200);
-  assert.equal(await condition(small.name, 'Ready'), 'True');
   disks[0]?.free();
   await eventually('writes are taken again', async () => (await make('after')).code === 201);
   assert.equal((await ask(agent, 'GET', `${NS}/configmaps/after`)).code, 200);
   // Also by who starts while there is none.
+  const pid = serverPid(s);
   await disks[0]?.fill();
-  process.kill(serverPid(s), 'SIGKILL');
+  if (serverPid(s) === pid) process.kill(pid, 'SIGKILL');
   await assert.rejects(s.up(), (e: { code?: number; stderr?: string }) => {
     assert.equal(e.code, 1);
     assert.match(e.stderr ?? '', /(^|\n)coracle: the disk has no room left [^\n]*\n$/);
