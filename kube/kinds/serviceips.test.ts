@@ -30,11 +30,14 @@ test('ranges overlap where one is part of the other', () => {
   assert.equal(rangesOverlap('10.244.0.0/14', '10.248.0.0/16'), false);
 });
 
-test('addresses of the range that was set are Service addresses, but its first and last', (t) => {
-  t.after(() => setServiceCIDR(DEFAULT_SERVICE_CIDR));
+test('addresses of the range that was set are Service addresses, but its first and last', () => {
   setServiceCIDR('172.20.16.0/20');
-  assert.equal(serviceCIDR(), '172.20.16.0/20');
-  const inside = ['172.20.16.1', '172.20.31.254'];
-  const outside = ['172.20.16.0', '172.20.31.255', '172.20.32.1', '10.96.0.1', '::ac14:1001', ''];
-  assert.deepEqual([...inside, ...outside].filter(inServiceRange), inside);
+  try {
+    assert.equal(serviceCIDR(), '172.20.16.0/20');
+    const inside = ['172.20.16.1', '172.20.31.254'];
+    const outside = ['172.20.16.0', '172.20.31.255', '172.20.32.1', '10.96.0.1', '::ac14:1001', ''];
+    assert.deepEqual([...inside, ...outside].filter(inServiceRange), inside);
+  } finally {
+    setServiceCIDR(DEFAULT_SERVICE_CIDR);
+  }
 });
