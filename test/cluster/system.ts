@@ -1,5 +1,5 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { openSync, readFileSync } from 'node:fs';
+import { existsSync, openSync, readFileSync } from 'node:fs';
 import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { Agent } from 'node:https';
 import { tmpdir } from 'node:os';
@@ -118,7 +118,7 @@ address = "127.0.0.1:${ports[o.instances + i]}"
 /** What an installation has, and a word of its own. */
 async function copyRelease(to: string, word: string): Promise<void> {
   await mkdir(to, { recursive: true });
-  for (const part of ['cli', 'workers', 'api', 'kube', 'wrangler.toml', 'package.json'])
+  for (const part of ['cli', 'workers', 'api', 'kube', 'node-agent', 'wrangler.toml', 'package.json'])
     await cp(join(root, part), join(to, part), { recursive: true });
   await symlink(join(root, 'node_modules'), join(to, 'node_modules'));
   const main = join(to, 'workers/main.ts');
@@ -139,7 +139,8 @@ function instance(
   const log = join(dir, `instance-${index}.log`);
   let child: ChildProcess | undefined;
   let release = first;
-  const pid = () => Number(readFileSync(join(env.CORACLE_HOME ?? '', 'workerd.pid'), 'utf8').split(' ')[0]);
+  const pidFile = join(env.CORACLE_HOME ?? '', 'workerd.pid');
+  const pid = () => Number(readFileSync(pidFile, 'utf8').split(' ')[0]);
   const ended = (c: ChildProcess) =>
     c.exitCode !== null || c.signalCode !== null
       ? Promise.resolve()
@@ -166,9 +167,9 @@ function instance(
     },
     async kill() {
       if (!child || !self.running) return;
-      const workerd = pid();
       child.kill('SIGKILL');
-      process.kill(workerd, 'SIGKILL');
+      // One that ended by itself, or before it had begun, has none.
+      if (child.exitCode === null && existsSync(pidFile)) process.kill(pid(), 'SIGKILL');
       await ended(child);
       self.running = false;
       self.ready = false;
