@@ -9,6 +9,15 @@ export interface Command {
   run(args: string[]): Promise<number>;
 }
 
+/** Prints why a command failed, as one line where its user can act on it; gives the exit code. */
+export function tell(error: unknown): number {
+  const wrongCall = error instanceof Error && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS');
+  const known = error instanceof CommandError || wrongCall;
+  const said = error instanceof Error ? (known ? error.message : (error.stack ?? error.message)) : String(error);
+  console.error(`coracle: ${said}`);
+  return error instanceof CommandError ? error.exitCode : wrongCall ? 2 : 1;
+}
+
 /** A failure that the user can act on; printed as one line, exit code 1 (2 for a wrong call). */
 export class CommandError extends Error {
   readonly exitCode: number;

@@ -1,5 +1,4 @@
-import { existsSync, readFileSync, rmSync } from 'node:fs';
-import { homedir } from 'node:os';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { type Command, CommandError } from './command.ts';
@@ -11,7 +10,7 @@ import { stop } from './server/pid.ts';
 /** All that a control plane keeps in its home: what else is there is somebody else's. */
 const OURS = [
   ...['data', 'instance', 'server', 'serve', TEXTS, 'tls', 'clusters', 'bin', 'url', 'operator-token', 'kubeconfig'],
-  ...['server.log', 'server.pid', 'workerd.pid', 'up.json'],
+  ...['server.log', 'server.log.1', 'server.pid', 'keeper.pid', 'workerd.pid', 'up.json'],
 ];
 
 export const down: Command = {
@@ -46,9 +45,5 @@ Packages that were installed for the node (containerd, nftables, ...) stay.`,
 async function purge(home: string): Promise<void> {
   await stop(join(home, 'workerd.pid')); // of a supervisor that was killed
   removeUnit(home);
-  // The kubeconfig of people who had none.
-  const [ours, theirs] = [join(home, 'kubeconfig'), join(homedir(), '.kube', 'config')];
-  const text = (path: string) => (existsSync(path) ? readFileSync(path, 'utf8') : undefined);
-  if (text(ours) !== undefined && text(ours) === text(theirs)) rmSync(theirs);
   removeOurs(home, OURS);
 }

@@ -1,14 +1,14 @@
-import { mkdirSync, readFileSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join as path, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { parse } from 'yaml';
 import { agentProcess } from './agent.ts';
 import { type Command, CommandError } from './command.ts';
 import { ask, type Endpoint, localEndpoint } from './endpoint.ts';
 import { coracleHome, writeAtomic } from './home.ts';
 import { nodeOptions, nodeUsage } from './node/options.ts';
-import { agentSettings } from './node/settings.ts';
+import { agentSettings, readRegistries } from './node/settings.ts';
+import { clusterPath } from './tenancy.ts';
 
 export const join: Command = {
   name: 'join',
@@ -37,7 +37,7 @@ Other machines join with what coracle join-command prints.`,
     const node = values['node-name'] ?? hostname().toLowerCase();
     const { url, token } = await credential(e, cluster, node);
     const [tokenFile, caFile, file] = [path(state, 'node-token'), path(state, 'ca.crt'), path(state, 'agent.json')];
-    const registries = values.registries === undefined ? undefined : parse(readFileSync(values.registries, 'utf8'));
+    const registries = readRegistries(values.registries);
     const facts = { url, caFile, tokenFile, state, hostname: node, addresses: values['node-ip'], registries };
     const settings = agentSettings(values, facts);
     writeAtomic(tokenFile, token);
@@ -51,7 +51,7 @@ Other machines join with what coracle join-command prints.`,
 };
 
 async function credential(e: Endpoint, cluster: string, node: string): Promise<{ url: string; token: string }> {
-  const answer = await ask(e, 'POST', `/apis/tenancy.coracle.dev/v1/clusters/${encodeURIComponent(cluster)}/node`, {
+  const answer = await ask(e, 'POST', `${clusterPath(cluster)}/node`, {
     metadata: { name: node },
   });
   return answer.status as { url: string; token: string };

@@ -2,11 +2,11 @@ import { createHash, X509Certificate } from 'node:crypto';
 import { parseArgs } from 'node:util';
 import { type Command, CommandError } from './command.ts';
 import { secondsOf } from './duration.ts';
-import { ask, localEndpoint } from './endpoint.ts';
+import { localEndpoint } from './endpoint.ts';
 import { coracleHome } from './home.ts';
 import { knownUp } from './install/controlplane.ts';
 import { hostPort, isLoopback, isWildcard, type Listen, machineAddresses } from './listen.ts';
-import { clusterPath } from './tenancy.ts';
+import { makeJoinToken } from './tenancy.ts';
 
 /** What a join command says. */
 export interface JoinCommand {
@@ -75,12 +75,9 @@ Until it expires, whoever has the line can add nodes, which read the Secrets of 
       throw new CommandError('usage: coracle join-command CLUSTER [--ttl 24h] [--url URL]', 2);
     const home = coracleHome();
     const e = localEndpoint(home);
-    const spec = values.ttl === undefined ? {} : { ttlSeconds: secondsOf(values.ttl) };
-    const given = (await ask(e, 'POST', `${clusterPath(cluster)}/jointokens`, { spec })) as unknown as {
-      status: { url: string; token: string };
-    };
-    const url = reachable(home, given.status.url, values.url);
-    console.log(joinLine({ url, token: given.status.token, caHash: spkiHash(e.caPem) }));
+    const given = await makeJoinToken(e, cluster, values.ttl === undefined ? undefined : secondsOf(values.ttl));
+    const url = reachable(home, given.url, values.url);
+    console.log(joinLine({ url, token: given.token, caHash: spkiHash(e.caPem) }));
     return 0;
   },
 };

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import { type Command, CommandError } from './command.ts';
+import { type Command, CommandError, tell } from './command.ts';
 import { coracleHome } from './home.ts';
 
 /** In the order of the help. Only what is called is loaded: all of them take a third of a second. */
@@ -73,12 +73,6 @@ main(process.argv.slice(2)).then(
       );
       process.exit(1);
     }
-    const known =
-      error instanceof CommandError ||
-      (error instanceof Error && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS'));
-    console.error(
-      `coracle: ${error instanceof Error ? (known ? error.message : (error.stack ?? error.message)) : String(error)}`,
-    );
-    process.exit(error instanceof CommandError ? error.exitCode : known ? 2 : 1);
+    process.exit(tell(error));
   },
 );

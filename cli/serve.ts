@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { DEFAULT_SERVICE_CIDR, serviceRangeIssue } from '../kube/kinds/serviceips.ts';
+import { DEFAULT_SERVICE_CIDR } from '../kube/kinds/serviceips.ts';
 import { type Command, CommandError } from './command.ts';
 import { coracleHome, root, writeAtomic } from './home.ts';
 import { checkFree, type Listen, listenOptions, listensOf, listenUsage, listenWords } from './listen.ts';
@@ -13,13 +13,15 @@ import { claimPid, readPid, stop, writePid } from './server/pid.ts';
 import { INSTANCE_DATA, LOCAL_DATA, prepare, startHere } from './server/process.ts';
 import { supervise } from './server/supervise.ts';
 import { unit } from './server/unit.ts';
+import { checkServiceRange } from './servicerange.ts';
+import { hasSystemd, unitPath } from './systemd.ts';
 
 /** Within docker stop's 10 s: what an instance takes to hand its objects over. */
 const GRACE_SECONDS = 8;
 const GRACE_SECONDS_MAX = 3_600;
 /** Two on one home would write the same databases. */
 const EXIT_TAKEN = 3;
-const UNIT = '/etc/systemd/system/coracle.service';
+const UNIT = unitPath('coracle.service');
 
 export const serve: Command = {
   name: 'serve',
@@ -54,8 +56,7 @@ Exit codes: 0 stopped, 1 workerd could not be started, 2 a wrong option or confi
     const listen = listensOf(values.listen, values.port);
     const graceMs = graceOf(values.grace);
     const serviceCIDR = values['service-cidr'];
-    const issue = serviceCIDR && serviceRangeIssue(serviceCIDR);
-    if (issue) throw new CommandError(`--service-cidr ${serviceCIDR}: ${issue}`, 2);
+    if (serviceCIDR !== undefined) checkServiceRange(serviceCIDR);
     const home = coracleHome();
     if (values['print-unit'] || values.install) {
       const config = values.cluster === undefined ? [] : ['--cluster', resolve(values.cluster)];
@@ -167,8 +168,7 @@ function giveUnit(text: string, install: boolean): number {
     process.stdout.write(text);
     return 0;
   }
-  if (!existsSync('/run/systemd/system'))
-    throw new CommandError('systemd does not run this machine; --print-unit prints the unit');
+  if (!hasSystemd()) throw new CommandError('systemd does not run this machine; --print-unit prints the unit');
   writeAtomic(UNIT, text, 0o644);
   console.log(`${UNIT} is written\n\n  systemctl daemon-reload\n  systemctl enable --now coracle`);
   return 0;

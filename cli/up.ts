@@ -1,7 +1,7 @@
 import { dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { DEFAULT_SERVICE_CIDR, rangesOverlap, serviceRangeIssue } from '../kube/kinds/serviceips.ts';
-import { dnsService, HELD, NODE_PODS } from '../kube/wire/clusteraddresses.ts';
+import { DEFAULT_SERVICE_CIDR } from '../kube/kinds/serviceips.ts';
+import { dnsService } from '../kube/wire/clusteraddresses.ts';
 import { type Command, CommandError } from './command.ts';
 import type { Endpoint } from './endpoint.ts';
 import { coracleHome, writeAtomic } from './home.ts';
@@ -22,6 +22,7 @@ import { knownAssets } from './node/assets.ts';
 import { joinThisMachine } from './node/local.ts';
 import { type NodeOptions, nodeOptions, nodeUsage } from './node/options.ts';
 import { type Remembered, remember, remembered } from './remembered.ts';
+import { checkServiceRange } from './servicerange.ts';
 import { createCluster } from './tenancy.ts';
 
 const options = {
@@ -99,13 +100,6 @@ function controlPlaneOf(known: Up | undefined, v: Values): ControlPlane {
       2,
     );
   return { listen, names: v.name ?? known?.names ?? [], serviceCIDR };
-}
-
-function checkServiceRange(cidr: string, pods: readonly string[]): void {
-  const issue = serviceRangeIssue(cidr);
-  if (issue !== undefined) throw new CommandError(`--service-cidr ${cidr}: ${issue}`, 2);
-  for (const other of [NODE_PODS, HELD, ...pods.filter((p) => !p.includes(':'))])
-    if (rangesOverlap(cidr, other)) throw new CommandError(`--service-cidr ${cidr}: ${other} is used already`, 2);
 }
 
 /** The node's own options. */

@@ -60,15 +60,23 @@ class Spent {
   }
 
   add(page: Page): void {
-    if (!this.#sends || !loose.has(page)) return;
-    if (this.#written) giveBack(page.items ?? []);
-    else this.#pages.push(page);
+    if (this.#written) this.skip(page);
+    else if (this.#isOurs(page)) this.#pages.push(page);
+  }
+
+  /** Nobody will ask for a part of it. */
+  skip(page: Page): void {
+    if (this.#isOurs(page)) giveBack(page.items ?? []);
+  }
+
+  #isOurs(page: Page): boolean {
+    return this.#sends && loose.has(page);
   }
 
   /** From now on who asks for a part has written those before it. */
   free(): void {
     this.#written = true;
-    for (const page of this.#pages.splice(0)) giveBack(page.items ?? []);
+    for (const page of this.#pages.splice(0)) this.skip(page);
   }
 }
 
@@ -90,9 +98,7 @@ function pagesOf(call: Call, resource: Resource, cursor: Cursor, form: ListForm,
     metadata: () => metaOf(cursor, last as Page),
     again: () => pagesOf(call, resource, { ...cursor }, form, spent),
     done: (page) => spent.add(page),
-    skip(page) {
-      if (call.cluster.sends && loose.has(page)) giveBack(page.items ?? []);
-    },
+    skip: (page) => spent.skip(page),
   };
 }
 

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { defaultHome } from '../home.ts';
-import { assetsFolder, knownUp, unitName, writeUp } from './controlplane.ts';
+import { assetsFolder, homeUnit, knownUp, writeUp } from './controlplane.ts';
 
 const folder = (t: { after(f: () => void): void }): string => {
   const dir = mkdtempSync(join(tmpdir(), 'coracle-up-'));
@@ -13,10 +13,10 @@ const folder = (t: { after(f: () => void): void }): string => {
 };
 
 test('each home has a unit of systemd of its own', () => {
-  assert.equal(unitName(defaultHome()), 'coracle.service');
-  assert.match(unitName('/srv/a'), /^coracle-[0-9a-f]{8}\.service$/);
-  assert.notEqual(unitName('/srv/a'), unitName('/srv/b'));
-  assert.equal(unitName('/srv/a/'), unitName('/srv/a'));
+  assert.equal(homeUnit(defaultHome()), 'coracle.service');
+  assert.match(homeUnit('/srv/a'), /^coracle-[0-9a-f]{8}\.service$/);
+  assert.notEqual(homeUnit('/srv/a'), homeUnit('/srv/b'));
+  assert.equal(homeUnit('/srv/a/'), homeUnit('/srv/a'));
 });
 
 test('a home remembers what up was told', (t) => {

@@ -4,16 +4,18 @@ import { Agent } from 'node:https';
 import { connect } from 'node:net';
 import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
-import { parse } from 'yaml';
+import { conditionOf } from '../../kube/meta/condition.ts';
+import type { JsonObject } from '../../kube/meta/json.ts';
 import { JOIN_PATH, type NodeCredential } from '../../kube/wire/joining.ts';
 import { CommandError } from '../command.ts';
 import { type Answer, requestJson } from '../endpoint.ts';
 import { writeAtomic } from '../home.ts';
 import { makeReady } from '../install/carry.ts';
+import { lastLines } from '../logs.ts';
 import { runText } from './child.ts';
 import type { NodeOptions } from './options.ts';
 import { type Service, serviceOf } from './service.ts';
-import { agentSettings, DEFAULT_STATE } from './settings.ts';
+import { agentSettings, DEFAULT_STATE, readGiven, readRegistries } from './settings.ts';
 
 /** What joining takes beside what is said of the node. */
 export interface InstallOptions extends NodeOptions {
@@ -65,7 +67,7 @@ export async function installNode(o: InstallOptions): Promise<void> {
       state,
       hostname: hostname(),
       addresses: o['node-ip'] ?? [await ownAddress(new URL(o.server))],
-      registries: o.registries === undefined ? undefined : parse(readGiven('--registries', o.registries)),
+      registries: readRegistries(o.registries),
     },
   );
   const node = String(written.node);
@@ -100,14 +102,6 @@ interface Reach {
 function fingerprint(state: string, settings: string): string {
   const code = readFileSync(join(state, 'coracle-node.js'));
   return createHash('sha256').update(code).update(settings).update(process.execPath).digest('hex');
-}
-
-function readGiven(option: string, path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch (e) {
-    throw new CommandError(`${option} ${path} can't be read: ${(e as Error).message}`, 2);
-  }
 }
 
 /** An untouched file says that nothing has changed. */
@@ -167,28 +161,21 @@ async function untilReady(r: Reach, tokenFile: string, node: string, service: Se
     const answer = await ask(r, 'GET', `/api/v1/nodes/${node}`, token).catch((e: Error) => e.message);
     if (typeof answer === 'string') why = answer;
     else if (answer.code === 200) {
-      const ready = conditionsOf(answer).find((c) => c.type === 'Ready');
+      const ready = conditionOf((answer.body as { status?: JsonObject }).status?.conditions, 'Ready');
       // Times have whole seconds.
-      if (ready?.status === 'True' && Date.parse(ready.lastHeartbeatTime) >= sinceMs - 1_000) return;
+      if (ready?.status === 'True' && Date.parse(String(ready.lastHeartbeatTime)) >= sinceMs - 1_000) return;
       why = ready?.message ?? 'it has not said so';
     }
-    if (!service.running()) throw new CommandError(`the agent ended: ${await lastLines(service)}`);
+    if (!service.running()) throw new CommandError(`the agent ended: ${logEnd(service)}`);
     if (Date.now() > end)
       throw new CommandError(
-        `node ${node} is not Ready after ${READY_MS_MAX / 1_000} s: ${why}; its log is ${service.log}\n${await lastLines(service)}`,
+        `node ${node} is not Ready after ${READY_MS_MAX / 1_000} s: ${why}; its log is ${service.log}\n${logEnd(service)}`,
       );
     await new Promise((done) => setTimeout(done, POLL_MS));
   }
 }
 
-function conditionsOf(a: Answer): { type: string; status: string; message?: string; lastHeartbeatTime: string }[] {
-  return (a.body as { status?: { conditions?: never[] } }).status?.conditions ?? [];
-}
-
-async function lastLines(service: Service): Promise<string> {
-  if (!existsSync(service.log)) return `see ${service.log}`;
-  return readFileSync(service.log, 'utf8').trimEnd().split('\n').slice(-LOG_LINES).join('\n');
-}
+const logEnd = (service: Service): string => lastLines(service.log, LOG_LINES) || `see ${service.log}`;
 
 /** The address of this machine from which it reaches the control plane: others in that network reach it there. */
 function ownAddress(server: URL): Promise<string> {

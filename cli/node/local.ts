@@ -3,8 +3,8 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { CommandError } from '../command.ts';
-import { ask, type Endpoint } from '../endpoint.ts';
-import { clusterPath } from '../tenancy.ts';
+import type { Endpoint } from '../endpoint.ts';
+import { makeJoinToken } from '../tenancy.ts';
 import type { Assets } from './assets.ts';
 import { EXIT_TOKEN_NEEDED } from './install.ts';
 import { type NodeOptions, wordsOf } from './options.ts';
@@ -32,9 +32,7 @@ export async function joinThisMachine(l: LocalNode): Promise<void> {
 }
 
 async function newToken(l: LocalNode): Promise<string> {
-  const spec = { ttlSeconds: TOKEN_SECONDS };
-  const given = await ask(l.endpoint, 'POST', `${clusterPath(l.cluster.name)}/jointokens`, { spec });
-  return (given.status as { token: string }).token;
+  return (await makeJoinToken(l.endpoint, l.cluster.name, TOKEN_SECONDS)).token;
 }
 
 /** Its last line is kept back: where it fails, that says why. */

@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { CommandError } from '../command.ts';
+import { CommandError, tell } from '../command.ts';
 import { installNode } from './install.ts';
 import { nodeOptions } from './options.ts';
 import { uninstallNode } from './uninstall.ts';
@@ -32,9 +32,5 @@ async function main(args: string[]): Promise<void> {
 
 main(process.argv.slice(2)).then(
   () => process.exit(0),
-  (error: Error & { code?: string }) => {
-    const known = error instanceof CommandError || error.code?.startsWith('ERR_PARSE_ARGS');
-    console.error(`coracle: ${known ? error.message : error.stack}`);
-    process.exit(error instanceof CommandError ? error.exitCode : known ? 2 : 1);
-  },
+  (error: unknown) => process.exit(tell(error)),
 );

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { filled } from './assets.ts';
 import { wordsOf } from './options.ts';
-import { agentUnit, unitName } from './service.ts';
+import { agentUnit, agentUnitName } from './service.ts';
 import { agentSettings, DEFAULT_STATE } from './settings.ts';
 
 const facts = {
@@ -78,6 +78,6 @@ test("systemd's unit runs the agent and leaves pods running when it ends", () =>
     /^ExecStart=\/n\/node --disable-warning=ExperimentalWarning --max-semi-space-size=2 \/s\/coracle-node\.js run \/s\/agent\.json$/m,
   );
   assert.match(text, /^KillMode=process$/m);
-  assert.equal(unitName(DEFAULT_STATE), 'coracle-node.service');
-  assert.notEqual(unitName('/a'), unitName('/b'));
+  assert.equal(agentUnitName(DEFAULT_STATE), 'coracle-node.service');
+  assert.notEqual(agentUnitName('/a'), agentUnitName('/b'));
 });

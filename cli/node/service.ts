@@ -1,11 +1,12 @@
-import { execFile, spawn } from 'node:child_process';
-import { createHash } from 'node:crypto';
-import { existsSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { execFile } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { CommandError } from '../command.ts';
 import { writeAtomic } from '../home.ts';
+import { keep } from '../keeper.ts';
 import { quoted } from '../server/unit.ts';
+import { hasSystemd, unitName, unitPath } from '../systemd.ts';
 import { DEFAULT_STATE } from './settings.ts';
 
 const run = promisify(execFile);
@@ -31,13 +32,11 @@ export interface AgentFiles {
   settings: string;
 }
 
-const SYSTEMD = '/run/systemd/system';
-const UNITS = '/etc/systemd/system';
 /** The agent ends its containerd in order; past this it hangs. */
 const STOP_MS_MAX = 20_000;
 const POLL_MS = 50;
 
-export const serviceOf = (f: AgentFiles): Service => (existsSync(SYSTEMD) ? systemd(f) : shell(f));
+export const serviceOf = (f: AgentFiles): Service => (hasSystemd() ? systemd(f) : shell(f));
 
 /** V8's young generation would take up to 48 MiB in a burst of pods. */
 export const AGENT_FLAGS = ['--disable-warning=ExperimentalWarning', '--max-semi-space-size=2'];
@@ -45,11 +44,8 @@ const agentWords = (f: AgentFiles) => [f.node, ...AGENT_FLAGS, f.script, 'run', 
 /** Node.js keeps compiled code there: each start would compile all again. */
 const cacheOf = (f: AgentFiles) => join(f.state, 'compile-cache');
 
-/** Each state folder's agent has a unit of its own. */
-export const unitName = (state: string): string =>
-  state === DEFAULT_STATE
-    ? 'coracle-node.service'
-    : `coracle-node-${createHash('sha256').update(state).digest('hex').slice(0, 8)}.service`;
+/** Name of the unit of a state folder's agent. */
+export const agentUnitName = (state: string): string => unitName('coracle-node', state, DEFAULT_STATE);
 
 /** The text of the agent's unit. Containers and their shims are in its cgroup or below pods': only the agent itself is ended. */
 export function agentUnit(f: AgentFiles): string {
@@ -75,8 +71,8 @@ WantedBy=multi-user.target
 }
 
 function systemd(f: AgentFiles): Service {
-  const name = unitName(f.state);
-  const path = join(UNITS, name);
+  const name = agentUnitName(f.state);
+  const path = unitPath(name);
   const control = (...args: string[]) => run('systemctl', args);
   return {
     log: `journalctl -u ${name}`,
@@ -101,32 +97,6 @@ function systemd(f: AgentFiles): Service {
   };
 }
 
-/** Longest that the shell waits before it starts an agent again that keeps dying. */
-const RESTART_SECONDS_MAX = 30;
-/** The log of an agent that keeps dying is begun anew past this. */
-const LOG_BYTES_MAX = 10 * 1024 * 1024;
-
-/** A shell that keeps the agent running until it gets SIGTERM: a process of 1 MiB. \`$1\` is the log, the rest the agent's command. */
-export const SUPERVISOR = `#!/bin/sh
-# Keeps the node agent running until SIGTERM.
-log=$1; shift
-child= delay=1
-end() { trap '' TERM INT; [ -z "$child" ] || { kill "$child" 2>/dev/null; wait "$child"; }; exit 0; }
-trap end TERM INT
-while :; do
-  [ "$(stat -c %s "$log" 2>/dev/null || echo 0)" -lt ${LOG_BYTES_MAX} ] || mv "$log" "$log.1"
-  began=$(date +%s)
-  "$@" >>"$log" 2>&1 </dev/null &
-  child=$!
-  wait "$child"
-  [ $(($(date +%s) - began)) -lt 60 ] || delay=1
-  echo "coracle: the agent ended; it is started again in $delay s" >>"$log"
-  sleep "$delay" & child=$!
-  wait "$child"
-  child= delay=$((delay * 2 < ${RESTART_SECONDS_MAX} ? delay * 2 : ${RESTART_SECONDS_MAX}))
-done
-`;
-
 function shell(f: AgentFiles): Service {
   const log = join(f.state, 'agent.log');
   const supervisor = join(f.state, 'supervise.sh');
@@ -134,16 +104,8 @@ function shell(f: AgentFiles): Service {
     log,
     async start() {
       await this.stop();
-      writeAtomic(supervisor, SUPERVISOR, 0o700);
-      const out = openSync(log, 'a', 0o600);
-      const child = spawn('/bin/sh', [supervisor, log, ...agentWords(f)], {
-        cwd: '/',
-        stdio: ['ignore', out, out],
-        detached: true,
-        env: { ...process.env, NODE_COMPILE_CACHE: cacheOf(f) },
-      });
-      await new Promise<void>((resolve, reject) => child.once('spawn', resolve).once('error', reject));
-      child.unref();
+      const env = { ...process.env, NODE_COMPILE_CACHE: cacheOf(f) };
+      await keep({ script: supervisor, log, command: agentWords(f), env });
     },
     // The shell first: it would start the agent again.
     stop: () =>

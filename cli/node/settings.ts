@@ -1,4 +1,6 @@
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { parse } from 'yaml';
 import { CommandError } from '../command.ts';
 import type { NodeOptions } from './options.ts';
 
@@ -19,6 +21,26 @@ export interface NodeFacts {
 
 /** Where a machine that is one node keeps it; such a node has the usual places for its sockets and logs too. */
 export const DEFAULT_STATE = '/var/lib/coracle-node';
+
+/** The text of a file that an option names. Throws CommandError where it can't be read. */
+export function readGiven(option: string, path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (e) {
+    throw new CommandError(`${option} ${path} can't be read: ${(e as Error).message}`, 2);
+  }
+}
+
+/** What --registries names, parsed. Throws CommandError for what is no YAML. */
+export function readRegistries(path: string | undefined): unknown {
+  if (path === undefined) return undefined;
+  const text = readGiven('--registries', path);
+  try {
+    return parse(text);
+  } catch (e) {
+    throw new CommandError(`--registries ${path}: ${(e as Error).message.split('\n')[0]}`, 2);
+  }
+}
 
 /** The agent's settings (node-agent/settings.ts) of these options. Pure. */
 export function agentSettings(o: NodeOptions, f: NodeFacts): Record<string, unknown> {

@@ -44,14 +44,14 @@ function startTime(pid: number): string | undefined {
   }
 }
 
-/** Ends the process of a pid file: SIGTERM, after `graceMs` SIGKILL. False when none ran. */
-export async function stop(path: string, graceMs = 10_000): Promise<boolean> {
+/** Ends the process of a pid file: SIGTERM, after `graceMs` SIGKILL, where it leads a `group` to all of that. False when none ran. */
+export async function stop(path: string, graceMs = 10_000, group = false): Promise<boolean> {
   const pid = readPid(path);
   if (pid === undefined) return false;
   process.kill(pid, 'SIGTERM');
   const end = Date.now() + graceMs;
   while (readPid(path) !== undefined) {
-    if (Date.now() > end) process.kill(pid, 'SIGKILL');
+    if (Date.now() > end) process.kill(group ? -pid : pid, 'SIGKILL');
     await new Promise((r) => setTimeout(r, 50));
   }
   rmSync(path, { force: true });

@@ -130,14 +130,16 @@ export async function bundle(entry: string, outfile: string): Promise<void> {
 export function startHere(config: string): ChildProcess {
   // With it, an instance says which objects it takes, opens and hands over.
   const verbose = process.env.CORACLE_DEBUG ? ['--verbose'] : [];
-  return spawn(WORKERD, ['serve', config, '--experimental', ...verbose], { stdio: ['ignore', 2, 2] });
+  const [program = '', ...args] = workerdCommand(config);
+  return spawn(program, [...args, ...verbose], { stdio: ['ignore', 2, 2] });
 }
 
+/** The command that runs workerd on a prepared config. */
+export const workerdCommand = (config: string): string[] => [WORKERD, 'serve', config, '--experimental'];
+
 /** Starts workerd on a prepared config. `log`: a file for its output when it is to outlive this process. */
-export function start(config: string, log?: string): ChildProcess {
+export function start(config: string, log?: string, more: readonly string[] = []): ChildProcess {
   const out = log === undefined ? 'inherit' : openSync(log, 'a', 0o600);
-  return spawn(WORKERD, ['serve', config, '--experimental'], {
-    stdio: ['ignore', out, out],
-    detached: log !== undefined,
-  });
+  const [program = '', ...args] = workerdCommand(config);
+  return spawn(program, [...args, ...more], { stdio: ['ignore', out, out], detached: log !== undefined });
 }

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { agentsOf } from '../../cli/node/service.ts';
+import { killControlPlane } from './inspected.ts';
 import { BUSYBOX, findKubectl, type System, startSystem } from './system.ts';
 
 /** An agent that ends leaves its pods running and takes no longer. */
@@ -21,7 +22,6 @@ after(async () => {
   await s?.close();
 });
 
-const serverPid = () => Number(readFileSync(join(s.home, 'state/server.pid'), 'utf8').split(/\s/)[0]);
 /** The agent's, once one runs: whoever keeps it running starts it again a second after its end. */
 async function agentPid(): Promise<number> {
   for (;;) {
@@ -99,7 +99,7 @@ test('logs and exec of a running pod work from the moment that an agent is there
 test('an agent that begins while the control plane is gone goes on supervising its pods', { skip }, async () => {
   await pod('dies', 'sleep 12; exit 1');
   const before_ = await status('stays');
-  await end(serverPid(), 'SIGKILL');
+  killControlPlane(s);
   await end(await agentPid(), 'SIGKILL');
   await delay(25_000);
   const up = Date.now();

@@ -1,13 +1,11 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, openSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
-import { createRequire } from 'node:module';
+import { readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { readPid, writePid } from '../../cli/server/pid.ts';
+import { start } from '../../cli/server/process.ts';
 import { Inspector } from '../density/inspector.ts';
 import { freePort } from '../ports.ts';
 import type { System } from './system.ts';
 
-const WORKERD = createRequire(import.meta.url).resolve('@cloudflare/workerd-linux-64/bin/workerd');
 const START_MS_MAX = 60_000;
 
 /** Where `up` wrote the control plane's process. */
@@ -15,17 +13,22 @@ const pidFile = (s: System) => join(s.home, 'state/server.pid');
 /** The control plane's process. */
 export const serverPid = (s: System): number => readPid(pidFile(s)) ?? 0;
 
-/** Kills the control plane and starts it again as `up` does, with an inspector; gives the inspector's port. `down` ends it. */
+/** Kills the control plane, and first of all what would start it again. */
+export function killControlPlane(s: System): void {
+  const keeper = readPid(join(s.home, 'state/keeper.pid'));
+  if (keeper !== undefined) process.kill(keeper, 'SIGKILL');
+  const pid = serverPid(s);
+  if (pid > 0) process.kill(pid, 'SIGKILL');
+}
+
+/** Kills the control plane and starts it again with an inspector; gives the inspector's port. `down` ends it. */
 export async function restartInspected(s: System): Promise<number> {
-  process.kill(serverPid(s), 'SIGKILL');
+  killControlPlane(s);
   // The dead process's socket stands in the way.
   rmSync(join(s.home, 'state/server/control'), { force: true });
   const port = await freePort();
-  const log = openSync(join(s.home, 'state/server.log'), 'a', 0o600);
-  const config = join(s.home, 'state/server/workerd.capnp');
-  const args = ['serve', config, '--experimental', `--inspector-addr=127.0.0.1:${port}`];
-  const child: ChildProcess = spawn(WORKERD, args, { stdio: ['ignore', log, log], detached: true });
-  closeSync(log);
+  const [config, log] = [join(s.home, 'state/server/workerd.capnp'), join(s.home, 'state/server.log')];
+  const child = start(config, log, [`--inspector-addr=127.0.0.1:${port}`]);
   child.unref();
   writePid(pidFile(s), child.pid ?? 0);
   for (const end = Date.now() + START_MS_MAX; ; await new Promise((r) => setTimeout(r, 50))) {

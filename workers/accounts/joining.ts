@@ -1,6 +1,7 @@
 import { Hono } from 'hono';
 import type * as v from 'valibot';
 import { bytesOfBase64 } from '../../kube/codec/base64.ts';
+import { conditionOf } from '../../kube/meta/condition.ts';
 import { isObject, type JsonObject } from '../../kube/meta/json.ts';
 import { conflict, forbidden } from '../../kube/meta/status.ts';
 import { formatTime, timeToMillis } from '../../kube/meta/time.ts';
@@ -69,9 +70,8 @@ export async function joinNode(
   return { metadata: { name }, status: { url: cluster.url, token, ca } };
 }
 
-function isReady(node: JsonObject): boolean {
-  const conditions = isObject(node.status) ? node.status.conditions : undefined;
-  return Array.isArray(conditions) && conditions.some((c) => isObject(c) && c.type === 'Ready' && c.status === 'True');
+function isReady({ status }: JsonObject): boolean {
+  return isObject(status) && conditionOf(status.conditions, 'Ready')?.status === 'True';
 }
 
 /** Upstream's token cleaner removes tokens as they expire; here the next one that is made does, and nothing has to wake for it. */

@@ -295,8 +295,10 @@ export class Sockets {
     const several = group.sockets.size > 1;
     // Also one that is left alone may have missed what went to another.
     const id = several || group.last !== undefined ? `${this.#id}/${++this.#frames}` : undefined;
-    if (id !== undefined) batch.id = id;
-    if (id !== undefined && group.last !== undefined) batch.before = group.last;
+    if (id !== undefined) {
+      batch.id = id;
+      if (group.last !== undefined) batch.before = group.last;
+    }
     const frame = (group.join && encodeJoined(batch, group.join)) ?? encodeBatch(batch);
     group.events = [];
     group.revision = 0;
