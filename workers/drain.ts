@@ -1,4 +1,5 @@
 import { atOnce } from '../kube/meta/atonce.ts';
+import { crossing } from '../kube/meta/crossing.ts';
 import { type Bindings, CALLS_AT_ONCE } from './bindings.ts';
 import { world } from './env.ts';
 
@@ -14,8 +15,8 @@ function announcement() {
   return {
     /** Runs `f` when it is said, at once when it was; the result takes that back. */
     on(f: () => void): () => void {
-      // A promise carries the call into the request or object that asked: streams and timers can't be touched from another's.
-      const { promise, resolve } = Promise.withResolvers<boolean>();
+      // It carries the call into the request or object that asked: streams and timers can't be touched from another's.
+      const { promise, resolve } = crossing<boolean>();
       const tell = () => resolve(true);
       void promise.then((now) => now && f());
       if (said) tell();

@@ -1,3 +1,4 @@
+import { crossing } from '../kube/meta/crossing.ts';
 import type { Env } from '../kube/meta/env.ts';
 
 /** What each active cluster has at least, however many there are. */
@@ -110,31 +111,31 @@ export class Gate {
   }
 
   #seated(flow: Flow): Promise<Seat | null> {
-    return new Promise((resolve) => {
-      const take = (seat: Seat | null) => {
-        cancel();
-        resolve(seat);
-      };
-      const end = this.#env.after(WAIT_MS_MAX, () => {
-        const i = flow.waiting.indexOf(take);
-        if (i >= 0) flow.waiting.splice(i, 1);
-        take(null);
-      });
-      // A request whose client has gone is dropped by the platform, also in the midst of its work: it leaves no seat, and passes none on. So who waits looks.
-      let stop = () => {};
-      const look = () => {
-        stop = this.#env.after(SEAT_MS_MAX, () => {
-          look();
-          this.#serve(flow, this.#env.now());
-        });
-      };
-      const cancel = () => {
-        end();
-        stop();
-      };
-      look();
-      flow.waiting.push(take);
+    const { promise, resolve } = crossing<Seat | null>();
+    const take = (seat: Seat | null) => {
+      cancel();
+      resolve(seat);
+    };
+    const end = this.#env.after(WAIT_MS_MAX, () => {
+      const i = flow.waiting.indexOf(take);
+      if (i >= 0) flow.waiting.splice(i, 1);
+      take(null);
     });
+    // A request whose client has gone is dropped by the platform, also in the midst of its work: it leaves no seat, and passes none on. So who waits looks.
+    let stop = () => {};
+    const look = () => {
+      stop = this.#env.after(SEAT_MS_MAX, () => {
+        look();
+        this.#serve(flow, this.#env.now());
+      });
+    };
+    const cancel = () => {
+      end();
+      stop();
+    };
+    look();
+    flow.waiting.push(take);
+    return promise;
   }
 
   #refuse(flow: Flow): Promise<null> {

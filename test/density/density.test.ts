@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
+import { Agent } from 'node:https';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
+import { watchMany } from './followed.ts';
 import { connectNodes, liveObjects, pause } from './idle.ts';
 import { digestOf } from './lists.ts';
 import { CLUSTERS, type Cluster, type Server, startServer } from './server.ts';
@@ -15,6 +17,13 @@ const NODES = 3;
 const SLEEP_MS_MAX = 120_000;
 /** ConfigMaps of 200 KB: more than an isolate keeps of a list. */
 const LONG = 200;
+/** V8 compiles what wakes a watch anew, and differently, after some 30,000 times. */
+const WATCHES = 60;
+const EVENTS = 1_500;
+const EVENTS_MS_MAX = 10_000;
+/** The same goes for what gives a request its seat. */
+const SEATED = 21_000;
+const SEATED_AT_ONCE = 40;
 const MAPS = '/api/v1/namespaces/default/configmaps';
 
 const run = promisify(execFile);
@@ -184,4 +193,45 @@ test('long lists whose pages are taken back while they are sent arrive whole, al
   const items = listed.items.filter((o) => o.metadata.name.startsWith('long-'));
   const wrong = items.filter((o) => o.data.text !== text(Number(o.metadata.name.slice(5))));
   assert.deepEqual([items.length, wrong.length], [LONG, 0]);
+});
+
+test('each of many watches has each event, however long they and the process have run', async (t) => {
+  const c = await server.create('followed');
+  const { metadata } = await json<{ metadata: { resourceVersion: string } }>(c, MAPS);
+  const watches = await watchMany(server, c, MAPS, metadata.resourceVersion, WATCHES);
+  t.after(() => {
+    for (const w of watches) w.close();
+  });
+  const agent = new Agent({ keepAlive: true });
+  t.after(() => agent.destroy());
+  for (let i = 0; i < EVENTS; i++) {
+    const r = await server.ask(path(c, MAPS), c.token, { method: 'POST', body: configMap(`e-${i}`), agent });
+    assert.equal(r.code, 201, r.text);
+  }
+  for (const end = Date.now() + EVENTS_MS_MAX; watches.some((w) => w.lines < EVENTS) && Date.now() < end; )
+    await pause(50);
+  assert.deepEqual(
+    watches.filter((w) => w.lines !== EVENTS).map((w) => w.lines),
+    [],
+  );
+});
+
+test('requests that wait for a seat beside busy neighbours are served, however often that happens', async (t) => {
+  const clusters = await Promise.all(['busy-0', 'busy-1', 'busy-2'].map((name) => server.create(name)));
+  const codes = new Map<number, number>();
+  let left = SEATED;
+  await Promise.all(
+    clusters.map(async (c) => {
+      const agent = new Agent({ keepAlive: true, maxSockets: SEATED_AT_ONCE });
+      t.after(() => agent.destroy());
+      const client = async () => {
+        while (left-- > 0) {
+          const { code } = await server.ask(path(c, '/api/v1/namespaces/default'), c.token, { agent });
+          codes.set(code, (codes.get(code) ?? 0) + 1);
+        }
+      };
+      await Promise.all(Array.from({ length: SEATED_AT_ONCE }, client));
+    }),
+  );
+  assert.deepEqual([...codes], [[200, SEATED]]);
 });

@@ -1,3 +1,4 @@
+import { crossing } from '../../kube/meta/crossing.ts';
 import type { Env } from '../../kube/meta/env.ts';
 import { decodeBatch, decodeJoined } from '../../kube/store/frames.ts';
 import {
@@ -125,12 +126,12 @@ export class RemoteWatch implements AsyncIterableIterator<Batch> {
   }
 
   #wait(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#wake = () => {
-        this.#wake = null;
-        resolve();
-      };
-    });
+    const { promise, resolve } = crossing<void>();
+    this.#wake = () => {
+      this.#wake = null;
+      resolve();
+    };
+    return promise;
   }
 
   async #open(): Promise<void> {

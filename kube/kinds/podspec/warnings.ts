@@ -106,9 +106,7 @@ function containerWarnings(path: string, c: JsonObject): string[] {
   const seen = new Set<string>();
   for (const [i, e] of objs(c.env).entries()) {
     const name = str(e.name);
-    const ref = `$(${name})`;
-    const bad = has(e.valueFrom) || str(e.value) === ref || !str(e.value).includes(ref);
-    if (seen.has(name) && bad) {
+    if (seen.has(name) && hides(e, name)) {
       out.push(
         `${index(`${path}.env`, i)}: hides previous definition of ${quote(name)}, which may be dropped when using apply`,
       );
@@ -116,6 +114,11 @@ function containerWarnings(path: string, c: JsonObject): string[] {
     seen.add(name);
   }
   return out;
+}
+/** The variable doesn't go on from an earlier one of its name. */
+function hides(e: JsonObject, name: string): boolean {
+  const ref = `$(${name})`;
+  return has(e.valueFrom) || str(e.value) === ref || !str(e.value).includes(ref);
 }
 function portWarnings(visited: readonly [string, JsonObject][]): string[] {
   const out: string[] = [];
