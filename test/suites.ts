@@ -56,6 +56,7 @@ export const suites = (): readonly Suite[] => [
           'test/codec/*.test.ts',
           'test/store/*.test.ts',
           'test/e2e/kubectl/*.test.ts',
+          'test/conformance/*.test.ts',
         ),
       ),
     ],

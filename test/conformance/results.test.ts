@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
-import { choose, judge, names, parseResults } from './results.ts';
+import { choose, judge, names, parseResults, shrunk } from './results.ts';
 
 const all = names(
   '# two groups\n[sig-node] Pods should run\n\n[sig-apps] Job should end [Serial]\n[sig-apps] Job should fail\n',
@@ -35,4 +38,19 @@ test('a listed test that failed, was skipped or never ran is lost; others that f
   assert.equal(v.failed.length, 2);
   assert.equal(judge([end], results, new Set()).lost.length, 0);
   assert.equal(judge([pods], parseResults(`${pods}\tskipped\t0\tno`), new Set([pods])).lost.length, 1);
+});
+
+test('a name that the list had at some time and has no more is found', () => {
+  const history = '--- /dev/null\n+++ b/passing.txt\n@@ -0,0 +1,3 @@\n+# of today\n+a\n+b\n--- a/passing.txt\n-b\n';
+  assert.deepEqual(shrunk(history, ['a']), ['b']);
+  assert.deepEqual(shrunk(history, ['b', 'c', 'a']), []);
+});
+
+test('the list of tests that pass never shrinks', (t) => {
+  const args = ['log', '--format=', '-p', '--unified=0', '--', 'passing.txt'];
+  const history = spawnSync('git', args, { cwd: import.meta.dirname, encoding: 'utf8' });
+  if (history.status !== 0) return t.skip('no git history here');
+  const today = names(readFileSync(join(import.meta.dirname, 'passing.txt'), 'utf8'));
+  assert.ok(today.length > 0);
+  assert.deepEqual(shrunk(history.stdout, today), []);
 });

@@ -62,3 +62,10 @@ export function choose(
       !skip?.test(name),
   );
 }
+
+/** What a list's history (`git log -p --unified=0` of its file) has added at some time, and the list of today hasn't. */
+export function shrunk(history: string, today: readonly string[]): string[] {
+  const added = history.split('\n').filter((line) => line.startsWith('+') && !line.startsWith('+++'));
+  const ever = new Set(names(added.map((line) => line.slice(1)).join('\n')));
+  return [...ever].filter((name) => !today.includes(name));
+}
