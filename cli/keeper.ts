@@ -5,7 +5,7 @@ import { writeAtomic } from './home.ts';
 /** Longest that the shell waits before it starts a program again that keeps dying. */
 const RESTART_SECONDS_MAX = 30;
 /** One that ends by itself this early, the very first time, can't be started at all. */
-const FIRST_SECONDS = 5;
+const FIRST_SECONDS = 2;
 /** The log of a program that keeps dying is begun anew past this. */
 const LOG_BYTES_MAX = 10 * 1024 * 1024;
 
