@@ -34,7 +34,9 @@ try {
   const endpoint = localEndpoint(join(dir, 'home'));
   console.log(`POST clusters: ${await times((n) => createCluster(endpoint, `call-${n}`))}`);
   console.log(`coracle cluster create: ${await times((n) => coracle('cluster', 'create', `whole-${n}`))}`);
-  console.log(`coracle join-command: ${await times((n) => coracle('join-command', `whole-${n}`))}`);
+  console.log(
+    `coracle join-command: ${await times((n) => coracle('join-command', `whole-${n}`, '--url', 'https://192.0.2.1:6443'))}`,
+  );
 } finally {
   await coracle('down').catch((e: unknown) => console.error(String(e)));
   rmSync(dir, { recursive: true, force: true });
