@@ -142,3 +142,33 @@ test('a clock that is set back by hours stops nobody', async () => {
   await pass(2_000);
   assert.ok(Array.from({ length: 16 }, () => gate.enter('a', 10)).every(seated), 'alone again, it has every seat');
 });
+
+test('who has waited takes its own timers back: those of another request can not be reached', async () => {
+  const { env, pass } = world();
+  let left = 0;
+  let leaving = false;
+  const after = (ms: number, f: () => void) => {
+    left++;
+    const cancel = env.after(ms, () => {
+      left--;
+      f();
+    });
+    return () => {
+      if (leaving) return;
+      left--;
+      cancel();
+    };
+  };
+  const gate = new Gate({ now: env.now, after }, 4);
+  gate.enter('quiet', 1_000);
+  const [first] = [1, 2].map(() => gate.enter('busy', 1_000));
+  const waiting = gate.enter('busy', 1_000);
+  assert.ok(!seated(waiting));
+  leaving = true;
+  gate.leave('busy', first as Seat);
+  leaving = false;
+  await pass(0);
+  await pass(100);
+  assert.ok(await waiting);
+  assert.equal(left, 0);
+});

@@ -110,16 +110,12 @@ export class Gate {
     return seat;
   }
 
-  #seated(flow: Flow): Promise<Seat | null> {
+  async #seated(flow: Flow): Promise<Seat | null> {
     const { promise, resolve } = crossing<Seat | null>();
-    const take = (seat: Seat | null) => {
-      cancel();
-      resolve(seat);
-    };
     const end = this.#env.after(WAIT_MS_MAX, () => {
-      const i = flow.waiting.indexOf(take);
+      const i = flow.waiting.indexOf(resolve);
       if (i >= 0) flow.waiting.splice(i, 1);
-      take(null);
+      resolve(null);
     });
     // A request whose client has gone is dropped by the platform, also in the midst of its work: it leaves no seat, and passes none on. So who waits looks.
     let stop = () => {};
@@ -129,13 +125,15 @@ export class Gate {
         this.#serve(flow, this.#env.now());
       });
     };
-    const cancel = () => {
+    look();
+    flow.waiting.push(resolve);
+    try {
+      return await promise;
+    } finally {
+      // Here and not by who gives the seat: another's request can't reach these timers.
       end();
       stop();
-    };
-    look();
-    flow.waiting.push(take);
-    return promise;
+    }
   }
 
   #refuse(flow: Flow): Promise<null> {
