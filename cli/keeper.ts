@@ -9,7 +9,7 @@ const FIRST_SECONDS = 2;
 /** The log of a program that keeps dying is begun anew past this. */
 const LOG_BYTES_MAX = 10 * 1024 * 1024;
 
-/** A shell that keeps a program running where systemd doesn't: a process of 1 MiB. \`$1\` is the log, the rest the command. */
+/** A shell that keeps a program running where systemd doesn't: a process of 1 MiB. `$1` is the log, the rest the command. */
 const SCRIPT = `#!/bin/sh
 # Keeps a program running until SIGTERM.
 log=$1; shift
@@ -23,8 +23,8 @@ while :; do
   child=$!
   wait "$child"
   code=$? lasted=$(($(date +%s) - began))
-  # Codes above 128 are signals: somebody ended it, or a full disk did.
-  [ -z "$first" ] || [ "$lasted" -ge ${FIRST_SECONDS} ] || [ "$code" -eq 0 ] || [ "$code" -gt 128 ] || exit "$code"
+  # Above 128 are signals: somebody ended it.
+  if [ "$first" ] && [ "$lasted" -lt ${FIRST_SECONDS} ] && [ "$code" -ge 1 ] && [ "$code" -le 128 ]; then exit "$code"; fi
   [ "$lasted" -lt 60 ] || delay=1
   echo "coracle: it ended with code $code after $lasted s; it is started again in $delay s" >>"$log"
   sleep "$delay" & child=$!

@@ -77,6 +77,8 @@ const apply = async (...objects: JsonObject[]) => {
 const get = async (what: string, path: string) => s.kubectl('get', ...what.split(' '), '-o', `jsonpath=${path}`);
 const condition = (node: string, type: string) =>
   get(`node ${node}`, `{.status.conditions[?(@.type=="${type}")].status}`);
+/** The control plane takes requests. */
+const answers = async () => (await s.kubectlWith('', 'get', '--raw', '/readyz')).code === 0;
 const taints = async (node: string) =>
   (await get(`node ${node}`, '{range .spec.taints[*]}{.key}:{.effect} {end}')).trim().split(' ').filter(Boolean).sort();
 
@@ -163,10 +165,7 @@ test('a control plane that is killed amid a rollout loses nothing that it acknow
   process.kill(serverPid(s), 'SIGKILL');
   const before_ = acknowledged.size;
   // Nobody has to start it again.
-  await eventually(
-    'the control plane answers',
-    async () => (await s.kubectlWith('', 'get', '--raw', '/readyz')).code === 0,
-  );
+  await eventually('the control plane answers', answers);
   await s.kubectl('rollout', 'status', 'deployment/web', '--timeout=90s');
   going = false;
   await Promise.all(writers);
@@ -341,10 +340,7 @@ test('a control plane whose disk is full answers 507 to writes, serves reads, an
     if (serverPid(s) === pid || left === 0) throw failed;
     t.diagnostic('the engine ended on the full disk');
     disks[0]?.free();
-    await eventually(
-      'it is started again',
-      async () => (await s.kubectlWith('', 'get', '--raw', '/readyz')).code === 0,
-    );
+    await eventually('it is started again', answers);
   }
   disks[0]?.free();
   await eventually('writes are taken again', async () => (await make('after')).code === 201);
