@@ -3,18 +3,9 @@ import * as v from 'valibot';
 import { badRequest } from '../../kube/meta/status.ts';
 import { ARCHIVE_TYPE } from '../../kube/wire/archive.ts';
 import type { RestoreTarget } from '../tenant/travel.ts';
+import { checked } from './checked.ts';
 import { backupCluster, type CopyMaker, forkCluster, restoreArchive, type Wanted } from './copying.ts';
-import {
-  type App,
-  CLUSTERS,
-  checked,
-  clusterObject,
-  clusterUrl,
-  Name,
-  readBody,
-  rowOf,
-  TtlSeconds,
-} from './tenancy.ts';
+import { type App, CLUSTERS, clusterObject, clusterUrl, Name, readBody, rowOf, TtlSeconds } from './tenancy.ts';
 
 const NewFork = v.object({
   metadata: v.object({ name: Name }),

@@ -4,6 +4,7 @@ import { badRequest, expired, forbidden, internal, notFound, tooMany, unauthoriz
 import { formatTime } from '../../kube/meta/time.ts';
 import type { Bindings } from '../bindings.ts';
 import { storeErrorOf } from '../tenant/remote.ts';
+import { checked } from './checked.ts';
 import type { ClusterRow } from './directory.ts';
 
 // What the parts of the tenancy API (tenancy.coracle.dev/v1) have in common.
@@ -87,13 +88,6 @@ export function clusterObject(row: ClusterRow, url: string, adminToken?: string)
 /** The body of a request as this schema has it; throws BadRequest. */
 export async function readBody<S extends v.GenericSchema>(request: Request, schema: S): Promise<v.InferOutput<S>> {
   return checked(v.pipe(v.string(), v.parseJson(), schema), await request.text());
-}
-
-/** What a client sent, as this schema has it; throws BadRequest. */
-export function checked<S extends v.GenericSchema>(schema: S, value: unknown): v.InferOutput<S> {
-  const parsed = v.safeParse(schema, value);
-  if (!parsed.success) throw badRequest(v.summarize(parsed.issues));
-  return parsed.output as v.InferOutput<S>;
 }
 
 /** Throws Unauthorized for everybody but the endpoint's operator. */

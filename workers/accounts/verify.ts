@@ -4,7 +4,8 @@ import { type Placement, parseStoreName, storeName } from '../../kube/store/plac
 import type { Bindings } from '../bindings.ts';
 import { world } from '../env.ts';
 import type { Verified } from '../tenant/verify.ts';
-import { API_VERSION, type App, CLUSTERS, checked, readBody, rowOf } from './tenancy.ts';
+import { checked } from './checked.ts';
+import { API_VERSION, type App, CLUSTERS, readBody, rowOf } from './tenancy.ts';
 
 /** Slices of one answer: a client hears of progress some times a second, and no answer takes long. */
 const SLICES = 64;
