@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { duplexPair } from 'node:stream';
 import { describe, test } from 'node:test';
-import { setImmediate as turn } from 'node:timers/promises';
+import { setTimeout as delay, setImmediate as turn } from 'node:timers/promises';
+import { dataHeader, FrameWriter } from './frames.ts';
 import { SpdySession } from './session.ts';
-import { SpdyError, type SpdyStream } from './stream.ts';
+import { SpdyError, type SpdyStream, UNREAD_BYTES_MAX } from './stream.ts';
 
 /** A client and a server over a pipe in memory; the server's streams arrive in `taken`. */
 function pair(accept: (s: SpdyStream) => boolean = () => true) {
@@ -94,6 +95,26 @@ describe('a SPDY session', () => {
     for await (const b of theirs) read += b.length;
     await writing;
     assert.equal(read, total);
+  });
+
+  test('a stream whose end comes while its reader is behind holds up no other', async () => {
+    const [a, b] = duplexPair();
+    const client = new SpdySession(a);
+    const opening = Promise.all([client.open({}), client.open({})]);
+    const w = new FrameWriter();
+    const fin = (id: number) => dataHeader(id, 0, true);
+    // In one piece: the reader can't have caught up before the end.
+    b.write(
+      Buffer.concat([
+        ...[1, 3].map((id) => w.encode({ type: 'synReply', id, fin: false, headers: {} })),
+        ...[dataHeader(1, UNREAD_BYTES_MAX, false), Buffer.alloc(UNREAD_BYTES_MAX), fin(1)],
+      ]),
+    );
+    const [long, status] = await opening;
+    b.write(Buffer.concat([dataHeader(3, 2, false), Buffer.from('ok'), fin(3)]));
+    assert.equal((await text(long)).length, UNREAD_BYTES_MAX);
+    const late = delay(1_000, 'nothing', { ref: false });
+    assert.equal(await Promise.race([text(status), late]), 'ok');
   });
 
   test('pings are answered, both ways', async () => {

@@ -5,7 +5,7 @@ import type { Headers } from './headers.ts';
 export class SpdyError extends Error {}
 
 /** Bytes that a stream holds for a reader that is behind before its connection stops reading. */
-const UNREAD_BYTES_MAX = 64 << 10;
+export const UNREAD_BYTES_MAX = 64 << 10;
 /** Bytes that a writer may be ahead of the connection. */
 const UNSENT_BYTES_MAX = 64 << 10;
 
@@ -53,6 +53,8 @@ export class SpdyStream extends Duplex {
     if (!fin) return;
     this.#remoteEnd = true;
     this.push(null);
+    // It is never asked to read again, and grows no more: it must not hold up the others, which may tell the command's end.
+    this.#owner.behind(this, false);
   }
 
   /** The peer is done with it altogether. Go's spdystream ends its streams so: what came before counts as complete. */

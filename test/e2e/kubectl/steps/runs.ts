@@ -8,7 +8,8 @@ export const runs: Section = {
     { run: 'kubectl wait --for=jsonpath={.status.phase}=Succeeded pod/hello --timeout=30s' },
     { run: 'kubectl logs hello' },
     { run: 'kubectl get pod hello' },
-    { run: 'kubectl describe pod hello' },
+    // The kubelet tells of the sandbox's end after the pod's own.
+    { run: 'kubectl describe pod hello', until: /PodReadyToStartContainers +False/ },
     { run: 'kubectl exec hello -- true' },
     { run: 'kubectl attach hello' },
     { run: 'kubectl delete pod hello --wait=false' },
