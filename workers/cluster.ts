@@ -15,7 +15,8 @@ import { world } from './env.ts';
 import { knownPages, knownRows } from './rowcaches.ts';
 import { BASE_CREATED, BASE_UID, type BaseLayer } from './tenant/base.ts';
 import { DEFAULT_LIMITS, LIMITS_KEY, type Limits, limitsWith } from './tenant/limits.ts';
-import { RemoteStore, type StoreStub } from './tenant/remote.ts';
+import { RemoteStore } from './tenant/remote.ts';
+import type { CallsStub, SharedCalls } from './tenant/sharedcalls.ts';
 import { SharedFrames } from './tenant/sharedframes.ts';
 import { createTexts } from './texts.ts';
 import { relinked } from './tunnel/links.ts';
@@ -101,6 +102,8 @@ export const storeStub = (b: Bindings, name: string) => b.TENANTS.getByName(name
 /** What the request and the object that ask for a context have to give. */
 export interface Around {
   waitUntil(p: Promise<unknown>): void;
+  /** The isolate's, for requests of clients alone: an object's own calls go by themselves. */
+  calls?: SharedCalls | undefined;
 }
 
 /** A timer: the platform looks for what came over the network only when nothing else is left to run. Costs 15 us. */
@@ -123,7 +126,9 @@ export function clusterContext(b: Bindings, around: Around, id: string, url: str
       const name = storeName(id, placement(resource, namespace));
       let store = stores.get(name);
       if (store === undefined) {
-        store = new RemoteStore(() => storeStub(b, name) as unknown as StoreStub, world, frames);
+        const connect = () => storeStub(b, name) as unknown as CallsStub;
+        const together = around.calls?.stub(name, connect, (p) => around.waitUntil(p));
+        store = new RemoteStore(together ? () => together : connect, world, frames);
         if (placement(resource, namespace) === 'leases')
           store = withTunnelRenewals(store, (node) => b.TUNNELS.getByName(tunnelName(id, node)).heard());
         stores.set(name, store);

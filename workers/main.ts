@@ -44,6 +44,7 @@ import { loopPlatform } from './platform.ts';
 import { sizeRowCaches } from './rowcaches.ts';
 import { heldByKinds } from './tenant/held.ts';
 import { makeTenantStore } from './tenant/object.ts';
+import { SharedCalls } from './tenant/sharedcalls.ts';
 
 export { Directory } from './accounts/directory.ts';
 export { control } from './drain.ts';
@@ -83,7 +84,10 @@ app.route(
 );
 app.route('/', installFiles());
 
-const gate = new Gate(world, Number((env as Bindings).SEATS));
+const seats = Number((env as Bindings).SEATS);
+const gate = new Gate(world, seats);
+// Where calls wait for a network, waiting for the one before would double that.
+const calls = seats > 0 ? new SharedCalls(world) : undefined;
 /** What APF says to whom it refuses: clients ask again after a second. */
 const TOO_MANY = tooMany('too many requests, please try again later', 1);
 
@@ -100,7 +104,7 @@ export default {
     const [id = ''] = /^[^/?]*/.exec(url.slice(path + CLUSTERS.length)) ?? [];
     const pathAt = path + CLUSTERS.length + id.length;
     const base = b.PUBLIC_URL === '' ? url.slice(0, path) : b.PUBLIC_URL;
-    const context = clusterContext(b, ctx, id, base + CLUSTERS + id, pathAt);
+    const context = clusterContext(b, { waitUntil: (p) => ctx.waitUntil(p), calls }, id, base + CLUSTERS + id, pathAt);
     try {
       if (context.view.revision === 0) await fillView(context);
       if (url.startsWith(OWN, pathAt)) return await own(request, new URL(url.slice(pathAt), url), b, context);

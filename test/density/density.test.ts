@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
+import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
-import { Agent } from 'node:https';
+import { Agent, request } from 'node:https';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
@@ -24,6 +25,11 @@ const EVENTS_MS_MAX = 10_000;
 /** The same goes for what gives a request its seat. */
 const SEATED = 21_000;
 const SEATED_AT_ONCE = 40;
+/** Clients that stay, what they ask, and clients that go; a call whose carrier is lost is made anew after 10 s. */
+const STAYING = 16;
+const STAYED = 3_000;
+const LEAVING = 8;
+const LEFT_MS_MAX = 5_000;
 const MAPS = '/api/v1/namespaces/default/configmaps';
 
 const run = promisify(execFile);
@@ -234,4 +240,49 @@ test('requests that wait for a seat beside busy neighbours are served, however o
     }),
   );
   assert.deepEqual([...codes], [[200, SEATED]]);
+});
+
+test('clients that go in the midst of their requests leave nobody else waiting, and what others wrote is there', async (t) => {
+  const c = await server.create('leaving');
+  const agent = new Agent({ keepAlive: true, maxSockets: STAYING });
+  t.after(() => agent.destroy());
+  let left = STAYED;
+  let gone = 0;
+  let longest = 0;
+  // Each one goes up to 3 ms after it has asked: before, while and after its call is under way.
+  const leaver = async () => {
+    while (left > 0) {
+      const name = `leaver-${gone++}`;
+      const r = request({
+        host: '127.0.0.1',
+        port: server.port,
+        ca: server.ca,
+        path: path(c, MAPS),
+        method: 'POST',
+        agent: false,
+      });
+      r.setHeader('authorization', `Bearer ${c.token}`).setHeader('content-type', 'application/json');
+      r.on('error', () => undefined);
+      r.end(configMap(name));
+      await once(r, 'finish');
+      await pause(Math.random() * 3);
+      r.destroy();
+    }
+  };
+  const client = async (n: number) => {
+    for (let i = 0; left-- > 0; i++) {
+      const name = `stays-${n}-${i}`;
+      const made = await server.ask(path(c, MAPS), c.token, { method: 'POST', body: configMap(name), agent });
+      const got = await server.ask(path(c, `${MAPS}/${name}`), c.token, { agent });
+      assert.deepEqual([made.code, got.code], [201, 200], made.text + got.text);
+      longest = Math.max(longest, made.ms, got.ms);
+    }
+  };
+  await Promise.all([
+    ...Array.from({ length: LEAVING }, leaver),
+    ...Array.from({ length: STAYING }, (_, n) => client(n)),
+  ]);
+  t.diagnostic(`${gone} went; the longest of ${2 * STAYED} requests took ${Math.round(longest)} ms`);
+  assert.ok(gone > LEAVING, 'nobody went');
+  assert.ok(longest < LEFT_MS_MAX, `a request took ${Math.round(longest)} ms`);
 });

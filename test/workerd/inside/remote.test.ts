@@ -6,6 +6,7 @@ import { storeSuite } from '../../../kube/store/suite.ts';
 import { get, JOIN, podKey, pods, put, putPod, Tap, throwsCode, won } from '../../../kube/store/suite-kit.ts';
 import { world } from '../../../workers/env.ts';
 import { RemoteStore, type StoreStub } from '../../../workers/tenant/remote.ts';
+import { type CallsStub, SharedCalls } from '../../../workers/tenant/sharedcalls.ts';
 import { SharedFrames } from '../../../workers/tenant/sharedframes.ts';
 import { SAME } from '../../../workers/tenant/watch-wire.ts';
 import { seeded } from '../../fuzz/random.ts';
@@ -23,9 +24,21 @@ async function newCluster(): Promise<string> {
 type Fault = 'none' | 'lost-call' | 'lost-reply' | 'crash';
 
 /** A stub whose calls fail as `next` says, before they reach the object or after. */
-function faulty(id: string, next: () => Fault): () => StoreStub {
+function faulty(id: string, next: () => Fault): () => CallsStub {
   const wrap =
-    (method: 'read' | 'commit' | 'confirm' | 'compact' | 'grant' | 'release' | 'related' | 'versions' | 'info') =>
+    (
+      method:
+        | 'read'
+        | 'commit'
+        | 'confirm'
+        | 'compact'
+        | 'grant'
+        | 'release'
+        | 'related'
+        | 'versions'
+        | 'info'
+        | 'calls',
+    ) =>
     async (...args: unknown[]): Promise<never> => {
       const fault = next();
       if (fault === 'lost-call') throw new Error('Network connection lost.');
@@ -45,13 +58,24 @@ function faulty(id: string, next: () => Fault): () => StoreStub {
       related: wrap('related'),
       versions: wrap('versions'),
       info: wrap('info'),
+      calls: wrap('calls'),
       fetch: (url: string, init: { headers: Record<string, string> }) => stubOf(id).fetch(url, init),
-    }) as unknown as StoreStub;
+    }) as unknown as CallsStub;
 }
+const shared = (connect: () => CallsStub) => {
+  const stub = new SharedCalls(world).stub('', connect, () => undefined);
+  return () => stub;
+};
 
 storeSuite('RemoteStore', async () => {
   const id = await newCluster();
   return { store: new RemoteStore(() => stubOf(id), world), advance: (ms) => stubOf(id).advance(ms) as Promise<void> };
+});
+
+storeSuite('RemoteStore whose calls share their way', async () => {
+  const id = await newCluster();
+  const connect = shared(() => stubOf(id) as unknown as CallsStub);
+  return { store: new RemoteStore(connect, world), advance: (ms) => stubOf(id).advance(ms) as Promise<void> };
 });
 
 storeSuite('RemoteStore whose watches share frames', async () => {
@@ -192,20 +216,30 @@ it('a frame comes whole once for all watches of an isolate that asked the same',
   assert.ok(seen.whole >= 4, `${seen.whole} whole frames`);
 });
 
-storeSuite('RemoteStore whose calls and answers get lost', async () => {
-  const id = await newCluster();
+/** Loses calls and answers, never more in a row than the store repeats. */
+function losses(): () => Fault {
   const random = seeded(7).next;
   let quiet = 0;
-  const connect = faulty(id, () => {
-    // Never more in a row than the store repeats.
+  return () => {
     if (quiet > 0 || random() > 0.3) {
       quiet = Math.max(0, quiet - 1);
       return 'none';
     }
     quiet = 2;
     return random() < 0.5 ? 'lost-call' : 'lost-reply';
-  });
-  return { store: new RemoteStore(connect, world), advance: (ms) => stubOf(id).advance(ms) as Promise<void> };
+  };
+}
+
+storeSuite('RemoteStore whose calls and answers get lost', async () => {
+  const id = await newCluster();
+  const store = new RemoteStore(faulty(id, losses()), world);
+  return { store, advance: (ms) => stubOf(id).advance(ms) as Promise<void> };
+});
+
+storeSuite('RemoteStore whose calls get lost together', async () => {
+  const id = await newCluster();
+  const store = new RemoteStore(shared(faulty(id, losses())), world);
+  return { store, advance: (ms) => stubOf(id).advance(ms) as Promise<void> };
 });
 
 storeSuite('RemoteStore whose object is killed again and again', async () => {
