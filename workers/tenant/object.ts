@@ -34,7 +34,7 @@ import type { Restore } from './restores.ts';
 import type { Begin, Begun } from './rounds.ts';
 import { getMeta, hasMeta, setMeta } from './schema.ts';
 import { Sending } from './sending.ts';
-import type { SharedAnswer, SharedCall } from './sharedcalls.ts';
+import { answerTo, type SharedAnswer, type SharedCall } from './sharedcalls.ts';
 import type { Adopted, SiblingStub } from './siblings.ts';
 import { Sockets } from './sockets.ts';
 import { type Sql, sqlOf } from './sql.ts';
@@ -139,7 +139,7 @@ export function makeTenantStore<E>(options: TenantOptions<E>) {
     /** Calls of several requests, as if each had come by itself. */
     async calls(calls: SharedCall[]): Promise<SharedAnswer[]> {
       const store = await this.#store();
-      return Promise.all(calls.map((call) => answered(store, call)));
+      return Promise.all(calls.map((call) => answerTo(store, call)));
     }
     async compact(before: Revision): Promise<void> {
       return (await this.#store()).compact(before);
@@ -376,15 +376,6 @@ export function makeTenantStore<E>(options: TenantOptions<E>) {
         this.ctx.waitUntil(woken.catch((e) => this.#world.log('warn', 'store.wake', { loop, error: String(e) })));
     }
   };
-}
-
-async function answered(store: SqliteStore, call: SharedCall): Promise<SharedAnswer> {
-  try {
-    if ('commit' in call) return { answer: await store.commit(call.commit, call.o) };
-    return { answer: 'read' in call ? store.readNow(call.read, call.o) : await store.confirm(call.confirm) };
-  } catch (e) {
-    return { error: e instanceof Error ? e.message : String(e) };
-  }
 }
 
 /** An object of the class. */

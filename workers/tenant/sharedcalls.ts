@@ -11,6 +11,7 @@ import {
   type Range,
   type ReadOptions,
   type Stale,
+  type Store,
   StoreError,
 } from '../../kube/store/store.ts';
 import type { StoreStub } from './remote.ts';
@@ -26,6 +27,19 @@ export type SharedAnswer = { answer: Page | Commit | Confirmed | Stale } | { err
 /** The object, as the calls of several requests reach it. */
 export interface CallsStub extends StoreStub {
   calls(calls: SharedCall[]): Promise<SharedAnswer[]>;
+}
+
+/** In the object: what a call that came with others is answered. */
+export async function answerTo(store: Answering, call: SharedCall): Promise<SharedAnswer> {
+  try {
+    if ('commit' in call) return { answer: await store.commit(call.commit, call.o) };
+    return { answer: 'read' in call ? store.readNow(call.read, call.o) : await store.confirm(call.confirm) };
+  } catch (e) {
+    return { error: e instanceof Error ? e.message : String(e) };
+  }
+}
+interface Answering extends Pick<Store, 'commit' | 'confirm'> {
+  readNow(range: Range, o?: ReadOptions): Page | Stale;
 }
 
 /** Calls that go together at most, and their bodies in UTF-16 units: RPC ends at 32 MiB, and each may be answered with a row, of 3 MB as V8 writes it. */
