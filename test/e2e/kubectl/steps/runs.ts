@@ -60,7 +60,13 @@ export const runs: Section = {
 
     { run: 'kubectl apply -f crashes.yaml' },
     { run: 'kubectl get pod crashes', until: /CrashLoopBackOff|Error/, keep: 'code', has: /CrashLoopBackOff|Error/ },
-    { run: 'kubectl logs crashes --previous', keep: 'code', has: /last words|unable to retrieve/ },
+    // After its first run there is no earlier one yet.
+    {
+      run: 'kubectl logs crashes --previous',
+      until: /last words|unable to retrieve/,
+      keep: 'code',
+      has: /last words|unable to retrieve/,
+    },
     { run: 'kubectl events --for=pod/crashes', until: /Back-off restarting/, keep: 'sorted' },
     { run: 'kubectl describe pod crashes', keep: 'code', has: /Exit Code: +7/ },
     { run: 'kubectl delete pod crashes --grace-period=0' },
