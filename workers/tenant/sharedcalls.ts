@@ -1,20 +1,19 @@
 import { crossing } from '../../kube/meta/crossing.ts';
 import type { Env } from '../../kube/meta/env.ts';
-import { isPut } from '../../kube/store/limits.ts';
-import {
-  type Assume,
-  type Commit,
-  type CommitOptions,
-  type Confirmed,
-  type Op,
-  type Page,
-  type Range,
-  type ReadOptions,
-  type Stale,
-  type Store,
-  StoreError,
+import type {
+  Assume,
+  Commit,
+  CommitOptions,
+  Confirmed,
+  Op,
+  Page,
+  Range,
+  ReadOptions,
+  Stale,
+  Store,
 } from '../../kube/store/store.ts';
 import type { StoreStub } from './remote.ts';
+import { unitsOf, WaitingList } from './waiting.ts';
 
 /** A call of a store object that may share its way with others. */
 export type SharedCall =
@@ -45,9 +44,6 @@ interface Answering extends Pick<Store, 'commit' | 'confirm'> {
 /** Calls that go together at most, and their bodies in UTF-16 units: RPC ends at 32 MiB, and each may be answered with a row, of 3 MB as V8 writes it. */
 const CALLS_MAX = 8;
 const UNITS_MAX = 4 * 1024 * 1024;
-/** Calls that wait for one that is under way; a queue's own measure. Beyond it clients are told to come back. */
-const WAITING_MAX = 2_000;
-const WAITING_UNITS = 32 * 1024 * 1024;
 /** Whose calls take longer than this leaves those who come later to somebody else. */
 const LEAD_MS_MAX = 50;
 /** A call whose carrier has not come back after so long is made anew. */
@@ -60,9 +56,7 @@ interface Waiting {
   reject(e: unknown): void;
 }
 interface Lane {
-  waiting: Waiting[];
-  /** Bodies of those. */
-  units: number;
+  waiting: WaitingList<Waiting>;
   /** Who carries them; null: nobody is under way. */
   leader: object | null;
   sinceMs: number;
@@ -108,19 +102,15 @@ export class SharedCalls {
     waitUntil: (p: Promise<unknown>) => void,
   ): Promise<unknown> {
     const lane = this.#lane(name);
-    if (lane.waiting.length >= WAITING_MAX || lane.units + units > WAITING_UNITS)
-      throw new StoreError('overloaded', 'too many calls are waiting');
     const { promise, resolve, reject } = crossing<unknown>();
     const waiting = { call, units, resolve, reject };
     lane.waiting.push(waiting);
-    lane.units += units;
     if (lane.leader === null || this.#env.now() - lane.sinceMs > LEAD_MS_MAX) {
       waitUntil(this.#lead(name, lane, connect));
       return promise;
     }
     const stop = this.#env.after(LOST_MS, () => {
-      const i = lane.waiting.indexOf(waiting);
-      if (i >= 0) drop(lane, i, 1);
+      lane.waiting.remove(waiting);
       reject(new Error('the call was lost'));
     });
     try {
@@ -133,7 +123,7 @@ export class SharedCalls {
   #lane(name: string): Lane {
     const known = this.#lanes.get(name);
     if (known) return known;
-    const made: Lane = { waiting: [], units: 0, leader: null, sinceMs: 0 };
+    const made: Lane = { waiting: new WaitingList('calls'), leader: null, sinceMs: 0 };
     this.#lanes.set(name, made);
     return made;
   }
@@ -142,29 +132,11 @@ export class SharedCalls {
     const me = {};
     lane.leader = me;
     lane.sinceMs = this.#env.now();
-    while (lane.leader === me && lane.waiting.length > 0) await carry(next(lane), connect);
+    while (lane.leader === me && lane.waiting.length > 0) await carry(lane.waiting.take(CALLS_MAX, UNITS_MAX), connect);
     if (lane.leader !== me) return;
     lane.leader = null;
     this.#lanes.delete(name);
   }
-}
-
-/** Those that go next. */
-function next(lane: Lane): Waiting[] {
-  let count = 0;
-  let units = 0;
-  for (const w of lane.waiting) {
-    if (count === CALLS_MAX || (count > 0 && units + w.units > UNITS_MAX)) break;
-    count++;
-    units += w.units;
-  }
-  return drop(lane, 0, count);
-}
-
-function drop(lane: Lane, from: number, count: number): Waiting[] {
-  const dropped = lane.waiting.splice(from, count);
-  for (const w of dropped) lane.units -= w.units;
-  return dropped;
 }
 
 async function carry(group: Waiting[], connect: () => CallsStub): Promise<void> {
@@ -181,5 +153,3 @@ async function carry(group: Waiting[], connect: () => CallsStub): Promise<void> 
 }
 
 const isSmall = ({ from, to }: Range, o?: ReadOptions): boolean => to === `${from}\0` && !o?.assume?.watch;
-const unitsOf = (ops: readonly Op[]): number =>
-  ops.reduce((sum, op) => sum + (isPut(op) ? (op.value?.text.length ?? 0) : 0), 0);

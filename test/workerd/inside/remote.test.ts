@@ -26,19 +26,7 @@ type Fault = 'none' | 'lost-call' | 'lost-reply' | 'crash';
 /** A stub whose calls fail as `next` says, before they reach the object or after. */
 function faulty(id: string, next: () => Fault): () => CallsStub {
   const wrap =
-    (
-      method:
-        | 'read'
-        | 'commit'
-        | 'confirm'
-        | 'compact'
-        | 'grant'
-        | 'release'
-        | 'related'
-        | 'versions'
-        | 'info'
-        | 'calls',
-    ) =>
+    (method: Exclude<keyof CallsStub, 'fetch'>) =>
     async (...args: unknown[]): Promise<never> => {
       const fault = next();
       if (fault === 'lost-call') throw new Error('Network connection lost.');
