@@ -1,5 +1,5 @@
 import { crossing } from '../kube/meta/crossing.ts';
-import type { Env } from '../kube/meta/env.ts';
+import { type Env, passed } from '../kube/meta/env.ts';
 
 /** What each active cluster has at least, however many there are. */
 const SEATS_MIN = 1;
@@ -177,9 +177,6 @@ export class Gate {
       if (f.waiting.length === 0 && f.seats.size === 0 && passed(now, f.beganMs) > ACTIVE_MS) this.#flows.delete(id);
   }
 }
-
-/** Time since then. The clock may have been set back: then it is over, or a rate would be refused for as long as the clock went back. */
-const passed = (now: number, thenMs: number): number => (now < thenMs ? Number.POSITIVE_INFINITY : now - thenMs);
 
 function sit(flow: Flow, now: number): Seat {
   const seat = { since: now };

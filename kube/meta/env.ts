@@ -33,3 +33,6 @@ export function pause(env: Pick<Env, 'after'>, ms: number, signal: AbortSignal):
     signal.addEventListener('abort', over);
   });
 }
+
+/** Milliseconds since then. The clock may have been set back: then it is over, or a limit would hold for as long as the clock went back. */
+export const passed = (now: number, thenMs: number): number => (now < thenMs ? Number.POSITIVE_INFINITY : now - thenMs);

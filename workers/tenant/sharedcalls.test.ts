@@ -143,6 +143,14 @@ describe('calls of several requests to one object', () => {
     assert.deepEqual(o.carried[2]?.keys, ['3']);
   });
 
+  it('are carried by somebody else, too, when the clock was set back meanwhile', async () => {
+    const o = object();
+    void o.stub().read(row('1'));
+    o.clock.nowMs -= 3_600_000;
+    void o.stub().read(row('2'));
+    assert.deepEqual(o.carried[1]?.keys, ['2']);
+  });
+
   it('whose carrier is lost are made again, a commit as the repeat that it is', async () => {
     const o = object();
     const store = new RemoteStore(o.stub, o.env);

@@ -1,5 +1,5 @@
 import { crossing } from '../../kube/meta/crossing.ts';
-import type { Env } from '../../kube/meta/env.ts';
+import { type Env, passed } from '../../kube/meta/env.ts';
 import type {
   Assume,
   Commit,
@@ -105,7 +105,7 @@ export class SharedCalls {
     const { promise, resolve, reject } = crossing<unknown>();
     const waiting = { call, units, resolve, reject };
     lane.waiting.push(waiting);
-    if (lane.leader === null || this.#env.now() - lane.sinceMs > LEAD_MS_MAX) {
+    if (lane.leader === null || passed(this.#env.now(), lane.sinceMs) > LEAD_MS_MAX) {
       waitUntil(this.#lead(name, lane, connect));
       return promise;
     }
