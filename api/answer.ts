@@ -3,7 +3,7 @@ import { printYamlSteps } from '../kube/codec/yaml.ts';
 import type { KubeObject } from '../kube/meta/object.ts';
 import type { Struct } from '../kube/schema/schema.ts';
 import type { Entry } from '../kube/store/store.ts';
-import { type Call, inStages, weigh } from './call.ts';
+import { type Call, inStages, stage, weigh } from './call.ts';
 import { encodeObject } from './encode.ts';
 import type { Resource } from './parts.ts';
 import { respond, respondJson } from './respond.ts';
@@ -21,7 +21,16 @@ export function answerRow(call: Call, resource: Resource, code: number, row: Row
     if (out.type === PROTOBUF_TYPE) return respond(call, code, transcoded(resource, row), PROTOBUF_TYPE);
   }
   weigh(call, row.value.length);
-  return answerObject(call, resource, code, objectOf(resource, row));
+  return call.kept.large
+    ? answerLarge(call, resource, code, row)
+    : answerObject(call, resource, code, objectOf(resource, row));
+}
+
+async function answerLarge(call: Call, resource: Resource, code: number, row: Row): Promise<Response> {
+  await stage(call);
+  const object = objectOf(resource, row);
+  await stage(call);
+  return answerObject(call, resource, code, object);
 }
 
 /** An object as the answer, transformed and encoded as negotiated; `struct` where it isn't the resource's own kind (Scale). */

@@ -11,7 +11,7 @@ import { placement, storeName } from '../kube/store/placement.ts';
 import type { Store } from '../kube/store/store.ts';
 import { type Bindings, tunnelName } from './bindings.ts';
 import { onDrain } from './drain.ts';
-import { world } from './env.ts';
+import { turn, world } from './env.ts';
 import { knownPages, knownRows } from './rowcaches.ts';
 import { BASE_CREATED, BASE_UID, type BaseLayer } from './tenant/base.ts';
 import { DEFAULT_LIMITS, LIMITS_KEY, type Limits, limitsWith } from './tenant/limits.ts';
@@ -105,9 +105,6 @@ export interface Around {
   /** The isolate's, for requests of clients alone: an object's own calls go by themselves. */
   calls?: SharedCalls | undefined;
 }
-
-/** A timer: the platform looks for what came over the network only when nothing else is left to run. Costs 15 us. */
-export const turn = () => new Promise<void>((next) => world.after(0, next));
 
 /** The context of one request to a cluster. Makes no call; the View fills at the first store call. */
 export function clusterContext(b: Bindings, around: Around, id: string, url: string, pathAt?: number): ClusterContext {

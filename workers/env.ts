@@ -13,3 +13,9 @@ export const world: Env = {
     if (level !== 'debug') console[level](JSON.stringify({ event, ...fields }));
   },
 };
+
+/**
+ * Gives up the thread until what came over the network meanwhile has had its turn: the platform looks for that only when nothing else is left to run, and awaiting what
+ * is ready leaves nothing. A timer: 15 us.
+ */
+export const turn = (): Promise<void> => new Promise((next) => world.after(0, next));

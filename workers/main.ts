@@ -41,6 +41,7 @@ import { installFiles } from './install.ts';
 import { makeLoop } from './loops/object.ts';
 import { copyMaker, createJoined, createMaker, OPERATOR, wakeLoop } from './maker.ts';
 import { loopPlatform } from './platform.ts';
+import { Rest } from './rest.ts';
 import { sizeRowCaches } from './rowcaches.ts';
 import { heldByKinds } from './tenant/held.ts';
 import { makeTenantStore } from './tenant/object.ts';
@@ -88,6 +89,8 @@ const seats = Number((env as Bindings).SEATS);
 const gate = new Gate(world, seats);
 // Where calls wait for a network, waiting for the one before would double that.
 const calls = seats > 0 ? new SharedCalls(world) : undefined;
+/** There where V8 was started with --expose-gc. */
+const rest = new Rest(world, (globalThis as { gc?: () => void }).gc);
 /** What APF says to whom it refuses: clients ask again after a second. */
 const TOO_MANY = tooMany('too many requests, please try again later', 1);
 
@@ -97,6 +100,8 @@ const OWN = '/.coracle/v1/';
 
 export default {
   async fetch(request: Request, b: Bindings, ctx: ExecutionContext): Promise<Response> {
+    const resting = rest.came();
+    if (resting) ctx.waitUntil(resting);
     // Without URL and a second Request: 3 % of the profile of a create.
     const { url } = request;
     const path = pathStart(url);

@@ -26,9 +26,8 @@ import {
   type StoredKeys,
   storeStub,
   TOKENS_RESOURCE,
-  turn,
 } from './cluster.ts';
-import { world } from './env.ts';
+import { turn, world } from './env.ts';
 import { LOOPS } from './loops/list.ts';
 import { identity } from './platform.ts';
 

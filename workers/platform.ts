@@ -9,7 +9,7 @@ import { placement } from '../kube/store/placement.ts';
 import type { Entry, Fence, Revision, Store } from '../kube/store/store.ts';
 import { type Bindings, tunnelName } from './bindings.ts';
 import { clusterContext, fillView, storeStub } from './cluster.ts';
-import { world } from './env.ts';
+import { turn, world } from './env.ts';
 import { createClient } from './loops/client.ts';
 import { collectorEffects } from './loops/collect.ts';
 import { collectorStore } from './loops/collectorstore.ts';
@@ -76,8 +76,11 @@ export function loopPlatform(api: Api, b: Bindings): LoopPlatform {
           return guard;
         },
       };
-      const send = (controller: string, request: Request) =>
-        api.handle(request, guarded, { user: identity(controller), fence });
+      const send = async (controller: string, request: Request) => {
+        // What a process calls in itself never lets the network have its turn.
+        await turn();
+        return api.handle(request, guarded, { user: identity(controller), fence });
+      };
       const tunnel = (node: string) => b.TUNNELS.getByName(tunnelName(cluster, node)).liveness();
       return createClient(
         send,
@@ -154,6 +157,7 @@ export async function snapshotOf(store: Store, interest: Interest): Promise<{ re
       revision = Math.min(revision, page.revision);
       after = page.next;
       if (after === undefined) break;
+      await turn();
     }
   }
   return { revision, entries };

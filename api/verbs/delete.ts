@@ -9,7 +9,7 @@ import { placement } from '../../kube/store/placement.ts';
 import type { Entry, Op } from '../../kube/store/store.ts';
 import { admissionContext, admit, attributes, mutate } from '../admit.ts';
 import { answerObject, answerRow } from '../answer.ts';
-import { type Call, commit, read, storeOf } from '../call.ts';
+import { type Call, commit, read, stage, storeOf, weigh } from '../call.ts';
 import { decodeDeleteOptions } from '../decode-options.ts';
 import { fromKnown } from '../known.ts';
 import type { Resource } from '../parts.ts';
@@ -79,6 +79,9 @@ async function removeRow(
   row: Entry,
   options: DeleteOptions,
 ): Promise<Removed | { found: Entry | undefined }> {
+  weigh(call, row.value.length);
+  const begun = stage(call);
+  if (begun) await begun;
   const prev = objectOf(resource, row);
   checkPreconditions(resource, prev, options);
   const dryRun = isDryRun(options);

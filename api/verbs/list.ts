@@ -147,6 +147,7 @@ async function nextPage(call: Call, resource: Resource, c: Cursor, form: ListFor
     const page = await (isFirst ? read(call, c.store, c.selected.range, o) : readOn(c.store, c.selected.range, o));
     c.at = page.revision;
     if (known && page.same) return again(known, page);
+    if (sizeOf(page.items ?? []) > PART_BYTES_ALONE) await call.cluster.turn?.();
     const ready = form.encode ? { ...page, items: form.encode(page) } : page;
     if (!keepPage(call, c, name, page, ready)) loose.add(ready);
     if (call.cluster.sends && ready.items !== page.items) giveBack(page.items ?? []);

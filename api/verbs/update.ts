@@ -156,6 +156,8 @@ type Tried = Written | { found: Entry | undefined };
 
 async function reviseRow(call: Call, resource: Resource, row: Entry, u: Update): Promise<Tried> {
   weigh(call, row.value.length);
+  const begun = stage(call);
+  if (begun) await begun;
   const prev = objectOf(resource, row);
   checkUid(resource, prev, u.uid);
   const turn = stage(call);

@@ -58,7 +58,7 @@ export const parseYaml = (text: string): YamlBody => finish(yamlSteps(text));
 
 /** parseYaml() in steps. */
 export function* yamlSteps(text: string): Steps<YamlBody> {
-  const json = asJson(text);
+  const json = yield* asJson(text);
   if (json !== null) return json;
   if (CONTROL.test(text)) throw new YamlError('yaml: control characters are not allowed');
   if (text.length > WHOLE_UNITS) yield;
@@ -74,10 +74,11 @@ export function* yamlSteps(text: string): Steps<YamlBody> {
 /** Characters that no YAML stream may hold, quoted or not. */
 const CONTROL = /[^\t\n\r -~\x85\xa0-\ud7ff\ue000-\ufffd\u{10000}-\u{10ffff}]/u;
 
-function asJson(text: string): YamlBody | null {
+function* asJson(text: string): Steps<YamlBody | null> {
   if (text.charCodeAt(0) !== 123) return null;
   try {
     const value = parseJson(text);
+    yield;
     // YAML names the line of a duplicate.
     return duplicateFields(text, value).length === 0 ? { value, duplicates: '' } : null;
   } catch (e) {

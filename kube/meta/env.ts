@@ -16,7 +16,7 @@ export interface Env {
 }
 
 /** Resolves after `ms` milliseconds of `env`'s clock. */
-export function sleep(env: Env, ms: number): Promise<void> {
+export function sleep(env: Pick<Env, 'after'>, ms: number): Promise<void> {
   return new Promise((resolve) => env.after(ms, resolve));
 }
 

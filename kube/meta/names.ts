@@ -44,9 +44,14 @@ const percentRe = whole(PERCENT);
 const headerRe = whole(HEADER);
 const httpPathRe = whole(HTTP_PATH);
 
+/** Longer ones are looked through by the engine first: most have one byte for each unit. */
+const SHORT_UNITS = 32;
+const BEYOND_ASCII = /[^\0-\x7f]/;
+
 /** The length of a text in UTF-8, which is what Go's len counts. */
 export function byteLength(s: string): number {
   let n = s.length;
+  if (n > SHORT_UNITS && !BEYOND_ASCII.test(s)) return n;
   for (let i = 0; i < s.length; i++) {
     const c = s.charCodeAt(i);
     if (c < 0x80) continue;

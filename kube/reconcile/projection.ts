@@ -23,6 +23,8 @@ export interface Projection {
   cursor(): Revision;
   setCursor(revision: Revision): void;
   get(key: Key): Row | undefined;
+  /** Of all rows. */
+  keys(): Iterable<Key>;
   /** Rows of a resource in key order. */
   list(resource: string, namespace?: string): Iterable<Row>;
   /** Namespaces that hold rows of a resource, in order. */
@@ -94,6 +96,9 @@ export class MemoryProjection implements Projection {
   byUid(uid: string): Row | undefined {
     for (const r of this.#rows.values()) if (r.uid === uid) return r;
     return undefined;
+  }
+  keys(): Iterable<Key> {
+    return [...this.#rows.keys()];
   }
   put(row: Row): void {
     this.#rows.set(row.key, row);

@@ -108,6 +108,20 @@ describe('what the runner reconciles', () => {
     assert.deepEqual([...w.projection.list('pods')], []);
   });
 
+  it('is taken from a large snapshot in steps, and planned for object by object, with a turn of everybody else between', async () => {
+    const w = world(() => NOTHING, { owns: [pods] });
+    for (let i = 0; i < 300; i++) await w.cluster.put(object('ConfigMap', `m${i}`));
+    await w.round();
+    assert.equal(w.took().length, 300);
+    assert.ok(w.turned() >= 304, 'steps of the snapshot, and plans');
+    w.cluster.compacted = (await w.cluster.store.info()).revision;
+    for (let i = 0; i < 200; i++) await w.cluster.remove(named(`m${i}`));
+    w.cluster.compacted = (await w.cluster.store.info()).revision;
+    await w.round();
+    assert.equal([...w.projection.list('configmaps')].length, 100);
+    assert.ok(w.turned() >= 6, 'steps in which what is gone goes');
+  });
+
   it('sees of other kinds what any of the controllers projects, and all where one projects nothing', async () => {
     const second = (project?: Controller['project']): Controller => ({
       name: 'second',

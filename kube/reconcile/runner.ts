@@ -28,7 +28,7 @@ export interface Changes {
   revision: Revision;
   rows: { key: Key; revision: Revision; entry: Entry | null }[];
   more: boolean;
-  /** The cursor was too old: forget the rows, these begin a whole snapshot. */
+  /** The cursor was too old: these are a whole snapshot, and what isn't among them is gone. */
   restart?: boolean;
 }
 /** Where a loop reads what changed. */
@@ -51,12 +51,14 @@ export type WriteResult =
   /** `deposed`: the loop's lease has gone to another; nothing it writes counts any more. */
   | { ok: false; status: Status; deposed?: boolean };
 
-/** Changes read per call: about a page. */
+/** Changes read per call, where the source takes as many. */
 const CHANGES_LIMIT = 500;
 /** Keys taken from the queue between two looks at the store. */
 const TAKE_LIMIT = 64;
 /** Keys whose plans are applied at the same time, so that their commits share transactions; upstream's controllers have 5 workers, its scheduler binds beside. */
 const APPLY_AT_ONCE = 8;
+/** Rows of a snapshot that are taken in at once: some 5 ms of pods. */
+const SNAPSHOT_STEP = 64;
 /** Events on their way at the same time. */
 const NOTES_AT_ONCE = 16;
 
@@ -84,15 +86,15 @@ export interface Runner {
   interests(): readonly Interest[];
 }
 
-/** A runner of controllers over one projection. */
+/** A runner of controllers over one projection. `turn` lets everybody else have theirs between two steps of the work. */
 export function createRunner(
   controllers: readonly Controller[],
   projection: Projection,
   source: ChangeSource,
   client: Client,
   env: Env,
+  turn: () => Promise<void> = () => Promise.resolve(),
 ): Runner {
-  const resources = [...new Set(interestsOf(controllers).map((i) => i.resource))];
   const concerns = concernsOf(controllers);
   const besides = controllers.filter((c) => besideOf(c).length > 0);
   const followed = new Set(besides.map((c) => resourceOf(c.for)));
@@ -140,19 +142,34 @@ export function createRunner(
   function take(changes: Changes): void {
     projection.transaction(() => {
       const now = env.now();
-      const before = changes.restart
-        ? new Map(resources.flatMap((r) => [...projection.list(r)].map((row) => [row.key, row] as const)))
-        : undefined;
-      if (changes.restart) projection.reset();
-      for (const { key, revision, entry } of changes.rows) {
-        const old = before?.get(key) ?? projection.get(key);
-        before?.delete(key);
-        put(key, revision, entry, old, now, before === undefined);
-      }
-      if (before && !changes.more) for (const old of before.values()) dirty(old, now, null);
-      if (changes.restart) rootsMoved = besides.length > 0;
+      for (const { key, revision, entry } of changes.rows) put(key, revision, entry, projection.get(key), now, true);
       projection.setCursor(changes.revision);
     });
+  }
+
+  /** Takes a whole snapshot in, in steps: until the last one the cursor says that nothing has been read. What isn't in it is gone. */
+  async function takeAnew(changes: Changes): Promise<void> {
+    projection.setCursor(0);
+    const left = new Set(projection.keys());
+    for (const rows of inSteps(changes.rows)) {
+      projection.transaction(() => {
+        const now = env.now();
+        for (const { key, revision, entry } of rows) {
+          left.delete(key);
+          put(key, revision, entry, projection.get(key), now, false);
+        }
+      });
+      await turn();
+    }
+    for (const keys of inSteps([...left])) {
+      projection.transaction(() => {
+        const now = env.now();
+        for (const key of keys) put(key, changes.revision, null, projection.get(key), now, false);
+      });
+      await turn();
+    }
+    rootsMoved = besides.length > 0;
+    projection.setCursor(changes.revision);
   }
 
   /** Takes one row's new state in, and enqueues what it concerns. */
@@ -187,8 +204,10 @@ export function createRunner(
   async function pull(spent: { rows: number }): Promise<void> {
     for (;;) {
       const changes = await source.changes(projection.cursor(), interests, CHANGES_LIMIT);
-      take(changes);
+      if (changes.restart) await takeAnew(changes);
+      else take(changes);
       spent.rows += changes.rows.length;
+      if (changes.rows.length > 0) await turn();
       if (changes.more) continue;
       if (!rootsMoved || !(await follow())) return;
     }
@@ -311,11 +330,8 @@ export function createRunner(
     telling.add(told);
   }
 
-  function plansOf(items: QueueItem[], now: number): Map<QueueItem, Plan | Error> {
-    const plans = new Map<QueueItem, Plan | Error>();
-    const put = (item: QueueItem, plan: Plan | Error | typeof LATER | undefined) => {
-      if (plan !== LATER) plans.set(item, plan ?? NOTHING);
-    };
+  /** One by one, as they are asked for: the plan of a large object is a step of milliseconds. */
+  function* plansOf(items: QueueItem[], now: number): Generator<[QueueItem, Plan | Error]> {
     for (const [name, group] of Map.groupBy(items, (i) => i.controller)) {
       const c = byName.get(name);
       if (c?.reconcileAll) {
@@ -325,21 +341,23 @@ export function createRunner(
             view(name, '', 0, now),
           ),
         );
-        for (const i of group) put(i, all instanceof Error ? all : all?.get(i.key));
+        for (const i of group) {
+          const plan = all instanceof Error ? all : all?.get(i.key);
+          if (plan !== LATER) yield [i, plan ?? NOTHING];
+        }
         continue;
       }
       // Without a controller: one that this release no longer has.
       for (const i of group)
-        plans.set(
+        yield [
           i,
           c
             ? attempt(() =>
                 c.reconcile(i.key, objectOf(projection.get(i.key), c.for), view(name, i.key, i.attempts, now)),
               )
             : NOTHING,
-        );
+        ];
     }
-    return plans;
   }
 
   function complain(controller: string, key: Key, error: Error): void {
@@ -361,19 +379,23 @@ export function createRunner(
       await pull(spent);
       const items = projection.take(env.now(), takeLimit);
       if (items.length === 0) break;
-      const plans = plansOf(items, env.now()).entries();
+      const plans = plansOf(items, env.now());
       const broken: unknown[] = [];
       const worker = async () => {
-        for (const [item, p] of plans) {
+        for (;;) {
+          await turn();
           // What is left stays queued as it is.
           if (deposed || broken.length > 0 || (over() && spent.writes > 0)) return;
+          const next = plans.next();
+          if (next.done) return;
+          const [item, p] = next.value;
           if (p instanceof Error) failed(item, p);
           else if ((await apply(item, p, spent)) === 'deposed') deposed = true;
         }
       };
       const work = () => worker().catch((error: unknown) => void broken.push(error));
       // Whatever breaks, nothing goes on once the round has ended.
-      await Promise.all(Array.from({ length: APPLY_AT_ONCE }, work));
+      await Promise.all(Array.from({ length: Math.min(APPLY_AT_ONCE, items.length) }, work));
       if (broken.length > 0) throw broken[0];
     } while (!deposed && !over());
     await Promise.all(telling);
@@ -386,6 +408,10 @@ export function createRunner(
     };
   }
   return { round, interests: () => interests };
+}
+
+function* inSteps<T>(all: readonly T[]): Generator<readonly T[]> {
+  for (let at = 0; at < all.length; at += SNAPSHOT_STEP) yield all.slice(at, at + SNAPSHOT_STEP);
 }
 
 /** Name of what the projection keeps: the namespaces that are looked at for the sake of roots in them. */

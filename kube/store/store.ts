@@ -217,7 +217,7 @@ export interface Selection {
 }
 export interface ReadOptions {
   at?: Revision;
-  /** Rows at most; 0 or absent = up to PAGE_BYTES. */
+  /** Rows at most; 0 or absent = up to PAGE_BYTES, of rows that aren't joined half of it. */
   limit?: number;
   /** Start after this key (the continue token's). */
   after?: Key;

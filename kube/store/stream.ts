@@ -14,7 +14,7 @@ export interface WatchSource {
 }
 
 /** Changes that one step of catching up looks at: a few milliseconds. */
-export const REPLAY_STEP = 500;
+export const REPLAY_STEP = 200;
 /** Events kept for a reader that is behind; past it they are dropped and read from history again. */
 const PENDING_MAX = 1_000;
 

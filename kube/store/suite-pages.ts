@@ -34,7 +34,7 @@ export const pageCases: Case[] = [
   {
     name: 'a page is cut by bytes, and a row larger than what is left starts the next one',
     async run({ store }) {
-      const mark = 'x'.repeat(PAGE_BYTES / 4);
+      const mark = 'x'.repeat(PAGE_BYTES / 8);
       for (const name of ['a', 'b', 'c', 'd', 'e', 'f']) await put(store, name, { mark });
       const first = await page(store, pods());
       assert.deepEqual([names(first), first.next, first.remaining], [['a', 'b', 'c'], podKey('c'), 3]);

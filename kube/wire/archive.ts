@@ -14,6 +14,10 @@ const MAGIC = `${NAME}${ARCHIVE_VERSION}\n`;
 
 /** Rows are gathered up to here, before compression: a step of some 3 ms for whoever packs or reads it. */
 export const BLOCK_BYTES = 128 * 1024;
+/** Of a larger one so much is packed or unpacked in a step. */
+const PACK_BYTES = 128 * 1024;
+/** Lets everybody else have their turn. */
+type Turn = () => Promise<void>;
 /** One row may be larger than BLOCK_BYTES: a body of 1.5 MiB, and in its facts as much again. A block beyond this isn't ours. */
 const BLOCK_BYTES_MAX = 8 * 1024 * 1024;
 const FRAME_BYTES = 9;
@@ -101,13 +105,14 @@ export interface RowBlock {
 export async function* writeArchive(
   header: ArchiveHeader,
   blocks: AsyncIterable<RowBlock> | Iterable<RowBlock>,
+  turn?: Turn,
 ): AsyncGenerator<Uint8Array> {
   const magic = utf8.encode(MAGIC);
   yield magic;
   let digest = await sha256(magic);
   let rows = 0;
   const seal = async (type: string, raw: Uint8Array) => {
-    const block = await packed(type, raw, digest);
+    const block = await packed(type, raw, digest, turn);
     digest = block.slice(-DIGEST_BYTES);
     release(raw);
     return block;
@@ -121,9 +126,9 @@ export async function* writeArchive(
 }
 
 /** A block, of which the digest before it is a part only while its own is made. */
-async function packed(type: string, raw: Uint8Array, before: Uint8Array): Promise<Uint8Array> {
+async function packed(type: string, raw: Uint8Array, before: Uint8Array, turn?: Turn): Promise<Uint8Array> {
   if (raw.length > BLOCK_BYTES_MAX) throw new ArchiveError(`a block of ${raw.length} bytes is too large`);
-  const payload = await through(new CompressionStream('deflate-raw'), raw, BLOCK_BYTES_MAX + FRAME_BYTES);
+  const payload = await through(new CompressionStream('deflate-raw'), raw, BLOCK_BYTES_MAX + FRAME_BYTES, turn);
   const length = DIGEST_BYTES + FRAME_BYTES + payload.length;
   const buffer = new Uint8Array(length + DIGEST_BYTES);
   const view = new DataView(buffer.buffer, DIGEST_BYTES);
@@ -144,7 +149,7 @@ export type ArchivePart =
   | { type: 'end'; rows: number; bytes: number };
 
 /** Reads an archive, block by block; throws ArchiveError at the first byte that isn't as it was written. Without the part 'end' nothing may be believed. */
-export async function* readArchive(source: AsyncIterable<Uint8Array>): AsyncGenerator<ArchivePart> {
+export async function* readArchive(source: AsyncIterable<Uint8Array>, turn?: Turn): AsyncGenerator<ArchivePart> {
   const input = new Input(source);
   let digest = await sha256(await magicOf(input));
   let rows = 0;
@@ -165,7 +170,7 @@ export async function* readArchive(source: AsyncIterable<Uint8Array>): AsyncGene
     const [payload, own] = [block.subarray(payloadAt, payloadAt + length), block.subarray(payloadAt + length)];
     digest = await sha256(block.subarray(0, payloadAt + length));
     if (!equal(digest, own)) throw damaged();
-    const raw = await through(new DecompressionStream('deflate-raw'), payload, rawLength).catch(() => null);
+    const raw = await through(new DecompressionStream('deflate-raw'), payload, rawLength, turn).catch(() => null);
     if (raw?.length !== rawLength) throw damaged();
     if (type === 'H' && n === 0) yield { type: 'header', header: parsed(ArchiveHeader, raw, damaged) };
     else if (type === 'R' && n > 0) {
@@ -243,9 +248,9 @@ async function through(
   transform: CompressionStream | DecompressionStream,
   input: Uint8Array,
   most: number,
+  turn?: Turn,
 ): Promise<Uint8Array> {
-  const writer = (transform.writable as WritableStream<Uint8Array>).getWriter();
-  const written = writer.write(input).then(() => writer.close());
+  const written = poured(transform.writable as WritableStream<Uint8Array>, input, turn);
   // What is wrong with the input the reader says too.
   written.catch(() => undefined);
   const chunks: Uint8Array[] = [];
@@ -261,6 +266,15 @@ async function through(
   }
   await written;
   return joined(chunks, length);
+}
+
+async function poured(into: WritableStream<Uint8Array>, bytes: Uint8Array, turn?: Turn): Promise<void> {
+  const writer = into.getWriter();
+  for (let at = 0; at < bytes.length; at += PACK_BYTES) {
+    if (at > 0) await turn?.();
+    await writer.write(bytes.subarray(at, at + PACK_BYTES));
+  }
+  await writer.close();
 }
 
 function joined(chunks: readonly Uint8Array[], length: number): Uint8Array {

@@ -2,14 +2,15 @@
  * How dense and how fair one control plane process is: `npm run density -- [--clusters 1000] [--nodes 100] [--minutes 5] [--seconds 20] [--only creation,idle,...]`.
  * Parts: creation, idle (with waking), lists, fairness, steps. Prints all figures and keeps them under bench-results/.
  */
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { cpus } from 'node:os';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { optionsOf } from '../options.ts';
 import { measureCreation } from './creation.ts';
 import { measureFairness } from './fairness.ts';
 import { connectNodes, measureIdle, measureWaking } from './idle.ts';
 import { fill, measureLists } from './lists.ts';
+import { makeLooks } from './looks.ts';
 import { type Server, startServer } from './server.ts';
 import { measureSteps } from './steps.ts';
 
@@ -55,8 +56,8 @@ function show(part: string, figures: unknown): void {
 }
 
 /** Each part has a process of its own: what one leaves behind is not the next one's. */
-async function withServer(run: (s: Server) => Promise<void>): Promise<void> {
-  const s = await startServer();
+async function withServer(run: (s: Server) => Promise<void>, env: Record<string, string> = {}): Promise<void> {
+  const s = await startServer({ env });
   try {
     await run(s);
   } finally {
@@ -81,11 +82,14 @@ if (wanted.has('fairness'))
     show('fairness', await measureFairness(s, Number(values.seconds), values.floods.split(','))),
   );
 if (wanted.has('steps')) {
+  const dir = mkdtempSync(join(tmpdir(), 'coracle-looks-'));
+  const looks = await makeLooks(dir);
   await withServer(async (s) => {
     const c = await s.create('steps');
     await fill(s, c, values.steps === '' || values.steps.includes('list') ? undefined : 10);
-    show('steps', await measureSteps(s, c, values.steps));
-  });
+    show('steps', await measureSteps(s, c, looks, values.steps));
+  }, looks.env);
+  rmSync(dir, { recursive: true });
 }
 const folder = join(import.meta.dirname, '..', '..', 'bench-results');
 mkdirSync(folder, { recursive: true });

@@ -50,8 +50,10 @@ export interface Server {
   stop(): Promise<void>;
 }
 
-/** Starts workerd on a folder of its own. `vars` replace those of wrangler.toml. */
-export async function startServer(o: { vars?: Record<string, string> } = {}): Promise<Server> {
+/** Starts workerd on a folder of its own. `vars` replace those of wrangler.toml; `env`: more environment. */
+export async function startServer(
+  o: { vars?: Record<string, string>; env?: Record<string, string> } = {},
+): Promise<Server> {
   const home = mkdtempSync(join(tmpdir(), 'coracle-density-'));
   const [port = 0, inspectorPort = 0] = await freePorts(2);
   const prepared = await prepare({
@@ -62,7 +64,7 @@ export async function startServer(o: { vars?: Record<string, string> } = {}): Pr
   });
   const log = openSync(join(home, 'server.log'), 'a', 0o600);
   const args = ['serve', prepared.config, '--experimental', `--inspector-addr=127.0.0.1:${inspectorPort}`];
-  const child = spawn(WORKERD, args, { stdio: ['ignore', log, log] });
+  const child = spawn(WORKERD, args, { stdio: ['ignore', log, log], env: { ...process.env, ...o.env } });
   const kill = () => child.kill('SIGKILL');
   process.once('exit', kill);
   const ask = (path: string, token: string, a: AskOptions = {}) => askOf(port, prepared.caPem, path, token, a);

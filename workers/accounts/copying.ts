@@ -1,4 +1,3 @@
-import { sleep } from '../../kube/meta/env.ts';
 import { alreadyExists, badRequest, conflict, failure, internal, StatusError } from '../../kube/meta/status.ts';
 import type { Key, Revision } from '../../kube/store/store.ts';
 import {
@@ -13,7 +12,7 @@ import {
   writeArchive,
 } from '../../kube/wire/archive.ts';
 import type { Bindings } from '../bindings.ts';
-import { world } from '../env.ts';
+import { turn, world } from '../env.ts';
 import type { ArchivePage } from '../tenant/archive.ts';
 import { type Forking, forkedRow } from '../tenant/forking.ts';
 import type { Import } from '../tenant/importing.ts';
@@ -107,7 +106,7 @@ export async function backupCluster(
     yield await source.archiveBase(head.revision);
     yield* pagesOf(source, head.revision);
   }
-  return writeArchive(header, blocks());
+  return writeArchive(header, blocks(), turn);
 }
 
 /** A cluster made of an archive: the very same (its id, if it is free here, its keys, tokens and nodes), or a fork of it. */
@@ -118,7 +117,7 @@ export async function restoreArchive(
   wanted: Wanted,
   asFork: boolean,
 ): Promise<Copied> {
-  const parts = readArchive(arriving(archive));
+  const parts = readArchive(arriving(archive), turn);
   const first = await parts.next().catch(refused(wanted.name));
   if (first.done || first.value.type !== 'header') throw badRequest('the archive has no header');
   const { header } = first.value;
@@ -200,7 +199,7 @@ async function write(
     underWay.push(written);
     if (underWay.length >= UNDER_WAY) await underWay.shift();
     // What a process calls in itself never lets the network have its turn.
-    await sleep(world, 0);
+    await turn();
     if (world.now() - told < GOES_ON_MS) continue;
     told = world.now();
     if (!(await goesOn())) throw internal('the copy took too long and was given up');
@@ -216,6 +215,7 @@ async function* pagesOf(source: Source, at: Revision): AsyncGenerator<ArchivePag
   let next: Promise<ArchivePage> | undefined = source.archivePage(at, '');
   while (next !== undefined) {
     const page: ArchivePage = await next;
+    await turn();
     next = page.next === undefined ? undefined : source.archivePage(at, page.next);
     next?.catch(() => undefined);
     yield page;

@@ -2,7 +2,7 @@ import { Hono } from 'hono';
 import * as v from 'valibot';
 import { type Placement, parseStoreName, storeName } from '../../kube/store/placement.ts';
 import type { Bindings } from '../bindings.ts';
-import { world } from '../env.ts';
+import { turn, world } from '../env.ts';
 import type { Verified } from '../tenant/verify.ts';
 import { checked } from './checked.ts';
 import { API_VERSION, type App, CLUSTERS, readBody, rowOf } from './tenancy.ts';
@@ -47,6 +47,7 @@ async function someSlices(b: Bindings, id: string, asked: string | undefined) {
   const until = world.now() + SLICES_MS;
   let { next } = 'next' in from ? from : { next: undefined };
   for (let n = 0; n < SLICES && world.now() < until; n++) {
+    await turn();
     const slice = await tenant.verify(next).catch(unopened);
     status.table = slice.table;
     status.rows += slice.rows;

@@ -32,9 +32,6 @@ const LINGER_MS_MIN = 5;
 /** Woken so soon after its end, a loop was busy all the time. */
 const BUSY_GAP_MS = 200;
 
-/** What a process calls in itself never lets the network have its turn: a loop at work gives way to everybody's requests this often. */
-const TURN_MS = 5;
-
 /** A busy loop writes its projection this often: what a process that ends has to do again. */
 const PERSIST_MS = 1_000;
 
@@ -169,6 +166,8 @@ export function makeLoop<B>(platform: (bindings: B) => LoopPlatform) {
       if (life === undefined) return;
       const { store, runner, holder } = life;
       const lease = leaseOf(name);
+      const turn = () => sleep(env, 0);
+      await this.#projection.load(turn);
       const begun = await this.#startRound(name, life);
       const { grant } = begun;
       if (!grant.held) return this.#standBy(begun);
@@ -188,7 +187,7 @@ export function makeLoop<B>(platform: (bindings: B) => LoopPlatform) {
       if (this.#again && env.now() - life.persistedMs < PERSIST_MS) return;
       // The alarm first: with the mark gone, it alone remembers what waits in the queue.
       if (outcome.again !== undefined) await this.#alarmIn(outcome.again);
-      this.#projection.persist();
+      await this.#projection.persistInSteps(turn);
       life.persistedMs = env.now();
       if (this.#again) return;
       if (!(await store.endRound(name.loop, lease, holder, outcome.revision))) this.#again = true;
@@ -310,17 +309,13 @@ function newLife(
     return first?.after === after ? first.changes : undefined;
   });
   const renew = () => store.grant(lease, holder, LEASE_MS);
-  return Object.assign(life, { runner: createRunner(controllers, projection, source, leased(life, env, renew), env) });
+  const runner = createRunner(controllers, projection, source, leased(life, env, renew), env, () => sleep(env, 0));
+  return Object.assign(life, { runner });
 }
 
 /** The round's client. Renews the lease in time while a long piece of work runs; without it nothing more is written. */
 function leased(life: Pick<Life, 'lease' | 'client'>, env: Env, renew: () => Promise<Grant>): Client {
-  let turnMs = env.now();
   const held = async (): Promise<Client | undefined> => {
-    if (env.now() - turnMs >= TURN_MS) {
-      await sleep(env, 0);
-      turnMs = env.now();
-    }
     const { lease, client } = life;
     if (lease === undefined || env.now() < lease.expiresMs - LEASE_MS / 2) return lease && client;
     const next = await renew();

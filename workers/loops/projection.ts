@@ -27,6 +27,10 @@ const PUT_ROW =
 const PUT_ITEM = 'INSERT OR REPLACE INTO queue (controller, key, due, attempts, hold) VALUES (?, ?, ?, ?, ?)';
 const PUT_RESULTS = 'INSERT OR REPLACE INTO results (controller, key, results) VALUES (?, ?, ?)';
 const CURSOR = 'cursor';
+const SOME_ROWS = 'SELECT key, revision, uid, labels, owner, data FROM rows WHERE key > ? ORDER BY key LIMIT ?';
+/** Rows that are read and written in one step: some 3 ms each. */
+const LOAD_STEP = 400;
+const WRITE_STEP = 200;
 
 /** What has changed in memory since the tables were written, by key. */
 interface Unwritten {
@@ -80,6 +84,9 @@ export class SqlProjection implements Projection {
 
   get(key: Key): Row | undefined {
     return this.#allRows().get(key);
+  }
+  keys(): Iterable<Key> {
+    return this.#allRows().keys();
   }
   byUid(uid: string): Row | undefined {
     return this.#allRows().byUid(uid);
@@ -178,18 +185,56 @@ export class SqlProjection implements Projection {
     }
   }
 
+  /** Rows from the tables into memory, in steps. Without it the first look does it in one. */
+  async load(turn: () => Promise<void>): Promise<void> {
+    const rows = new RowMemory();
+    for (let after = ''; this.#rows === undefined; await turn()) {
+      let n = 0;
+      for (const r of this.#s.exec(SOME_ROWS, after, LOAD_STEP)) {
+        rows.put(r as unknown as StoredRow);
+        after = String(r.key);
+        n++;
+      }
+      if (n < LOAD_STEP) this.#rows = rows;
+    }
+  }
+
+  /** persist() in steps where much is to be written. Until the last one the tables say that nothing has been read. */
+  async persistInSteps(turn: () => Promise<void>): Promise<void> {
+    const u = this.#unwritten;
+    if (u.rows.size > WRITE_STEP) this.#writeMeta(CURSOR, '0');
+    while (u.rows.size > WRITE_STEP && u === this.#unwritten) {
+      const some = [...u.rows].slice(0, WRITE_STEP);
+      this.#s.transaction(() => {
+        this.#wipe(u);
+        for (const key of some) this.#writeRow(key);
+      });
+      for (const key of some) u.rows.delete(key);
+      u.meta.add(CURSOR);
+      await turn();
+    }
+    this.persist();
+  }
+
   persist(): void {
     const u = this.#unwritten;
     if (!u.wiped && u.rows.size + u.queue.size + u.results.size + u.meta.size === 0) return;
     this.#s.transaction(() => {
-      if (u.wiped) this.#s.exec('DELETE FROM rows');
+      this.#wipe(u);
       for (const key of u.rows) this.#writeRow(key);
       for (const id of u.queue) this.#writeItem(id);
       for (const id of u.results) this.#writeResults(id);
-      for (const name of u.meta)
-        this.#s.exec('INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)', name, this.#meta.get(name) ?? '');
+      for (const name of u.meta) this.#writeMeta(name, this.#meta.get(name) ?? '');
     });
     this.#unwritten = nothingUnwritten();
+  }
+
+  #wipe(u: Unwritten): void {
+    if (u.wiped) this.#s.exec('DELETE FROM rows');
+    u.wiped = false;
+  }
+  #writeMeta(name: string, value: string): void {
+    this.#s.exec('INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)', name, value);
   }
 
   #writeRow(key: Key): void {

@@ -32,6 +32,9 @@ export class RowMemory {
   held(key: Key): Held | undefined {
     return this.#table(key)?.rows.get(key);
   }
+  *keys(): Iterable<Key> {
+    for (const table of this.#tables.values()) yield* table.keys;
+  }
   get(key: Key): Row | undefined {
     const table = this.#table(key);
     return table && parsed(table, key);

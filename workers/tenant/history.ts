@@ -23,8 +23,8 @@ const SINCE = `SELECT ${COLUMNS} FROM history h
 /** Watches and loops resume from this revision on. */
 export const resumableAfter = (s: State): Revision => Math.max(s.compacted, s.resumable);
 
-/** Bodies that one step of replaying reads, in UTF-16 units, or one larger change: a frame of it is far below what a socket or a message takes. */
-const REPLAY_BYTES = 4 * 1024 * 1024;
+/** Bodies that one step of replaying reads, in UTF-16 units, or one larger change: some 2 ms, until they are with the client. */
+const REPLAY_BYTES = 256 * 1024;
 
 /** What happened in a range after a revision, looking at `limit` revisions; throws StoreError 'compacted'. */
 export function replay(s: State, range: Range, after: Revision, test: Test | null, limit: number): Batch {

@@ -1,4 +1,4 @@
-import type { Env } from '../../kube/meta/env.ts';
+import { type Env, sleep } from '../../kube/meta/env.ts';
 import type { Commit, CommitOptions, Op, Stale } from '../../kube/store/store.ts';
 import { Gathering } from './gather.ts';
 import { unitsOf, WaitingList } from './waiting.ts';
@@ -19,13 +19,17 @@ export interface Waiting {
 const GROUP_MAX = 64;
 /** Bodies of one transaction, in UTF-16 units, or one larger commit: some milliseconds too. */
 const GROUP_UNITS = 512 * 1024;
+/** A commit of so many units has held the thread for milliseconds before it is here. */
+const LARGE_UNITS = 256 * 1024;
 
 /** Commits in the order in which they came. */
 export class CommitQueue {
   readonly #waiting = new WaitingList<Waiting>('writes');
   readonly #gathering: Gathering;
+  readonly #env: Pick<Env, 'now' | 'after'>;
 
   constructor(env: Pick<Env, 'now' | 'after'>) {
+    this.#env = env;
     this.#gathering = new Gathering(env, () => this.length);
   }
 
@@ -44,8 +48,9 @@ export class CommitQueue {
     return this.#gathering.company(flushMs, answered);
   }
 
-  /** Takes those of the next transaction; who is to be alone is before all others. */
-  next(): Waiting[] {
+  /** Takes those of the next transaction, with all who commit in the same turn; who is to be alone is before all others. Everybody else's turn is before a large one. */
+  async next(): Promise<Waiting[]> {
+    await ((this.#waiting.first?.units ?? 0) < LARGE_UNITS ? undefined : sleep(this.#env, 0));
     return this.#waiting.take(this.#waiting.first?.alone ? 1 : GROUP_MAX, GROUP_UNITS);
   }
 

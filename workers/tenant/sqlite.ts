@@ -301,10 +301,8 @@ export class SqliteStore implements Store {
 
   async #drain(): Promise<void> {
     this.#draining = true;
-    // Those who commit in the same turn share the first transaction too.
-    await Promise.resolve();
     while (this.#queue.length > 0) {
-      const group = this.#queue.next();
+      const group = await this.#queue.next();
       try {
         const outcomes = this.#run(group);
         const flushMs = this.#o.env.now();
@@ -367,7 +365,10 @@ export class SqliteStore implements Store {
     if (changed.changes.length === 0) return;
     const { revision } = this.state;
     this.fanout.publish(changed.changes, revision);
-    for (const loop of this.#fresh.splice(0)) this.#o.wake?.(loop, revision, 0);
+    // The object of a loop that hasn't run yet takes some milliseconds to come up: one after the other.
+    for (const [i, loop] of this.#fresh.splice(0).entries())
+      if (i === 0) this.#o.wake?.(loop, revision, 0);
+      else this.#o.env.after(0, () => this.#o.wake?.(loop, revision, 0));
     if (this.#progressPending || this.fanout.size === 0) return;
     this.#progressPending = true;
     this.#o.env.after(PROGRESS_MS, () => {

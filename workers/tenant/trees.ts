@@ -12,19 +12,24 @@ const TREE_ROWS_MAX = 50_000;
 
 /** The same for history, whose tree holds the bodies, and its index by key. */
 const HISTORY_ROWS_MAX = 2_000;
-export const HISTORY_BYTES_MAX = 4 * 1024 * 1024;
+const HISTORY_BYTES_MAX = 4 * 1024 * 1024;
 
 /** Looks through the trees when a store is opened: pages, order, free space. Throws StoreError 'corrupt'. */
 export function checkTrees(sql: Sql): void {
-  for (const tree of TREES)
-    if (Number(cell(sql, `SELECT COUNT(*) FROM ${tree}`)) <= TREE_ROWS_MAX) checkTree(sql, tree);
+  for (const tree of TREES) if (countOf(sql, tree) <= TREE_ROWS_MAX) checkTree(sql, tree);
   checkPolicyIndex(sql);
-  if (Number(cell(sql, 'SELECT COUNT(*) FROM history')) > HISTORY_ROWS_MAX) return;
-  if (Number(cell(sql, 'SELECT TOTAL(octet_length(value)) FROM history')) > HISTORY_BYTES_MAX) return;
+  if (!isSmallHistory(sql)) return;
   checkTree(sql, 'history');
   const [lost] = sql.all(HISTORY_INDEX);
   if (lost) throw corruptRow(String(lost[0]), Number(lost[1]), 'an index has lost it');
 }
+
+export const countOf = (sql: Sql, tree: string): number => Number(cell(sql, `SELECT COUNT(*) FROM ${tree}`));
+
+/** History is looked through as a whole in some milliseconds. */
+export const isSmallHistory = (sql: Sql): boolean =>
+  countOf(sql, 'history') <= HISTORY_ROWS_MAX &&
+  Number(cell(sql, 'SELECT TOTAL(octet_length(value)) FROM history')) <= HISTORY_BYTES_MAX;
 
 /** An index that lacks a row of its table hides it from whoever looks through the index. */
 const HISTORY_INDEX = `SELECT t.key, t.revision FROM (SELECT key, revision, at FROM history NOT INDEXED) t WHERE t.at IS NOT NULL

@@ -1,10 +1,10 @@
 import type { Key, Revision } from '../../kube/store/store.ts';
 import { policySum } from './checksum.ts';
 import { COLUMNS, entryOf, getRow, HEAD_COLUMNS, headFrom, stands, summedOf } from './rows.ts';
-import { type Cell, cell, isCorrupt, type Sql, textOf } from './sql.ts';
+import { type Cell, isCorrupt, type Sql, textOf } from './sql.ts';
 import type { State } from './state.ts';
 import { hasTerm, termsOf } from './terms.ts';
-import { fileFindings, HISTORY_BYTES_MAX, TREES, treeFindings } from './trees.ts';
+import { countOf, fileFindings, isSmallHistory, TREES, treeFindings } from './trees.ts';
 
 /** What one slice of verification says. */
 export interface Verified {
@@ -39,19 +39,19 @@ interface Step {
   slice(s: State, after: Cell[], limit: number, report: Report): Slice;
 }
 
-/** Rows of one slice: some 5 ms. A slice that meets a page that can't be read is tried again row by row. */
-const SLICE_ROWS = 200;
+/** Rows of one slice: some 3 ms. A slice that meets a page that can't be read is tried again row by row. */
+const SLICE_ROWS = 100;
 /** Bodies of one slice, in UTF-8: looking at their sums takes 0.3 ms for each MiB, reading them more. */
-const SLICE_BYTES = 1024 * 1024;
+const SLICE_BYTES = 512 * 1024;
 /** Findings that are told of one slice; the rest are counted. */
 const FINDINGS_MAX = 20;
-/** A larger table is looked through row by row alone. */
-const TREE_ROWS_MAX = 100_000;
+/** A larger table is looked through row by row alone. SQLite looks through a tree in one step. */
+const TREE_ROWS_MAX = 50_000;
 
 /** Looks at one slice of a store's tables, from the beginning or where the last slice's `next` says. Writes nothing, so it may run beside everything else. */
 export function verifySlice(s: State, next?: string): Verified {
   const { step: at, after } = next === undefined ? { step: 0, after: [] } : (JSON.parse(next) as Cursor);
-  const step = STEPS[at] ?? END;
+  const step = STEPS[at] ?? order;
   const verified: Verified = { table: step.table, rows: 0, unsummed: 0, findings: [], found: 0 };
   const report: Report = (finding) => {
     verified.found++;
@@ -105,13 +105,8 @@ const trees: Step = {
   slice(s, [n], _limit, report) {
     const tree = [...TREES, 'history'][Number(n)];
     if (tree === undefined) return { rows: 0 };
-    const rows = Number(cell(s.sql, `SELECT COUNT(*) FROM ${tree}`));
-    const bytes =
-      tree === 'history' && rows <= TREE_ROWS_MAX
-        ? Number(cell(s.sql, 'SELECT TOTAL(octet_length(value)) FROM history WHERE revision > ?', s.compacted))
-        : 0;
-    if (rows <= TREE_ROWS_MAX && bytes <= HISTORY_BYTES_MAX)
-      for (const finding of treeFindings(s.sql, tree, FINDINGS_MAX)) report(`${tree}: ${finding}`);
+    const isSmall = tree === 'history' ? isSmallHistory(s.sql) : countOf(s.sql, tree) <= TREE_ROWS_MAX;
+    if (isSmall) for (const finding of treeFindings(s.sql, tree, FINDINGS_MAX)) report(`${tree}: ${finding}`);
     return { rows: 0, after: [Number(n) + 1] };
   },
 };
@@ -174,16 +169,17 @@ function checkPrev(
     report(`${name}: revision ${prev}, which it replaced, is another object's`);
 }
 
-const BY_KEY = `SELECT key, revision FROM history INDEXED BY history_key WHERE (key, revision) > (?, ?)
-  ORDER BY key, revision LIMIT ?`;
-/** Each key's newest version against what stands. */
+const BY_KEY = `SELECT i.key, i.revision, t.key FROM (SELECT key, revision FROM history INDEXED BY history_key WHERE (key, revision) > (?, ?)
+  ORDER BY key, revision LIMIT ?) i LEFT JOIN history t NOT INDEXED ON t.revision = i.revision`;
+/** The index by key against the table, and each key's newest version against what stands. */
 const newest: Step = {
   table: 'newest versions',
   begin: ['', 0],
   slice(s, after, limit, report) {
-    const rows = s.sql.all(BY_KEY, after[0] ?? '', after[1] ?? 0, limit) as [Key, Revision][];
+    const rows = s.sql.all(BY_KEY, after[0] ?? '', after[1] ?? 0, limit) as [Key, Revision, Key | null][];
     let last: Key | null = null;
-    for (const [key] of rows) {
+    for (const [key, revision, own] of rows) {
+      if (own !== key) report(`${key} at revision ${revision}: the index by key has it, the table has not`);
       if (key === last || (s.base.has(key) && !s.overlaid.has(key))) continue;
       last = key;
       guarded(report, () => stands(s, key));
@@ -294,17 +290,17 @@ const ttl: Step = {
   },
 };
 
-const END: Step = { table: 'counts', begin: [0], slice: counts };
-function counts(s: State, _after: Cell[], _limit: number, report: Report): Slice {
-  const table = Number(cell(s.sql, 'SELECT COUNT(*) FROM history NOT INDEXED'));
-  const index = Number(cell(s.sql, 'SELECT COUNT(*) FROM history INDEXED BY history_key'));
-  if (table !== index) report(`history has ${table} rows, its index by key ${index}`);
-  if (s.swept > s.compacted || s.compacted > s.revision)
-    report(`revisions are not in order: swept ${s.swept}, compacted ${s.compacted}, newest ${s.revision}`);
-  return { rows: 0 };
-}
+const order: Step = {
+  table: 'order',
+  begin: [],
+  slice(s, _after, _limit, report) {
+    if (s.swept > s.compacted || s.compacted > s.revision)
+      report(`revisions are not in order: swept ${s.swept}, compacted ${s.compacted}, newest ${s.revision}`);
+    return { rows: 0 };
+  },
+};
 
-const STEPS: readonly Step[] = [trees, history, newest, current, facts, policies, claims, ttl, END];
+const STEPS: readonly Step[] = [trees, history, newest, current, facts, policies, claims, ttl, order];
 
 function guarded(report: Report, f: () => void): void {
   try {

@@ -38,12 +38,22 @@ export function world(reconcile: Controller['reconcile'], more: Partial<Controll
     },
     ...more,
   };
-  const start = () => createRunner([controller, ...others], projection, cluster, cluster, cluster.env);
+  let turns = 0;
+  const turn = async () => {
+    turns++;
+  };
+  const start = () => createRunner([controller, ...others], projection, cluster, cluster, cluster.env, turn);
   let runner = start();
   return {
     cluster,
     projection,
     calls,
+    /** How often others have had their turn since the last look. */
+    turned() {
+      const now = turns;
+      turns = 0;
+      return now;
+    },
     /** Keys that were reconciled since the last look. */
     took: () => calls.splice(0).map((c) => c.key),
     round: (budget = BUDGET) => runner.round(budget),

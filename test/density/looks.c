@@ -1,0 +1,65 @@
+// How long the main thread of one process goes without a look at the network: preloaded, it notes in the file $LOOKS_FILE each stretch
+// between two calls of epoll_wait that took longer than a millisecond.
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#define ROWS 65536
+#define LEAST_US 1000
+
+struct row {
+  int64_t begin_us; /* CLOCK_MONOTONIC */
+  int64_t wall_us;
+  int64_t cpu_us; /* of the thread */
+};
+struct sheet {
+  volatile int64_t count;
+  struct row rows[ROWS];
+};
+
+static struct sheet *sheet;
+static pid_t main_thread;
+static int64_t began_us, began_cpu_us;
+static int (*real_wait)(int, struct epoll_event *, int, int);
+
+static int64_t us(clockid_t id) {
+  struct timespec t;
+  clock_gettime(id, &t);
+  return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+__attribute__((constructor)) static void open_sheet(void) {
+  real_wait = (int (*)(int, struct epoll_event *, int, int))dlsym(RTLD_NEXT, "epoll_wait");
+  const char *path = getenv("LOOKS_FILE");
+  int fd = path ? open(path, O_RDWR | O_CLOEXEC) : -1;
+  if (fd < 0) return;
+  void *at = mmap(0, sizeof(struct sheet), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+  if (at != MAP_FAILED) sheet = at;
+  main_thread = getpid();
+  close(fd);
+}
+
+int epoll_wait(int fd, struct epoll_event *events, int most, int timeout) {
+  if (!sheet || (pid_t)syscall(SYS_gettid) != main_thread) return real_wait(fd, events, most, timeout);
+  if (began_us) {
+    int64_t wall = us(CLOCK_MONOTONIC) - began_us;
+    if (wall >= LEAST_US) {
+      struct row *r = &sheet->rows[sheet->count % ROWS];
+      r->begin_us = began_us;
+      r->wall_us = wall;
+      r->cpu_us = us(CLOCK_THREAD_CPUTIME_ID) - began_cpu_us;
+      sheet->count++;
+    }
+  }
+  int n = real_wait(fd, events, most, timeout);
+  began_us = us(CLOCK_MONOTONIC);
+  began_cpu_us = us(CLOCK_THREAD_CPUTIME_ID);
+  return n;
+}
