@@ -7,7 +7,7 @@ import { type Call, inStages, stage, weigh } from './call.ts';
 import { encodeObject } from './encode.ts';
 import type { Resource } from './parts.ts';
 import { respond, respondJson } from './respond.ts';
-import { isCurrent, objectOf, spliced, transcoded } from './row.ts';
+import { isCurrent, objectOf, objectSteps, spliced, transcoded } from './row.ts';
 
 // Answers with one object. The usual one is the stored text with three members put in front.
 
@@ -28,7 +28,7 @@ export function answerRow(call: Call, resource: Resource, code: number, row: Row
 
 async function answerLarge(call: Call, resource: Resource, code: number, row: Row): Promise<Response> {
   await stage(call);
-  const object = objectOf(resource, row);
+  const object = await inStages(call, objectSteps(resource, row));
   await stage(call);
   return answerObject(call, resource, code, object);
 }

@@ -1,6 +1,7 @@
 import { hexOf } from '../kube/codec/hex.ts';
 import { JsonError, parseBody, textOf, typeMetaOf } from '../kube/codec/json.ts';
 import { duplicateFields } from '../kube/codec/json-duplicates.ts';
+import { bodySteps } from '../kube/codec/json-pieces.ts';
 import {
   contentType,
   JSON_TYPE,
@@ -89,7 +90,7 @@ function* read(bytes: Uint8Array, type: MediaType, target: Target, strict: boole
     let value: Json;
     let found: string[] = [];
     if (type === JSON_TYPE) {
-      value = parseBody(text);
+      value = yield* bodySteps(text);
       yield;
       if (strict) found = duplicateFields(text, value);
     } else {

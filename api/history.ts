@@ -8,7 +8,7 @@ import { keyOf } from '../kube/store/key.ts';
 import type { Revision, Version } from '../kube/store/store.ts';
 import type { RequestInfo } from './attributes.ts';
 import { Again, assumption, type Call, storeOf } from './call.ts';
-import { groupsOf } from './discovery.ts';
+import { groupsOf, readResources } from './discovery.ts';
 import { type FieldChange, fieldChanges } from './fieldchanges.ts';
 import type { Resource } from './parts.ts';
 import { respond } from './respond.ts';
@@ -22,11 +22,12 @@ const LIMIT_MAX = 500;
 const VALUE_UNITS = 500;
 
 /** What is asked for, and the request that it counts as for authorization: a get of the object. Throws NotFound in kubectl's words. */
-export function historyTarget(call: Call): { resource: Resource; info: Call['info'] } {
+export async function historyTarget(call: Call): Promise<{ resource: Resource; info: Call['info'] }> {
   const { query } = call;
   const kind = query.get('kind') ?? '';
   const name = query.get('name') ?? '';
   if (kind === '' || name === '') throw badRequest('kind and name are needed');
+  await readResources(call);
   const resource = resourceOf(call, kind.toLowerCase());
   if (!resource) throw failure('NotFound', `the server doesn't have a resource type ${JSON.stringify(kind)}`, {});
   const namespace = resource.kind.scope === 'Namespaced' ? query.get('namespace') || 'default' : '';

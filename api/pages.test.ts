@@ -100,7 +100,9 @@ test('the parts of a list are longer while no other cluster is there', async () 
     for await (const part of response.body as unknown as AsyncIterable<Uint8Array>) most = Math.max(most, part.length);
     return most;
   };
-  assert.deepEqual([await longest(false), await longest(true)], [128 * 1024, 512 * 1024]);
+  assert.equal(await longest(false), 128 * 1024);
+  const alone = await longest(true);
+  assert.ok(alone > 256 * 1024 && alone <= 512 * 1024, `${alone} bytes`);
 });
 
 test('others have their turn between the pages of a list in protobuf, and while a collection is deleted', async () => {

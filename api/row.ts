@@ -1,9 +1,11 @@
 import { parseJson, printJson } from '../kube/codec/json.ts';
+import { parseSteps } from '../kube/codec/json-pieces.ts';
 import { transcodeObject } from '../kube/codec/protobuf.ts';
 import { rowFacts } from '../kube/kinds/rowfacts.ts';
 import type { Facts } from '../kube/meta/facts.ts';
 import { isObject, type Json, type JsonObject } from '../kube/meta/json.ts';
 import { apiVersionOf, type KubeObject } from '../kube/meta/object.ts';
+import type { Steps } from '../kube/meta/steps.ts';
 import { printManaged } from '../kube/patch/managed-entries.ts';
 import { spliceItem, spliceObject } from '../kube/store/splice.ts';
 import type { Entry, Revision, Value } from '../kube/store/store.ts';
@@ -64,8 +66,15 @@ export function storedValue(resource: Resource, object: KubeObject): Value {
 export const factsOf = (resource: Resource, object: KubeObject): Facts => rowFacts(resource.kind, object);
 
 /** The object of a row in the version asked for, with apiVersion, kind and resourceVersion. */
-export function objectOf(resource: Resource, row: Pick<Entry, 'value' | 'revision' | 'version'>): KubeObject {
-  const body = parseJson(row.value);
+export const objectOf = (resource: Resource, row: Row): KubeObject => withBody(resource, row, parseJson(row.value));
+type Row = Pick<Entry, 'value' | 'revision' | 'version'>;
+/** objectOf() in steps. */
+export function* objectSteps(resource: Resource, row: Row): Steps<KubeObject> {
+  const body = yield* parseSteps(row.value);
+  yield;
+  return withBody(resource, row, body);
+}
+function withBody(resource: Resource, row: Row, body: Json): KubeObject {
   if (!isObject(body) || !isObject(body.metadata)) throw new Error(`row of ${resource.key} is not an object`);
   const { kind, ref } = resource;
   if (row.version === resource.apiVersion || !kind.convert) {

@@ -185,7 +185,7 @@ async function answerHistory(_server: Server, call: Call): Promise<Response> {
   await identify(call);
   // Which kinds there are is for whoever has a credential, as discovery is.
   if (call.user === ANONYMOUS) throw unauthorized();
-  const { resource, info } = historyTarget(call);
+  const { resource, info } = await historyTarget(call);
   call.info = info;
   await checkAllowed(call);
   return history(call, resource);

@@ -1,5 +1,6 @@
-import { parseJson, printJson, textOf } from '../../kube/codec/json.ts';
+import { printJson, textOf } from '../../kube/codec/json.ts';
 import { duplicateFields } from '../../kube/codec/json-duplicates.ts';
+import { parseSteps } from '../../kube/codec/json-pieces.ts';
 import { type PatchKind, patchKind } from '../../kube/codec/negotiate.ts';
 import { yamlSteps } from '../../kube/codec/yaml.ts';
 import { invalid as invalidIssue } from '../../kube/meta/issues.ts';
@@ -105,7 +106,7 @@ function* readPatch(kind: PatchKind, text: string, directive: Directive): Steps<
         strict: strict ?? (yaml.duplicates === '' ? [] : [yaml.duplicates]),
       };
     }
-    const value = parseJson(text);
+    const value = yield* parseSteps(text);
     yield;
     return { kind, value, text, directive, strict: strict ?? duplicateFields(text, value) };
   } catch (e) {

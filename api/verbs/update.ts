@@ -16,7 +16,7 @@ import { danglingOps } from '../owners.ts';
 import type { Resource } from '../parts.ts';
 import { pretendClaims, put } from '../put.ts';
 import { managerOf, writeOptions } from '../query.ts';
-import { copy, objectOf } from '../row.ts';
+import { copy, objectOf, objectSteps } from '../row.ts';
 import { asTarget } from '../target.ts';
 import {
   applyKindDefaults,
@@ -158,7 +158,7 @@ async function reviseRow(call: Call, resource: Resource, row: Entry, u: Update):
   weigh(call, row.value.length);
   const begun = stage(call);
   if (begun) await begun;
-  const prev = objectOf(resource, row);
+  const prev = call.kept.large ? await inStages(call, objectSteps(resource, row)) : objectOf(resource, row);
   checkUid(resource, prev, u.uid);
   const turn = stage(call);
   if (turn) await turn;

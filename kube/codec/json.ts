@@ -162,7 +162,9 @@ export function parseBody(text: string): Json {
   try {
     return parseJson(text);
   } catch (e) {
-    if (e instanceof JsonError) throw new JsonError(`couldn't get version/kind; json parse error: ${e.message}`);
-    throw e;
+    throw ofBody(e);
   }
 }
+/** What is wrong with a body's JSON, as Go says it where it looks for the body's kind. */
+export const ofBody = (e: unknown): unknown =>
+  e instanceof JsonError ? new JsonError(`couldn't get version/kind; json parse error: ${e.message}`) : e;

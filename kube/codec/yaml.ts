@@ -14,8 +14,9 @@ import { quote } from '../meta/issues.ts';
 import type { Json, JsonObject } from '../meta/json.ts';
 import { finish, type Steps } from '../meta/steps.ts';
 import { bytesOfBase64 } from './base64.ts';
-import { JsonError, parseJson, textOf } from './json.ts';
+import { JsonError, textOf } from './json.ts';
 import { duplicateFields } from './json-duplicates.ts';
+import { parseSteps } from './json-pieces.ts';
 import { describeYamlError } from './yaml-error.ts';
 import {
   type Block,
@@ -77,7 +78,7 @@ const CONTROL = /[^\t\n\r -~\x85\xa0-\ud7ff\ue000-\ufffd\u{10000}-\u{10ffff}]/u;
 function* asJson(text: string): Steps<YamlBody | null> {
   if (text.charCodeAt(0) !== 123) return null;
   try {
-    const value = parseJson(text);
+    const value = yield* parseSteps(text);
     yield;
     // YAML names the line of a duplicate.
     return duplicateFields(text, value).length === 0 ? { value, duplicates: '' } : null;

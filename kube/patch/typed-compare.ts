@@ -1,4 +1,5 @@
 import { equalJson, type Json, type JsonObject } from '../meta/json.ts';
+import { finish, type Steps } from '../meta/steps.ts';
 import { everyPath } from './every-path.ts';
 import { asMember, EMPTY_SET, type FieldSet, LEAF, union } from './fieldset.ts';
 import type { PathElement } from './path-element.ts';
@@ -13,10 +14,26 @@ export interface Comparison {
 }
 
 /** Compares two values of a type (`typed.Compare`). Throws a TypedError when list items can't be told apart. */
-export function compareTyped(plan: Plan, before: Json, after: Json): Comparison {
+export const compareTyped = (plan: Plan, before: Json, after: Json): Comparison =>
+  finish(compareSteps(plan, before, after));
+
+/** compareTyped() in steps. */
+export function* compareSteps(plan: Plan, before: Json, after: Json): Steps<Comparison> {
   const out = new Differences();
   compareBoth(out, plan, before, after);
+  for (let wide = out.wide.shift(); wide; wide = out.wide.shift()) yield* compareWide(out, wide);
   return { removed: out.removed, modified: out.modified, added: out.added };
+}
+
+/** Keys of a map that are compared in one step: a millisecond. */
+const KEYS_STEP = 1_000;
+/** A map of many keys, which is compared when all else has been. */
+interface Wide {
+  path: PathElement[];
+  plan: MapPlan;
+  keys: string[];
+  old: JsonObject;
+  now: JsonObject;
 }
 
 /** Collects differences at paths; the common case is few of them, deep in the object. */
@@ -24,7 +41,8 @@ class Differences {
   removed: FieldSet = EMPTY_SET;
   modified: FieldSet = EMPTY_SET;
   added: FieldSet = EMPTY_SET;
-  readonly path: PathElement[] = [];
+  path: PathElement[] = [];
+  readonly wide: Wide[] = [];
 
   remove(node: FieldSet): void {
     this.removed = insert(this.removed, this.path, 0, node);
@@ -105,8 +123,23 @@ function compareNative(out: Differences, plan: MapPlan, old: JsonObject | null, 
 }
 
 function compareKeys(out: Differences, plan: MapPlan, old: JsonObject, now: JsonObject): void {
-  for (const key of Object.keys(old)) compareKey(out, plan, key, old, now);
-  for (const key of Object.keys(now)) if (!Object.hasOwn(old, key)) compareKey(out, plan, key, old, now);
+  const keys = Object.keys(old);
+  const others = Object.keys(now);
+  if (keys.length + others.length > KEYS_STEP) {
+    for (const key of others) if (!Object.hasOwn(old, key)) keys.push(key);
+    out.wide.push({ path: [...out.path], plan, keys, old, now });
+    return;
+  }
+  for (const key of keys) compareKey(out, plan, key, old, now);
+  for (const key of others) if (!Object.hasOwn(old, key)) compareKey(out, plan, key, old, now);
+}
+
+function* compareWide(out: Differences, { path, plan, keys, old, now }: Wide): Steps<void> {
+  for (let i = 0; i < keys.length; i++) {
+    if (i % KEYS_STEP === 0) yield;
+    out.path = path;
+    compareKey(out, plan, keys[i] as string, old, now);
+  }
 }
 
 function compareKey(out: Differences, plan: MapPlan, key: string, old: JsonObject, now: JsonObject): void {

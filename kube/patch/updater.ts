@@ -4,7 +4,7 @@ import type { FieldFilter } from './field-filter.ts';
 import { difference, EMPTY_SET, eachPath, type FieldSet, intersection, isEmptySet, union } from './fieldset.ts';
 import type { PathElement } from './path-element.ts';
 import type { Plan } from './plan.ts';
-import { type Comparison, compareTyped } from './typed-compare.ts';
+import { type Comparison, compareSteps, compareTyped } from './typed-compare.ts';
 import { fieldSetOf, reconcileSet, withNamedFields } from './typed-fieldset.ts';
 import { mergeTyped } from './typed-merge.ts';
 import { removeItems } from './typed-remove.ts';
@@ -129,7 +129,7 @@ function* settle(
   manager: string,
   force: boolean,
 ): Steps<Comparison> {
-  const compare = filtered(rules, compareTyped(next.plan, live.value, next.value));
+  const compare = filtered(rules, yield* compareSteps(next.plan, live.value, next.value));
   if (owners.size > 0) yield;
   const versions = new Map<string, Comparison | null>([[next.apiVersion, compare]]);
   const conflicts = new Map<string, FieldSet>();

@@ -4,6 +4,7 @@ import { type Interest, Interests } from '../store/interest.ts';
 import { parseKey, resourceOfKey } from '../store/key.ts';
 import type { Entry, Key, Revision } from '../store/store.ts';
 import { attempt, backoff } from './attempt.ts';
+import { type ChangeSource, type Changes, inSteps } from './changes.ts';
 import { asks, concernsOf, isRootNow } from './concerns.ts';
 import {
   type Controller,
@@ -22,23 +23,6 @@ import type { Projection, QueueItem } from './projection.ts';
 import { objectOf, projectionsOf, rowOf, sameRow } from './row.ts';
 import { FAILURE, viewOf } from './view.ts';
 
-/** Changed rows of some interests after a revision, in revision order; each key once, at its newest state. Null: gone, or of no more interest. */
-export interface Changes {
-  /** The cursor after these. */
-  revision: Revision;
-  rows: { key: Key; revision: Revision; entry: Entry | null }[];
-  more: boolean;
-  /** The cursor was too old: these are a whole snapshot, and what isn't among them is gone. */
-  restart?: boolean;
-}
-/** Where a loop reads what changed. */
-export interface ChangeSource {
-  changes(after: Revision, interests: readonly Interest[], limit: number): Promise<Changes>;
-  /** The loop is woken for these from now on, and for nothing else. */
-  register(interests: readonly Interest[]): Promise<void>;
-  /** What stands of an interest now. */
-  snapshot(interest: Interest): Promise<{ revision: Revision; entries: Entry[] }>;
-}
 /** Applies one write through the API's whole chain under the controller's identity and the loop's fence. */
 export interface Client {
   write(controller: string, write: Write): Promise<WriteResult>;
@@ -57,8 +41,6 @@ const CHANGES_LIMIT = 500;
 const TAKE_LIMIT = 64;
 /** Keys whose plans are applied at the same time, so that their commits share transactions; upstream's controllers have 5 workers, its scheduler binds beside. */
 const APPLY_AT_ONCE = 8;
-/** Rows of a snapshot that are taken in at once: some 5 ms of pods. */
-const SNAPSHOT_STEP = 64;
 /** Events on their way at the same time. */
 const NOTES_AT_ONCE = 16;
 
@@ -408,10 +390,6 @@ export function createRunner(
     };
   }
   return { round, interests: () => interests };
-}
-
-function* inSteps<T>(all: readonly T[]): Generator<readonly T[]> {
-  for (let at = 0; at < all.length; at += SNAPSHOT_STEP) yield all.slice(at, at + SNAPSHOT_STEP);
 }
 
 /** Name of what the projection keeps: the namespaces that are looked at for the sake of roots in them. */

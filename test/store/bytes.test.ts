@@ -10,7 +10,7 @@ import { nodeSql } from './node-sqlite.ts';
 const MIB = 1024 * 1024;
 const large = (name: string, units: number) => putPod(name, { mark: 'x'.repeat(units) });
 
-function open(sql = nodeSql()) {
+function open(sql = nodeSql(), turn: () => Promise<void> = async () => {}) {
   const clock = new VirtualClock();
   createCluster(sql, { base: '', uidPrefix: '', createdMs: clock.nowMs });
   let alarmMs: number | null = null;
@@ -18,6 +18,7 @@ function open(sql = nodeSql()) {
     sql,
     env: clock.env,
     sync: async () => {},
+    turn,
     schedule: (at) => {
       alarmMs = at;
     },
@@ -132,4 +133,15 @@ it('upkeep that meets a damaged row goes on with the others, and does not come a
   assert.equal(b.ok && b.count, 0);
   await assert.rejects(fresh.read(only(podKey('a'))), { code: 'corrupt' });
   assert.ok(alarm() !== null);
+});
+
+it('before the transaction of a large commit, and of no other, others have their turn', async () => {
+  let turns = 0;
+  const { store } = open(nodeSql(), async () => {
+    turns++;
+  });
+  await won(store, [large('small', 1_000)]);
+  assert.equal(turns, 0);
+  await won(store, [large('large', MIB)]);
+  assert.equal(turns, 1);
 });

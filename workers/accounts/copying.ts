@@ -207,18 +207,17 @@ async function write(
   await Promise.all(underWay);
 }
 
-/** A cluster's rows, a page ahead of whoever takes them. */
+/** A cluster's rows, page by page. */
 interface Source {
   archivePage(at: Revision, after: Key): Promise<ArchivePage>;
 }
 async function* pagesOf(source: Source, at: Revision): AsyncGenerator<ArchivePage> {
-  let next: Promise<ArchivePage> | undefined = source.archivePage(at, '');
-  while (next !== undefined) {
-    const page: ArchivePage = await next;
-    await turn();
-    next = page.next === undefined ? undefined : source.archivePage(at, page.next);
-    next?.catch(() => undefined);
+  for (let after: Key | undefined = ''; after !== undefined; ) {
+    const page: ArchivePage = await source.archivePage(at, after);
     yield page;
+    // To read one and to do something with the one before are two steps.
+    await turn();
+    after = page.next;
   }
 }
 

@@ -1,15 +1,9 @@
 import { DurableObject } from 'cloudflare:workers';
 import { type Env, sleep } from '../../kube/meta/env.ts';
+import type { ChangeSource, Changes } from '../../kube/reconcile/changes.ts';
 import type { Controller } from '../../kube/reconcile/controller.ts';
 import { interestsOf } from '../../kube/reconcile/interests.ts';
-import {
-  type ChangeSource,
-  type Changes,
-  type Client,
-  createRunner,
-  type Runner,
-  type WriteResult,
-} from '../../kube/reconcile/runner.ts';
+import { type Client, createRunner, type Runner, type WriteResult } from '../../kube/reconcile/runner.ts';
 import type { Interest } from '../../kube/store/interest.ts';
 import type { Entry, Fence, Grant, Key, Revision } from '../../kube/store/store.ts';
 import { LEASE_MS } from '../tenant/leases.ts';
@@ -135,6 +129,8 @@ export function makeLoop<B>(platform: (bindings: B) => LoopPlatform) {
       if (env.now() - this.#endedMs > BUSY_GAP_MS) this.#beganMs = env.now();
       while (this.#again) {
         this.#again = false;
+        // Its waking is a part of the commit's step, and the first one of making this object too.
+        await sleep(env, 0);
         try {
           await this.#work(name);
           this.#failures = 0;

@@ -102,7 +102,9 @@ let buffer = new Uint8Array(64 * 1024);
 let view = new DataView(buffer.buffer);
 
 function sumText(text: string, seed: number): number {
-  return sumBytes(view, 0, encode(text), seed);
+  const length = encode(text);
+  // Only now: a long text has a new view.
+  return sumBytes(view, 0, length, seed);
 }
 
 function encode(text: string): number {

@@ -23,7 +23,7 @@ import {
 } from '../../kube/store/store.ts';
 import { REPLAY_MS, TRAVEL_MS } from '../../kube/store/window.ts';
 import { afterUnlessStopping } from '../drain.ts';
-import { world } from '../env.ts';
+import { turn, world } from '../env.ts';
 import type { BaseLayer } from './base.ts';
 import { COPYING, CopiedObject, type Copying, FORGET_IMPORT } from './copied.ts';
 import { resumableAfter } from './history.ts';
@@ -296,6 +296,7 @@ export function makeTenantStore<E>(options: TenantOptions<E>) {
         sql: this.#sql,
         env: this.#world,
         sync: () => this.ctx.storage.sync(),
+        turn,
         // The platform refuses the time 0, which is due at once.
         schedule: (at) => this.ctx.waitUntil(this.ctx.storage.setAlarm(Math.max(at, 1))),
         layer: (hash) => options.layer?.(hash),

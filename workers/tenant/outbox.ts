@@ -170,12 +170,12 @@ export class Outbox {
 
 const interestsMeta = (loop: string) => `interests/${loop}`;
 
-/** Rows of one page of changes: some 2 ms to read, and as much for the loop that takes them in. */
-const CHANGES_ROWS = 64;
+/** Rows of one page of changes: a millisecond to read, and as much for the loop that takes them in. */
+const CHANGES_ROWS = 32;
 /** Their bodies, in UTF-16 units, or one larger one. */
-const CHANGES_UNITS = 256 * 1024;
-/** Revisions that one page of changes looks at: some 2 ms, since the facts of each are parsed. */
-const CHANGES_STEP = 400;
+const CHANGES_UNITS = 128 * 1024;
+/** Revisions that one page of changes looks at: a millisecond, since the facts of each are parsed. */
+const CHANGES_STEP = 200;
 
 /** Rows of some interests that changed after a revision; each key once, as it is now, null where it's gone or of no more interest. */
 export function changesOf(s: State, wanted: Interests<unknown>, after: Revision, limit = CHANGES_ROWS): Changes {

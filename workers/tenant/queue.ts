@@ -1,4 +1,4 @@
-import { type Env, sleep } from '../../kube/meta/env.ts';
+import type { Env } from '../../kube/meta/env.ts';
 import type { Commit, CommitOptions, Op, Stale } from '../../kube/store/store.ts';
 import { Gathering } from './gather.ts';
 import { unitsOf, WaitingList } from './waiting.ts';
@@ -15,6 +15,13 @@ export interface Waiting {
   alone?: true;
 }
 
+/** What its transaction says of one that waited. */
+export interface Outcome {
+  waiting: Waiting;
+  answer: Commit | Stale;
+  movedPolicy: boolean;
+}
+
 /** Commits of one transaction: 6 ms of the thread, which it holds. */
 const GROUP_MAX = 64;
 /** Bodies of one transaction, in UTF-16 units, or one larger commit: some milliseconds too. */
@@ -26,10 +33,11 @@ const LARGE_UNITS = 256 * 1024;
 export class CommitQueue {
   readonly #waiting = new WaitingList<Waiting>('writes');
   readonly #gathering: Gathering;
-  readonly #env: Pick<Env, 'now' | 'after'>;
+  readonly #turn: (() => Promise<void>) | undefined;
 
-  constructor(env: Pick<Env, 'now' | 'after'>) {
-    this.#env = env;
+  /** `turn` lets everybody else have theirs; absent: nobody else is there. */
+  constructor(env: Pick<Env, 'now' | 'after'>, turn?: () => Promise<void>) {
+    this.#turn = turn;
     this.#gathering = new Gathering(env, () => this.length);
   }
 
@@ -50,7 +58,7 @@ export class CommitQueue {
 
   /** Takes those of the next transaction, with all who commit in the same turn; who is to be alone is before all others. Everybody else's turn is before a large one. */
   async next(): Promise<Waiting[]> {
-    await ((this.#waiting.first?.units ?? 0) < LARGE_UNITS ? undefined : sleep(this.#env, 0));
+    await ((this.#waiting.first?.units ?? 0) < LARGE_UNITS ? undefined : this.#turn?.());
     return this.#waiting.take(this.#waiting.first?.alone ? 1 : GROUP_MAX, GROUP_UNITS);
   }
 

@@ -212,7 +212,7 @@ export function rowsAt(l: Layers, range: Range, at: Revision): Iterable<Entry> {
 const COUNT = 'SELECT COUNT(*) FROM current WHERE key >= ? AND key < ?';
 const COUNT_PAST = `${PAST.replace(`SELECT k.key, h.revision, ${REST} FROM k`, 'SELECT COUNT(*) FROM (SELECT 1 FROM k')} LIMIT ?4)`;
 /** Each row of the past takes two steps through an index: more of them are "many". */
-const COUNTED_PAST_MAX = 2_000;
+const COUNTED_PAST_MAX = 500;
 
 /** Counts the rows of a range that follow a key, now or at a past revision (Infinity for many there); undefined where the base layer has part in it. */
 export function counter(l: Layers, range: Range, at: Revision | null): ((after: Key) => number) | undefined {

@@ -37,7 +37,7 @@ import type { Limits } from './limits.ts';
 import { Maintenance } from './maintenance.ts';
 import { type Changes, changesOf, Outbox } from './outbox.ts';
 import { checkAssume } from './policy.ts';
-import { CommitQueue, type Waiting } from './queue.ts';
+import { CommitQueue, type Outcome, type Waiting } from './queue.ts';
 import { related } from './related.ts';
 import { checkNotRestoring, Restorer, type RestorerHost } from './restorer.ts';
 import { seenAt } from './restores.ts';
@@ -69,14 +69,10 @@ export interface SqliteOptions extends RestorerHost {
   wake?(loop: string, revision: Revision, attempt: number): void;
   /** Upkeep met what is damaged: to be told of, nothing else. */
   damaged?(cause: unknown): void;
+  /** Lets everybody else have their turn; absent: nobody else is there. */
+  turn?(): Promise<void>;
   /** The tables can't be read any more: this store is not to be used again. */
   failed?(cause: unknown): void;
-}
-
-interface Outcome {
-  waiting: Waiting;
-  answer: Commit | Stale;
-  movedPolicy: boolean;
 }
 
 /** Who writes a new cluster's first objects, as upstream's own hooks do. */
@@ -103,7 +99,7 @@ export class SqliteStore implements Store {
   /** Opens the cluster of this object; throws StoreError 'no-cluster'. */
   constructor(o: SqliteOptions) {
     this.#o = o;
-    this.#queue = new CommitQueue(o.env);
+    this.#queue = new CommitQueue(o.env, o.turn);
     this.state = openState(o.sql, o.env, (hash) => o.layer?.(hash), 'live', o.limits);
     this.#pushed = o.sibling ? Number(getMeta(o.sql, 'pushed') ?? 0) : null;
     this.#outbox = new Outbox(this.state);

@@ -11,9 +11,10 @@ import { keyOf, resourceOfKey } from '../../store/key.ts';
 import { MemoryStore } from '../../store/memory.ts';
 import type { CommitOptions, Entry, Fence, Key, Revision } from '../../store/store.ts';
 import { VirtualClock } from '../../store/suite-clock.ts';
+import type { ChangeSource, Changes } from '../changes.ts';
 import type { Effect, EffectResult, Note, Write } from '../controller.ts';
 import { resourceOf } from '../interests.ts';
-import type { ChangeSource, Changes, Client, WriteResult } from '../runner.ts';
+import type { Client, WriteResult } from '../runner.ts';
 
 const RESOURCE = { group: '', resource: 'objects' };
 
