@@ -96,9 +96,8 @@ export class Gate {
 
   #hasSeat(flow: Flow, now: number): boolean {
     if (flow.seats.size < this.#share) return true;
-    let taken = 0;
-    for (const s of flow.seats) if (passed(now, s.since) < SEAT_MS_MAX) taken++;
-    return taken < this.#share;
+    for (const s of flow.seats) if (passed(now, s.since) >= SEAT_MS_MAX) flow.seats.delete(s);
+    return flow.seats.size < this.#share;
   }
 
   /** The platform looks for what came over the network only when nothing else is left to run: a turn of its loop between any two waves of seats lets others in. */
@@ -107,6 +106,8 @@ export class Gate {
     if (seat === null) return null;
     await new Promise<void>((next) => this.#env.after(flow.paceMs, next));
     seat.since = this.#env.now();
+    // A thread that was held up has made the pause long, and the seat another's.
+    flow.seats.add(seat);
     return seat;
   }
 
@@ -174,7 +175,7 @@ export class Gate {
 
   #forget(now: number): void {
     for (const [id, f] of this.#flows)
-      if (f.waiting.length === 0 && f.seats.size === 0 && passed(now, f.beganMs) > ACTIVE_MS) this.#flows.delete(id);
+      if (f.waiting.length === 0 && passed(now, f.beganMs) > ACTIVE_MS) this.#flows.delete(id);
   }
 }
 
