@@ -1,5 +1,5 @@
 import { crossing } from '../kube/meta/crossing.ts';
-import { type Env, passed } from '../kube/meta/env.ts';
+import { type Env, passed, pause } from '../kube/meta/env.ts';
 
 /** What each active cluster has at least, however many there are. */
 const SEATS_MIN = 1;
@@ -26,6 +26,8 @@ const REFUSE_MS = 100;
 const REFUSING_MAX = 128;
 
 type Seat = { since: number };
+/** Who asks. The signal aborts when the client goes; only who waits looks at it, for the platform makes it then. */
+type Client = { readonly signal: AbortSignal };
 interface Flow {
   seats: Set<Seat>;
   waiting: ((seat: Seat | null) => void)[];
@@ -64,8 +66,8 @@ export class Gate {
     return this.#share >= SEATS_ALONE;
   }
 
-  /** A seat at once or after waiting for one; null: the cluster has asked too much, and the answer is 429. `rate`: requests per second. */
-  enter(cluster: string, rate: number): Seat | Promise<Seat | null> {
+  /** A seat at once or after waiting for one; null: the cluster has asked too much, and the answer is 429, or has gone while it waited. `rate`: requests per second. */
+  enter(cluster: string, rate: number, client: Client): Seat | Promise<Seat | null> {
     const now = this.#env.now();
     const flow = this.#flow(cluster, now);
     const began = flow.beganMs;
@@ -74,18 +76,22 @@ export class Gate {
     flow.tokens = Math.min(rate * BURST_SECONDS, flow.tokens + (passed(now, flow.tokensMs) * rate) / 1000);
     flow.tokensMs = now;
     this.#serve(flow, now);
-    if (flow.tokens < 1 || flow.waiting.length >= WAITING_MAX) return this.#refuse(flow);
+    if (flow.tokens < 1 || flow.waiting.length >= WAITING_MAX) return this.#refuse(flow, client);
     flow.tokens--;
     if (flow.waiting.length === 0 && this.#hasSeat(flow, now)) return sit(flow, now);
-    return this.#wait(flow);
+    return this.#wait(flow, client);
   }
 
   leave(cluster: string, seat: Seat): void {
     const flow = this.#flows.get(cluster);
     if (!flow) return;
-    flow.seats.delete(seat);
     const now = this.#env.now();
     flow.paceMs = Math.max(PACE_MS_MIN, Math.min(passed(now, seat.since), PACE_MS_MAX));
+    this.#free(flow, seat, now);
+  }
+
+  #free(flow: Flow, seat: Seat, now: number): void {
+    flow.seats.delete(seat);
     this.#serve(flow, now);
   }
 
@@ -96,28 +102,37 @@ export class Gate {
 
   #hasSeat(flow: Flow, now: number): boolean {
     if (flow.seats.size < this.#share) return true;
-    let taken = 0;
-    for (const s of flow.seats) if (passed(now, s.since) < SEAT_MS_MAX) taken++;
-    return taken < this.#share;
+    for (const s of flow.seats) if (passed(now, s.since) >= SEAT_MS_MAX) flow.seats.delete(s);
+    return flow.seats.size < this.#share;
   }
 
   /** The platform looks for what came over the network only when nothing else is left to run: a turn of its loop between any two waves of seats lets others in. */
-  async #wait(flow: Flow): Promise<Seat | null> {
-    const seat = await this.#seated(flow);
+  async #wait(flow: Flow, { signal }: Client): Promise<Seat | null> {
+    const seat = await this.#seated(flow, signal);
     if (seat === null) return null;
-    await new Promise<void>((next) => this.#env.after(flow.paceMs, next));
-    seat.since = this.#env.now();
+    await pause(this.#env, flow.paceMs, signal);
+    const now = this.#env.now();
+    if (signal.aborted) {
+      this.#free(flow, seat, now);
+      return null;
+    }
+    seat.since = now;
+    // A thread that was held up has made the pause long, and the seat another's.
+    flow.seats.add(seat);
     return seat;
   }
 
-  async #seated(flow: Flow): Promise<Seat | null> {
+  async #seated(flow: Flow, signal: AbortSignal): Promise<Seat | null> {
     const { promise, resolve } = crossing<Seat | null>();
-    const end = this.#env.after(WAIT_MS_MAX, () => {
+    const giveUp = () => {
       const i = flow.waiting.indexOf(resolve);
       if (i >= 0) flow.waiting.splice(i, 1);
       resolve(null);
-    });
-    // A request whose client has gone is dropped by the platform, also in the midst of its work: it leaves no seat, and passes none on. So who waits looks.
+    };
+    if (signal.aborted) return null;
+    signal.addEventListener('abort', giveUp);
+    const end = this.#env.after(WAIT_MS_MAX, giveUp);
+    // Who came while its cluster was alone and then went was dropped in the midst of its work (see outlive): it leaves no seat, and passes none on. So who waits looks.
     let stop = () => {};
     const look = () => {
       stop = this.#env.after(SEAT_MS_MAX, () => {
@@ -136,15 +151,12 @@ export class Gate {
     }
   }
 
-  #refuse(flow: Flow): Promise<null> {
-    if (flow.refusing >= REFUSING_MAX) return Promise.resolve(null);
+  async #refuse(flow: Flow, { signal }: Client): Promise<null> {
+    if (flow.refusing >= REFUSING_MAX) return null;
     flow.refusing++;
-    return new Promise((resolve) =>
-      this.#env.after(REFUSE_MS, () => {
-        flow.refusing--;
-        resolve(null);
-      }),
-    );
+    await pause(this.#env, REFUSE_MS, signal);
+    flow.refusing--;
+    return null;
   }
 
   #divide(now: number): void {
@@ -174,7 +186,7 @@ export class Gate {
 
   #forget(now: number): void {
     for (const [id, f] of this.#flows)
-      if (f.waiting.length === 0 && f.seats.size === 0 && passed(now, f.beganMs) > ACTIVE_MS) this.#flows.delete(id);
+      if (f.waiting.length === 0 && passed(now, f.beganMs) > ACTIVE_MS) this.#flows.delete(id);
   }
 }
 
@@ -182,4 +194,25 @@ function sit(flow: Flow, now: number): Seat {
   const seat = { since: now };
   flow.seats.add(seat);
   return seat;
+}
+
+/**
+ * The platform drops a request in the midst of its work when its client goes, and with it every `finally`. From now on the request goes on then, until the result is called, or for as
+ * long as a seat counts: what it has begun is work, and is its cluster's. Costs a listener; while a cluster is alone it has seats enough without.
+ */
+export function outlive(client: Client, env: Pick<Env, 'after'>, waitUntil: (p: Promise<unknown>) => void): () => void {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  client.signal.addEventListener('abort', () => {
+    waitUntil(promise);
+    env.after(SEAT_MS_MAX, resolve);
+  });
+  return resolve;
+}
+
+/** Resolves when the client goes, and at once when it has gone: nobody reads its answer's body to the end. */
+export function gone({ signal }: Client): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve());
+  });
 }

@@ -36,7 +36,7 @@ import {
 } from './cluster.ts';
 import { keepTunnel, processName, readiness } from './drain.ts';
 import { world } from './env.ts';
-import { Gate } from './gate.ts';
+import { Gate, gone, outlive } from './gate.ts';
 import { installFiles } from './install.ts';
 import { makeLoop } from './loops/object.ts';
 import { copyMaker, createJoined, createMaker, OPERATOR, wakeLoop } from './maker.ts';
@@ -118,9 +118,14 @@ export default {
     }
     // A stream waits for its node, not for this thread.
     if (request.headers.has('upgrade')) return api(request, context);
-    const entered = gate.enter(id, limitsOf(b, context.view).requests);
-    const seat = entered instanceof Promise ? await entered : entered;
-    if (seat === null) return Response.json(TOO_MANY.status, { status: 429, headers: { 'retry-after': '1' } });
+    const entered = gate.enter(id, limitsOf(b, context.view).requests, request);
+    const queued = entered instanceof Promise;
+    const end = queued || !gate.alone ? outlive(request, world, (p) => ctx.waitUntil(p)) : undefined;
+    const seat = queued ? await entered : entered;
+    if (seat === null) {
+      end?.();
+      return Response.json(TOO_MANY.status, { status: 429, headers: { 'retry-after': '1' } });
+    }
     context.alone = () => gate.alone;
     let made: Promise<void> | undefined;
     context.sends = true;
@@ -130,8 +135,9 @@ export default {
     try {
       return await api(request, context);
     } finally {
-      if (made) ctx.waitUntil(made.then(() => gate.leave(id, seat)));
+      if (made) ctx.waitUntil(Promise.race([made, gone(request)]).then(() => gate.leave(id, seat)));
       else gate.leave(id, seat);
+      end?.();
     }
   },
 } satisfies ExportedHandler<Bindings>;

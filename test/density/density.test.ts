@@ -243,7 +243,7 @@ test('requests that wait for a seat beside busy neighbours are served, however o
 });
 
 test('clients that go in the midst of their requests leave nobody else waiting, and what others wrote is there', async (t) => {
-  // A process of its own, for where other clusters are busy a cluster has few seats, and who goes leaves one taken for half a second.
+  // A process of its own: where other clusters are busy a cluster has few seats, and who goes without a reset is worked for like any other.
   const server = await startServer();
   t.after(() => server.stop());
   const c = await server.create('leaving');
