@@ -168,7 +168,9 @@ async function copy(
     throw conflict(RESOURCE, name, 'this endpoint has the very cluster already: delete it first, or ask for a fork');
   const target = b.TENANTS.getByName(id);
   try {
+    await turn();
     await target.importBegin(plan);
+    await turn();
     await write(target, batches, () => directory.goesOn(id));
     await target.importEnd({ counters, loops: maker.loops });
     maker.forget(id);

@@ -362,9 +362,11 @@ export class SqliteStore implements Store {
     const { revision } = this.state;
     this.fanout.publish(changed.changes, revision);
     // The object of a loop that hasn't run yet takes some milliseconds to come up: one after the other.
-    for (const [i, loop] of this.#fresh.splice(0).entries())
-      if (i === 0) this.#o.wake?.(loop, revision, 0);
-      else this.#o.env.after(0, () => this.#o.wake?.(loop, revision, 0));
+    for (const [i, loop] of this.#fresh.splice(0).entries()) {
+      const wake = () => this.#o.wake?.(loop, revision, 0);
+      if (i === 0 || !this.#o.turn) wake();
+      else void this.#o.turn().then(wake);
+    }
     if (this.#progressPending || this.fanout.size === 0) return;
     this.#progressPending = true;
     this.#o.env.after(PROGRESS_MS, () => {
