@@ -4,6 +4,7 @@
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
@@ -44,6 +45,8 @@ __attribute__((constructor)) static void open_sheet(void) {
   if (at != MAP_FAILED) sheet = at;
   main_thread = getpid();
   close(fd);
+  /* What V8 says of collections is in the log when they are over. */
+  setvbuf(stdout, 0, _IOLBF, 0);
 }
 
 int epoll_wait(int fd, struct epoll_event *events, int most, int timeout) {

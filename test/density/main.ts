@@ -56,8 +56,8 @@ function show(part: string, figures: unknown): void {
 }
 
 /** Each part has a process of its own: what one leaves behind is not the next one's. */
-async function withServer(run: (s: Server) => Promise<void>, env: Record<string, string> = {}): Promise<void> {
-  const s = await startServer({ env });
+async function withServer(run: (s: Server) => Promise<void>, o: Parameters<typeof startServer>[0] = {}): Promise<void> {
+  const s = await startServer(o);
   try {
     await run(s);
   } finally {
@@ -84,11 +84,12 @@ if (wanted.has('fairness'))
 if (wanted.has('steps')) {
   const dir = mkdtempSync(join(tmpdir(), 'coracle-looks-'));
   const looks = await makeLooks(dir);
+  const told = { env: looks.env, v8Flags: ['--trace-gc'] };
   await withServer(async (s) => {
     const c = await s.create('steps');
     await fill(s, c, values.steps === '' || values.steps.includes('list') ? undefined : 10);
     show('steps', await measureSteps(s, c, looks, values.steps));
-  }, looks.env);
+  }, told);
   rmSync(dir, { recursive: true });
 }
 const folder = join(import.meta.dirname, '..', '..', 'bench-results');

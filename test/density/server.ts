@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:https';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
@@ -50,9 +50,9 @@ export interface Server {
   stop(): Promise<void>;
 }
 
-/** Starts workerd on a folder of its own. `vars` replace those of wrangler.toml; `env`: more environment. */
+/** Starts workerd on a folder of its own. `vars` replace those of wrangler.toml; `env`: more environment, `v8Flags`: more of those. */
 export async function startServer(
-  o: { vars?: Record<string, string>; env?: Record<string, string> } = {},
+  o: { vars?: Record<string, string>; env?: Record<string, string>; v8Flags?: string[] } = {},
 ): Promise<Server> {
   const home = mkdtempSync(join(tmpdir(), 'coracle-density-'));
   const [port = 0, inspectorPort = 0] = await freePorts(2);
@@ -62,6 +62,10 @@ export async function startServer(
     names: [],
     ...(o.vars ? { vars: o.vars } : {}),
   });
+  if (o.v8Flags) {
+    const flags = o.v8Flags.map((f) => `${JSON.stringify(f)}, `).join('');
+    writeFileSync(prepared.config, readFileSync(prepared.config, 'utf8').replace('v8Flags = [', `v8Flags = [${flags}`));
+  }
   const log = openSync(join(home, 'server.log'), 'a', 0o600);
   const args = ['serve', prepared.config, '--experimental', `--inspector-addr=127.0.0.1:${inspectorPort}`];
   const child = spawn(WORKERD, args, { stdio: ['ignore', log, log], env: { ...process.env, ...o.env } });

@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type { CpuProfile } from './inspector.ts';
 import type { Looks, Stretch } from './looks.ts';
 import { operations } from './operations.ts';
@@ -12,10 +14,15 @@ const SETTLE_MS = 100;
 
 export interface StepFigure {
   operation: string;
-  /** Longest stretch of the thread between two looks at the network in each round, by the clock. Never shorter than the longest synchronous step. */
+  /**
+   * Longest stretch of the thread between two looks at the network in each round, by the clock, but for collections of the whole heap. Never shorter than the longest
+   * synchronous step.
+   */
   stepMs: number[];
   /** Processor time of the same. */
   cpuMs: number[];
+  /** Collections of the whole heap in these rounds, which the engine makes in one step. */
+  collectedMs: number[];
   /** Of the longest one of a further, profiled round: what it was spent in. */
   where: string;
 }
@@ -23,13 +30,18 @@ export interface StepFigure {
 /** Every kind of heavy request, one at a time, with the longest that others wait for it. `c`: a cluster with 5,000 ConfigMaps of 10 KB in default. */
 export async function measureSteps(s: Server, c: Cluster, looks: Looks, only = ''): Promise<StepFigure[]> {
   const figures: StepFigure[] = [];
+  const collections = collectionsOf(join(s.home, 'server.log'));
   for (const [operation, run] of Object.entries(operations(s, c))) {
     if (!operation.includes(only)) continue;
     const longest: Stretch[] = [];
+    const collectedMs: number[] = [];
     for (let round = 0; round < ROUNDS; round++) {
       await settle(looks);
+      collections();
       await run(round);
-      longest.push(longestOf(looks.taken()));
+      const pauses = collections();
+      longest.push(longestOf(without(looks.taken(), pauses)));
+      collectedMs.push(...pauses.map(tenths));
     }
     const inspector = await s.inspect();
     await inspector.beginProfile(SAMPLE_US);
@@ -42,10 +54,31 @@ export async function measureSteps(s: Server, c: Cluster, looks: Looks, only = '
       operation,
       stepMs: longest.map((l) => tenths(l.wallMs)),
       cpuMs: longest.map((l) => tenths(l.cpuMs)),
+      collectedMs,
       where: `${tenths(step.wallMs)}: ${where}`,
     });
   }
   return figures;
+}
+
+/** The pauses of full collections that V8 (--trace-gc) has told since the last call, in ms. */
+function collectionsOf(log: string): () => number[] {
+  let seen = 0;
+  return () => {
+    const all = [...readFileSync(log, 'utf8').matchAll(/Mark-Compact .*? MB, .*?([\d.]+) \/ /g)].map((m) =>
+      Number(m[1]),
+    );
+    const fresh = all.slice(seen);
+    seen = all.length;
+    return fresh;
+  };
+}
+
+/** Stretches without those that a collection is in: of those that took as long, the longest. */
+function without(stretches: Stretch[], pauses: readonly number[]): Stretch[] {
+  const left = stretches.toSorted((a, b) => b.wallMs - a.wallMs);
+  for (const ms of pauses.toSorted((a, b) => b - a)) if ((left[0]?.wallMs ?? 0) >= ms) left.shift();
+  return left;
 }
 
 const tenths = (ms: number) => Math.round(ms * 10) / 10;

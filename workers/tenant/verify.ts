@@ -39,10 +39,10 @@ interface Step {
   slice(s: State, after: Cell[], limit: number, report: Report): Slice;
 }
 
-/** Rows of one slice: some 3 ms. A slice that meets a page that can't be read is tried again row by row. */
-const SLICE_ROWS = 100;
+/** Rows of one slice: some 2 ms. A slice that meets a page that can't be read is tried again row by row. */
+const SLICE_ROWS = 64;
 /** Bodies of one slice, in UTF-8: looking at their sums takes 0.3 ms for each MiB, reading them more. */
-const SLICE_BYTES = 512 * 1024;
+const SLICE_BYTES = 256 * 1024;
 /** Findings that are told of one slice; the rest are counted. */
 const FINDINGS_MAX = 20;
 /** A larger table is looked through row by row alone. SQLite looks through a tree in one step. */
