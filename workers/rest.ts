@@ -3,7 +3,7 @@ import { type Env, passed, sleep } from '../kube/meta/env.ts';
 /** Requests after which a collection is worth its while: what the platform keeps for each of them goes in 5 us. */
 const WORTH = 1_000;
 /** Nobody has come for so long: most likely nobody comes in the next moments. */
-const QUIET_MS = 10;
+const QUIET_MS = 100;
 /** Who looks whether it stays quiet is gone by then, with the request that it came with. */
 const LOOK_MS_MAX = 1_000;
 
