@@ -30,18 +30,15 @@ export interface StepFigure {
 /** Every kind of heavy request, one at a time, with the longest that others wait for it. `c`: a cluster with 5,000 ConfigMaps of 10 KB in default. */
 export async function measureSteps(s: Server, c: Cluster, looks: Looks, only = ''): Promise<StepFigure[]> {
   const figures: StepFigure[] = [];
-  const collections = collectionsOf(join(s.home, 'server.log'));
+  const watched = watch(s, looks);
   for (const [operation, run] of Object.entries(operations(s, c))) {
     if (!operation.includes(only)) continue;
     const longest: Stretch[] = [];
     const collectedMs: number[] = [];
     for (let round = 0; round < ROUNDS; round++) {
-      await settle(looks);
-      collections();
-      await run(round);
-      const pauses = collections();
-      longest.push(longestOf(without(looks.taken(), pauses)));
-      collectedMs.push(...pauses.map(tenths));
+      const seen = await watched(() => run(round));
+      longest.push(seen.longest);
+      collectedMs.push(...seen.collectedMs.map(tenths));
     }
     const inspector = await s.inspect();
     await inspector.beginProfile(SAMPLE_US);
@@ -59,6 +56,21 @@ export async function measureSteps(s: Server, c: Cluster, looks: Looks, only = '
     });
   }
   return figures;
+}
+
+/** Runs something, and tells of the longest stretch meanwhile, and of the collections, which are no part of it. The server was started with the looks and --trace-gc. */
+export function watch(
+  s: Server,
+  looks: Looks,
+): (run: () => Promise<unknown>) => Promise<{ longest: Stretch; collectedMs: number[] }> {
+  const collections = collectionsOf(join(s.home, 'server.log'));
+  return async (run) => {
+    await settle(looks);
+    collections();
+    await run();
+    const collectedMs = collections();
+    return { longest: longestOf(without(looks.taken(), collectedMs)), collectedMs };
+  };
 }
 
 /** The pauses of full collections that V8 (--trace-gc) has told since the last call, in ms. */

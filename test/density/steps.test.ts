@@ -1,0 +1,41 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { fill } from './lists.ts';
+import { makeLooks } from './looks.ts';
+import { operations } from './operations.ts';
+import { startServer } from './server.ts';
+import { watch } from './steps.ts';
+
+/** Of 10 KB. A step that grew with their number would be some 20 ms by then. */
+const OBJECTS = 1_000;
+/** Processor time of the thread. 10 ms is asked of a quiet machine (`npm run density -- --only steps` measures there); a busy or slow one takes a multiple. */
+const STEP_MS_MAX = 40;
+
+const hasCompiler = spawnSync('cc', ['--version']).status === 0;
+
+test('no operation holds the thread up for long: the monitor sees every look at the network', {
+  skip: hasCompiler ? false : 'the monitor needs a C compiler',
+}, async (t) => {
+  const dir = mkdtempSync(join(tmpdir(), 'coracle-looks-'));
+  t.after(() => rmSync(dir, { recursive: true, force: true }));
+  const looks = await makeLooks(dir);
+  const s = await startServer({ env: looks.env, v8Flags: ['--trace-gc'] });
+  t.after(() => s.stop());
+  const c = await s.create('steps');
+  await fill(s, c, OBJECTS);
+  const watched = watch(s, looks);
+  const long: string[] = [];
+  let seen = 0;
+  for (const [name, run] of Object.entries(operations(s, c))) {
+    const { longest, collectedMs } = await watched(() => run(0));
+    seen = Math.max(seen, longest.cpuMs);
+    if (longest.cpuMs > STEP_MS_MAX)
+      long.push(`${name}: ${longest.cpuMs} ms; collections ${collectedMs.join(', ') || 'none'}`);
+  }
+  assert.ok(seen > 1, 'the monitor saw nothing');
+  assert.deepEqual(long, []);
+});
