@@ -84,7 +84,8 @@ export async function startFresh(cable: Cable, n: number): Promise<Fresh> {
           '-r',
           '^net[.](ipv4|ipv6)[.](ip_forward|conf[.](all|default|eth0|lo)[.])',
         )),
-        ...(await lines('file', 'find', ...READ, '-xdev')),
+        // Not every machine has each of them.
+        ...(await lines('file', 'sh', '-c', `for d in ${READ.join(' ')}; do [ ! -e $d ] || find $d -xdev; done`)),
         ...(await groups(cgroup)).map((l) => `cgroup: ${l}`),
       ];
       return all.sort();
