@@ -202,15 +202,16 @@ export class SqlProjection implements Projection {
   /** persist() in steps where much is to be written. Until the last one the tables say that nothing has been read. */
   async persistInSteps(turn: () => Promise<void>): Promise<void> {
     const u = this.#unwritten;
-    if (u.rows.size > WRITE_STEP) this.#writeMeta(CURSOR, '0');
+    if (u.rows.size > WRITE_STEP) u.meta.add(CURSOR);
     while (u.rows.size > WRITE_STEP && u === this.#unwritten) {
-      const some = [...u.rows].slice(0, WRITE_STEP);
+      const some = [...u.rows.values().take(WRITE_STEP)];
       this.#s.transaction(() => {
+        this.#writeMeta(CURSOR, '0');
         this.#wipe(u);
         for (const key of some) this.#writeRow(key);
       });
+      u.wiped = false;
       for (const key of some) u.rows.delete(key);
-      u.meta.add(CURSOR);
       await turn();
     }
     this.persist();
@@ -231,7 +232,6 @@ export class SqlProjection implements Projection {
 
   #wipe(u: Unwritten): void {
     if (u.wiped) this.#s.exec('DELETE FROM rows');
-    u.wiped = false;
   }
   #writeMeta(name: string, value: string): void {
     this.#s.exec('INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)', name, value);

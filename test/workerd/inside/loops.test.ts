@@ -55,3 +55,26 @@ test('many rows are kept and read in steps: a crash between two of them leaves a
     Array.from({ length: MANY }, (_, i) => row(i)),
   );
 });
+
+test('what was forgotten goes from the tables also where the first attempt to write that failed', () => {
+  const of = emptyStorage();
+  const p = new SqlProjection(of);
+  p.put(row(1));
+  p.persist();
+  let full = true;
+  const q = new SqlProjection({
+    ...of,
+    transaction: (f) =>
+      of.transaction(() => {
+        const done = f();
+        if (full) throw new Error('the disk is full');
+        return done;
+      }),
+  });
+  q.reset();
+  q.put(row(2));
+  assert.throws(() => q.persist(), /full/);
+  full = false;
+  q.persist();
+  assert.deepEqual([...new SqlProjection(of).list('pods')], [row(2)]);
+});
