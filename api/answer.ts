@@ -3,11 +3,11 @@ import { printYamlSteps } from '../kube/codec/yaml.ts';
 import type { KubeObject } from '../kube/meta/object.ts';
 import type { Struct } from '../kube/schema/schema.ts';
 import type { Entry } from '../kube/store/store.ts';
-import { type Call, inStages, stage, weigh } from './call.ts';
+import { type Call, inStages, stage } from './call.ts';
 import { encodeObject } from './encode.ts';
 import type { Resource } from './parts.ts';
 import { respond, respondJson } from './respond.ts';
-import { isCurrent, objectOf, objectSteps, spliced, transcoded } from './row.ts';
+import { isCurrent, readObject, spliced, transcoded } from './row.ts';
 
 // Answers with one object. The usual one is the stored text with three members put in front.
 
@@ -20,15 +20,14 @@ export function answerRow(call: Call, resource: Resource, code: number, row: Row
     if (out.type === JSON_TYPE && !call.pretty) return respondJson(call, code, spliced(resource, row));
     if (out.type === PROTOBUF_TYPE) return respond(call, code, transcoded(resource, row), PROTOBUF_TYPE);
   }
-  weigh(call, row.value.length);
-  return call.kept.large
-    ? answerLarge(call, resource, code, row)
-    : answerObject(call, resource, code, objectOf(resource, row));
+  const object = readObject(call, resource, row);
+  return object instanceof Promise
+    ? answerLarge(call, resource, code, object)
+    : answerObject(call, resource, code, object);
 }
 
-async function answerLarge(call: Call, resource: Resource, code: number, row: Row): Promise<Response> {
-  await stage(call);
-  const object = await inStages(call, objectSteps(resource, row));
+async function answerLarge(call: Call, resource: Resource, code: number, read: Promise<KubeObject>): Promise<Response> {
+  const object = await read;
   await stage(call);
   return answerObject(call, resource, code, object);
 }

@@ -1,7 +1,7 @@
 import { hexOf } from '../kube/codec/hex.ts';
-import { JsonError, parseBody, textOf, typeMetaOf } from '../kube/codec/json.ts';
+import { JsonError, textOf, typeMetaOf } from '../kube/codec/json.ts';
 import { duplicateFields } from '../kube/codec/json-duplicates.ts';
-import { bodySteps } from '../kube/codec/json-pieces.ts';
+import { bodySteps, parseBody } from '../kube/codec/json-pieces.ts';
 import {
   contentType,
   JSON_TYPE,

@@ -9,6 +9,7 @@ import type { Steps } from '../kube/meta/steps.ts';
 import { printManaged } from '../kube/patch/managed-entries.ts';
 import { spliceItem, spliceObject } from '../kube/store/splice.ts';
 import type { Entry, Revision, Value } from '../kube/store/store.ts';
+import { type Call, inStages, weigh } from './call.ts';
 import type { Resource } from './parts.ts';
 
 // Between objects and rows. An object in hand carries apiVersion, kind and resourceVersion; a row's text none of them (store.ts Value.text).
@@ -68,8 +69,13 @@ export const factsOf = (resource: Resource, object: KubeObject): Facts => rowFac
 /** The object of a row in the version asked for, with apiVersion, kind and resourceVersion. */
 export const objectOf = (resource: Resource, row: Row): KubeObject => withBody(resource, row, parseJson(row.value));
 type Row = Pick<Entry, 'value' | 'revision' | 'version'>;
-/** objectOf() in steps. */
-export function* objectSteps(resource: Resource, row: Row): Steps<KubeObject> {
+/** objectOf() for a request; of a large row in steps, with everybody else's turn before and between. */
+export function readObject(call: Call, resource: Resource, row: Row): KubeObject | Promise<KubeObject> {
+  weigh(call, row.value.length);
+  return call.kept.large ? inStages(call, objectSteps(resource, row)) : objectOf(resource, row);
+}
+function* objectSteps(resource: Resource, row: Row): Steps<KubeObject> {
+  yield;
   const body = yield* parseSteps(row.value);
   yield;
   return withBody(resource, row, body);

@@ -1,4 +1,4 @@
-import type { Env } from '../kube/meta/env.ts';
+import { type Env, sleep } from '../kube/meta/env.ts';
 
 /** The world of the Worker and of its objects; the one place in workers/ where the platform's clock and randomness are touched. */
 export const world: Env = {
@@ -18,4 +18,4 @@ export const world: Env = {
  * Gives up the thread until what came over the network meanwhile has had its turn: the platform looks for that only when nothing else is left to run, and awaiting what
  * is ready leaves nothing. A timer: 15 us.
  */
-export const turn = (): Promise<void> => new Promise((next) => world.after(0, next));
+export const turn = (): Promise<void> => sleep(world, 0);

@@ -9,7 +9,7 @@ const LOOK_MS_MAX = 1_000;
 
 /**
  * Has garbage collected while nobody comes. The platform's own part of a request (its headers, streams, handles) stays until the heap is collected as a whole, in
- * one step: after 60,000 requests 320 ms, after 1,000 a few. Without `collect`, as on a hosted platform, it does nothing.
+ * one step: 5 us for each request since the last time. Without `collect`, as on a hosted platform, it does nothing.
  */
 export class Rest {
   readonly #env: Pick<Env, 'now' | 'after'>;

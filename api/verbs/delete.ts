@@ -9,13 +9,13 @@ import { placement } from '../../kube/store/placement.ts';
 import type { Entry, Op } from '../../kube/store/store.ts';
 import { admissionContext, admit, attributes, mutate } from '../admit.ts';
 import { answerObject, answerRow } from '../answer.ts';
-import { type Call, commit, inStages, read, stage, storeOf, weigh } from '../call.ts';
+import { type Call, commit, read, storeOf } from '../call.ts';
 import { decodeDeleteOptions } from '../decode-options.ts';
 import { fromKnown } from '../known.ts';
 import type { Resource } from '../parts.ts';
 import { put } from '../put.ts';
 import type { DeleteOptions } from '../query.ts';
-import { copy, objectOf, objectSteps, storedText, toStored } from '../row.ts';
+import { copy, readObject, storedText, toStored } from '../row.ts';
 import { contextOf, isDryRun } from '../write.ts';
 
 // apiserver pkg/registry/generic/registry/store.go Delete and pkg/registry/rest/delete.go BeforeDelete.
@@ -79,10 +79,8 @@ async function removeRow(
   row: Entry,
   options: DeleteOptions,
 ): Promise<Removed | { found: Entry | undefined }> {
-  weigh(call, row.value.length);
-  const begun = stage(call);
-  if (begun) await begun;
-  const prev = call.kept.large ? await inStages(call, objectSteps(resource, row)) : objectOf(resource, row);
+  const parsed = readObject(call, resource, row);
+  const prev = parsed instanceof Promise ? await parsed : parsed;
   checkPreconditions(resource, prev, options);
   const dryRun = isDryRun(options);
   await admitDelete(call, resource, prev, options, dryRun);

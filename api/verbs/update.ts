@@ -7,7 +7,7 @@ import { keyOf, rangeOf } from '../../kube/store/key.ts';
 import type { Entry, Op } from '../../kube/store/store.ts';
 import { admissionContext, admit, attributes, mutate } from '../admit.ts';
 import { answerObject, answerRow } from '../answer.ts';
-import { authorize, type Call, commit, inStages, read, stage, storeOf, weigh } from '../call.ts';
+import { authorize, type Call, commit, inStages, read, stage, storeOf } from '../call.ts';
 import { decodeBody, directiveOf, type Target } from '../decode.ts';
 import { denied } from '../forbidden.ts';
 import { fromKnown } from '../known.ts';
@@ -16,7 +16,7 @@ import { danglingOps } from '../owners.ts';
 import type { Resource } from '../parts.ts';
 import { pretendClaims, put } from '../put.ts';
 import { managerOf, writeOptions } from '../query.ts';
-import { copy, objectOf, objectSteps } from '../row.ts';
+import { copy, objectOf, readObject } from '../row.ts';
 import { asTarget } from '../target.ts';
 import {
   applyKindDefaults,
@@ -155,10 +155,8 @@ async function createInstead(call: Call, resource: Resource, u: Update): Promise
 type Tried = Written | { found: Entry | undefined };
 
 async function reviseRow(call: Call, resource: Resource, row: Entry, u: Update): Promise<Tried> {
-  weigh(call, row.value.length);
-  const begun = stage(call);
-  if (begun) await begun;
-  const prev = call.kept.large ? await inStages(call, objectSteps(resource, row)) : objectOf(resource, row);
+  const parsed = readObject(call, resource, row);
+  const prev = parsed instanceof Promise ? await parsed : parsed;
   checkUid(resource, prev, u.uid);
   const turn = stage(call);
   if (turn) await turn;

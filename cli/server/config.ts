@@ -56,10 +56,10 @@ export interface ClusterPart {
 
 /**
  * workerd collects the whole heap in one step: 10 to 20 ms for what lives, and 5 us for each request since the last time, whose platform objects go then. So it is to come
- * while nobody asks (workers/rest.ts); where somebody always does, at 192 MB, later at twice what lived: with V8's own limits it came each 3,000 requests at first (the p99
- * of a GET was 46 instead of 9 ms, that of a watch event with 100 watchers 105 instead of 48) and after 60,000 later, for 320 ms. The young generation is small: its
- * collection stops the thread for as long as there are requests and parts of answers in it, and the platform's objects survive it (14 ms with 16 MiB beside a flood of
- * lists, 5 with 8; with 4 a twentieth of a create is collections).
+ * while nobody asks (workers/rest.ts); where somebody always does, at 192 MB, later at twice what lived. With a limit of half as much again as lived it came each 3,000
+ * requests at first (the p99 of a GET was 46 instead of 9 ms), with one of 256 MB after 60,000, for 320 ms. The young generation is small: its collection stops the thread for
+ * as long as there are requests and parts of answers in it, and the platform's objects survive it (14 ms with 16 MiB beside a flood of lists, 5 with 8; with 4 a twentieth of
+ * a create is collections).
  */
 const V8_FLAGS = [
   '--initial-old-space-size=192',

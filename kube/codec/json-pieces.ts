@@ -1,6 +1,6 @@
 import type { Json, JsonObject } from '../meta/json.ts';
-import type { Steps } from '../meta/steps.ts';
-import { JsonError, ofBody, parseJson } from './json.ts';
+import { finish, type Steps } from '../meta/steps.ts';
+import { JsonError, parseJson } from './json.ts';
 import { DEPTH_MAX, depthOf, endOfString } from './json-syntax.ts';
 
 /** Texts up to here are parsed at once: a millisecond. */
@@ -26,12 +26,16 @@ export function* parseSteps(text: string): Steps<Json> {
   return value;
 }
 
+/** A request body's JSON; a syntax error has the prefix that upstream gives it. */
+export const parseBody = (text: string): Json => finish(bodySteps(text));
+
 /** parseBody() in steps. */
 export function* bodySteps(text: string): Steps<Json> {
   try {
     return yield* parseSteps(text);
   } catch (e) {
-    throw ofBody(e);
+    if (e instanceof JsonError) throw new JsonError(`couldn't get version/kind; json parse error: ${e.message}`);
+    throw e;
   }
 }
 

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Json } from '../meta/json.ts';
-import { JsonError, parseBody, parseJson, printJson, printPretty, textOf, typeMetaOf } from './json.ts';
+import { JsonError, parseJson, printJson, printPretty, textOf, typeMetaOf } from './json.ts';
 import { duplicateFields, SAFE_DEPTH } from './json-duplicates.ts';
+import { parseBody } from './json-pieces.ts';
 import { DEPTH_MAX } from './json-syntax.ts';
 
 const messageOf = (f: () => unknown): string => {

@@ -156,15 +156,3 @@ export function goType(v: Json | undefined): string {
   if (typeof v === 'bigint') return 'number';
   return typeof v;
 }
-
-/** A request body's JSON; a syntax error has the prefix that upstream gives it. */
-export function parseBody(text: string): Json {
-  try {
-    return parseJson(text);
-  } catch (e) {
-    throw ofBody(e);
-  }
-}
-/** What is wrong with a body's JSON, as Go says it where it looks for the body's kind. */
-export const ofBody = (e: unknown): unknown =>
-  e instanceof JsonError ? new JsonError(`couldn't get version/kind; json parse error: ${e.message}`) : e;

@@ -135,9 +135,9 @@ function compareKeys(out: Differences, plan: MapPlan, old: JsonObject, now: Json
 }
 
 function* compareWide(out: Differences, { path, plan, keys, old, now }: Wide): Steps<void> {
+  out.path = path;
   for (let i = 0; i < keys.length; i++) {
     if (i % KEYS_STEP === 0) yield;
-    out.path = path;
     compareKey(out, plan, keys[i] as string, old, now);
   }
 }

@@ -132,21 +132,14 @@ export function createRunner(
   /** Takes a whole snapshot in, in steps: until the last one the cursor says that nothing has been read. What isn't in it is gone. */
   async function takeAnew(changes: Changes): Promise<void> {
     projection.setCursor(0);
-    const left = new Set(projection.keys());
-    for (const rows of inSteps(changes.rows)) {
+    const there = new Set(changes.rows.map((row) => row.key));
+    const gone = [...projection.keys()]
+      .filter((key) => !there.has(key))
+      .map((key) => ({ key, revision: changes.revision, entry: null }));
+    for (const rows of inSteps([...changes.rows, ...gone])) {
       projection.transaction(() => {
         const now = env.now();
-        for (const { key, revision, entry } of rows) {
-          left.delete(key);
-          put(key, revision, entry, projection.get(key), now, false);
-        }
-      });
-      await turn();
-    }
-    for (const keys of inSteps([...left])) {
-      projection.transaction(() => {
-        const now = env.now();
-        for (const key of keys) put(key, changes.revision, null, projection.get(key), now, false);
+        for (const { key, revision, entry } of rows) put(key, revision, entry, projection.get(key), now, false);
       });
       await turn();
     }
@@ -187,9 +180,11 @@ export function createRunner(
     for (;;) {
       const changes = await source.changes(projection.cursor(), interests, CHANGES_LIMIT);
       if (changes.restart) await takeAnew(changes);
-      else take(changes);
+      else {
+        take(changes);
+        if (changes.rows.length > 0) await turn();
+      }
       spent.rows += changes.rows.length;
-      if (changes.rows.length > 0) await turn();
       if (changes.more) continue;
       if (!rootsMoved || !(await follow())) return;
     }

@@ -12,10 +12,8 @@ export const ARCHIVE_TYPE = 'application/vnd.coracle.archive';
 const NAME = 'coracle-archive ';
 const MAGIC = `${NAME}${ARCHIVE_VERSION}\n`;
 
-/** Rows are gathered up to here, before compression: a step of some 3 ms for whoever packs or reads it. */
+/** Rows are gathered up to here, before compression, and of a larger one so much is packed or unpacked in a step: some 3 ms. */
 export const BLOCK_BYTES = 128 * 1024;
-/** Of a larger one so much is packed or unpacked in a step. */
-const PACK_BYTES = 128 * 1024;
 /** Lets everybody else have their turn. */
 type Turn = () => Promise<void>;
 /** One row may be larger than BLOCK_BYTES: a body of 1.5 MiB, and in its facts as much again. A block beyond this isn't ours. */
@@ -270,9 +268,9 @@ async function through(
 
 async function poured(into: WritableStream<Uint8Array>, bytes: Uint8Array, turn?: Turn): Promise<void> {
   const writer = into.getWriter();
-  for (let at = 0; at < bytes.length; at += PACK_BYTES) {
+  for (let at = 0; at < bytes.length; at += BLOCK_BYTES) {
     if (at > 0) await turn?.();
-    await writer.write(bytes.subarray(at, at + PACK_BYTES));
+    await writer.write(bytes.subarray(at, at + BLOCK_BYTES));
   }
   await writer.close();
 }

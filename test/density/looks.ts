@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process';
-import { openSync, readSync, truncateSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, readSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 
@@ -20,13 +21,15 @@ export interface Stretch {
 
 /** What a server's thread does between two looks at the network, told by a preloaded library (looks.c); a C compiler is needed. */
 export interface Looks {
-  /** Environment for the server. */
-  env: Record<string, string>;
+  /** What the server is to be started with: the library, and V8's word of collections. */
+  server: { env: Record<string, string>; v8Flags: string[] };
   /** The stretches since the last call. */
   taken(): Stretch[];
+  remove(): void;
 }
 
-export async function makeLooks(dir: string): Promise<Looks> {
+export async function makeLooks(): Promise<Looks> {
+  const dir = mkdtempSync(join(tmpdir(), 'coracle-looks-'));
   const library = join(dir, 'looks.so');
   await run('cc', ['-O2', '-shared', '-fPIC', '-o', library, join(import.meta.dirname, 'looks.c'), '-ldl']);
   const file = join(dir, 'looks');
@@ -40,7 +43,7 @@ export async function makeLooks(dir: string): Promise<Looks> {
     return Number(b.readBigInt64LE());
   };
   return {
-    env: { LD_PRELOAD: library, LOOKS_FILE: file },
+    server: { env: { LD_PRELOAD: library, LOOKS_FILE: file }, v8Flags: ['--trace-gc'] },
     taken() {
       const count = numberAt(0);
       const found: Stretch[] = [];
@@ -50,6 +53,10 @@ export async function makeLooks(dir: string): Promise<Looks> {
       }
       seen = count;
       return found;
+    },
+    remove() {
+      closeSync(fd);
+      rmSync(dir, { recursive: true, force: true });
     },
   };
 }

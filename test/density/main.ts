@@ -2,8 +2,8 @@
  * How dense and how fair one control plane process is: `npm run density -- [--clusters 1000] [--nodes 100] [--minutes 5] [--seconds 20] [--only creation,idle,...]`.
  * Parts: creation, idle (with waking), lists, fairness, steps. Prints all figures and keeps them under bench-results/.
  */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { cpus, tmpdir } from 'node:os';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { optionsOf } from '../options.ts';
 import { measureCreation } from './creation.ts';
@@ -82,15 +82,13 @@ if (wanted.has('fairness'))
     show('fairness', await measureFairness(s, Number(values.seconds), values.floods.split(','))),
   );
 if (wanted.has('steps')) {
-  const dir = mkdtempSync(join(tmpdir(), 'coracle-looks-'));
-  const looks = await makeLooks(dir);
-  const told = { env: looks.env, v8Flags: ['--trace-gc'] };
+  const looks = await makeLooks();
   await withServer(async (s) => {
     const c = await s.create('steps');
     await fill(s, c, values.steps === '' || values.steps.includes('list') ? undefined : 10);
     show('steps', await measureSteps(s, c, looks, values.steps));
-  }, told);
-  rmSync(dir, { recursive: true });
+  }, looks.server);
+  looks.remove();
 }
 const folder = join(import.meta.dirname, '..', '..', 'bench-results');
 mkdirSync(folder, { recursive: true });

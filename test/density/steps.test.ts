@@ -1,8 +1,5 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { test } from 'node:test';
 import { fill } from './lists.ts';
 import { makeLooks } from './looks.ts';
@@ -20,10 +17,9 @@ const hasCompiler = spawnSync('cc', ['--version']).status === 0;
 test('no operation holds the thread up for long: the monitor sees every look at the network', {
   skip: hasCompiler ? false : 'the monitor needs a C compiler',
 }, async (t) => {
-  const dir = mkdtempSync(join(tmpdir(), 'coracle-looks-'));
-  t.after(() => rmSync(dir, { recursive: true, force: true }));
-  const looks = await makeLooks(dir);
-  const s = await startServer({ env: looks.env, v8Flags: ['--trace-gc'] });
+  const looks = await makeLooks();
+  t.after(() => looks.remove());
+  const s = await startServer(looks.server);
   t.after(() => s.stop());
   const c = await s.create('steps');
   await fill(s, c, OBJECTS);

@@ -58,7 +58,7 @@ export async function measureSteps(s: Server, c: Cluster, looks: Looks, only = '
   return figures;
 }
 
-/** Runs something, and tells of the longest stretch meanwhile, and of the collections, which are no part of it. The server was started with the looks and --trace-gc. */
+/** Runs something, and tells of the longest stretch meanwhile, and of the collections, which are no part of it. The server was started with `looks.server`. */
 export function watch(
   s: Server,
   looks: Looks,

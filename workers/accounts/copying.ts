@@ -104,7 +104,11 @@ export async function backupCluster(
   };
   async function* blocks(): AsyncIterable<RowBlock> {
     yield await source.archiveBase(head.revision);
-    yield* pagesOf(source, head.revision);
+    for await (const page of pagesOf(source, head.revision)) {
+      yield page;
+      // To read one and to pack the one before are two steps.
+      await turn();
+    }
   }
   return writeArchive(header, blocks(), turn);
 }
@@ -217,8 +221,6 @@ async function* pagesOf(source: Source, at: Revision): AsyncGenerator<ArchivePag
   for (let after: Key | undefined = ''; after !== undefined; ) {
     const page: ArchivePage = await source.archivePage(at, after);
     yield page;
-    // To read one and to do something with the one before are two steps.
-    await turn();
     after = page.next;
   }
 }

@@ -162,7 +162,7 @@ export function makeLoop<B>(platform: (bindings: B) => LoopPlatform) {
       if (life === undefined) return;
       const { store, runner, holder } = life;
       const lease = leaseOf(name);
-      const turn = () => sleep(env, 0);
+      const turn = turnOf(env);
       await this.#projection.load(turn);
       const begun = await this.#startRound(name, life);
       const { grant } = begun;
@@ -254,6 +254,8 @@ export function makeLoop<B>(platform: (bindings: B) => LoopPlatform) {
   };
 }
 
+/** Lets everybody else have their turn. */
+const turnOf = (env: Env) => () => sleep(env, 0);
 const leaseOf = (name: LoopName) => `loop/${name.loop}`;
 const ignore = () => undefined;
 
@@ -305,7 +307,7 @@ function newLife(
     return first?.after === after ? first.changes : undefined;
   });
   const renew = () => store.grant(lease, holder, LEASE_MS);
-  const runner = createRunner(controllers, projection, source, leased(life, env, renew), env, () => sleep(env, 0));
+  const runner = createRunner(controllers, projection, source, leased(life, env, renew), env, turnOf(env));
   return Object.assign(life, { runner });
 }
 

@@ -1,4 +1,4 @@
-import type { Env } from '../../kube/meta/env.ts';
+import { type Env, sleep } from '../../kube/meta/env.ts';
 import type { Fanout } from '../../kube/store/fanout.ts';
 import { StoreError } from '../../kube/store/store.ts';
 import type { Maintenance } from './maintenance.ts';
@@ -86,7 +86,7 @@ export class Restorer {
       const r = this.#slice(state, restoring);
       if (r.phase === 'done') this.#jump(r);
       await this.#host.sync();
-      await new Promise<void>((next) => env.after(0, next));
+      await sleep(env, 0);
     }
   }
 

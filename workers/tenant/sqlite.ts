@@ -1,3 +1,4 @@
+import { sleep } from '../../kube/meta/env.ts';
 import { Fanout } from '../../kube/store/fanout.ts';
 import { type Interest, Interests } from '../../kube/store/interest.ts';
 import { checkSize } from '../../kube/store/limits.ts';
@@ -175,7 +176,7 @@ export class SqliteStore implements Store {
   async compact(before: Revision): Promise<void> {
     checkNotRestoring(this.state);
     forget(this.state, before);
-    while (sweep(this.state)) await new Promise<void>((next) => this.#o.env.after(0, next));
+    while (sweep(this.state)) await sleep(this.#o.env, 0);
     await this.#o.sync();
   }
 
