@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { appendFileSync } from 'node:fs';
 import { appendFile, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -52,6 +53,22 @@ describe('a log', () => {
     test(name, async () => {
       await writeFile(path, LOG);
       assert.equal(await read(options), text);
+    });
+
+  for (const follow of [false, true])
+    test(`tells what comes after its tail was found ${follow ? 'when followed' : 'to nobody who does not follow'}`, async () => {
+      await writeFile(path, LOG);
+      // Asked between the search for the tail and the first read.
+      let more = true;
+      const running = () => {
+        if (more) appendFileSync(path, line(7, 'late'));
+        more = false;
+        return more;
+      };
+      const parts: Buffer[] = [];
+      for await (const b of readLog(path, { tailLines: 2, follow }, running, NOW, new AbortController().signal))
+        parts.push(b);
+      assert.equal(Buffer.concat(parts).toString(), follow ? '\nlast\nlate\n' : '\nlast\n');
     });
 
   test('is followed over rotations: what is written to the old file until the runtime goes over is not lost', async () => {

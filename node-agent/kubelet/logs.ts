@@ -57,7 +57,11 @@ export async function* readLog(
   try {
     let offset = o.tailLines === undefined ? 0 : await tailOffset(file, o.tailLines);
     let carry: Buffer = Buffer.alloc(0);
-    const state: Shape = { newLine: true };
+    // Without following, lines that come after the tail was found are not told: as cri-client's pkg/logs.
+    const state: Shape = {
+      newLine: true,
+      left: o.follow ? Number.POSITIVE_INFINITY : (o.tailLines ?? Number.POSITIVE_INFINITY),
+    };
     let rotated = false;
     const since = o.sinceTime
       ? Date.parse(o.sinceTime)
@@ -79,6 +83,7 @@ export async function* readLog(
         rest -= out.length;
         if (rest <= 0) return;
       }
+      if (state.left === 0) return;
       if (bytesRead > 0) continue;
       if (!o.follow || signal.aborted) return;
       if (rotated) {
@@ -106,15 +111,18 @@ export async function* readLog(
 interface Shape {
   /** The next part begins a line: a runtime cuts long ones into several. */
   newLine: boolean;
+  /** So many lines of the file are still to be told, whether they are passed over or not. */
+  left: number;
 }
 
 function format(lines: Buffer, o: LogOptions, sinceMs: number, s: Shape): Buffer {
   const parts: Buffer[] = [];
-  for (let from = 0; from < lines.length; ) {
+  for (let from = 0; from < lines.length && s.left > 0; ) {
     const to = lines.indexOf(10, from);
     const line = parseLine(lines.subarray(from, to));
     from = to + 1;
     if (line === null) continue;
+    s.left--;
     const begins = s.newLine;
     s.newLine = !line.partial || line.text.length === 0;
     if (Number.isFinite(sinceMs) && Date.parse(line.time) < sinceMs) continue;
