@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -19,6 +20,7 @@ struct row {
   int64_t begin_us; /* CLOCK_MONOTONIC */
   int64_t wall_us;
   int64_t cpu_us; /* of the thread */
+  int64_t said_from, said_to; /* what it said meanwhile: offsets in standard output */
 };
 struct sheet {
   volatile int64_t count;
@@ -27,13 +29,18 @@ struct sheet {
 
 static struct sheet *sheet;
 static pid_t main_thread;
-static int64_t began_us, began_cpu_us;
+static int64_t began_us, began_cpu_us, began_said;
 static int (*real_wait)(int, struct epoll_event *, int, int);
 
 static int64_t us(clockid_t id) {
   struct timespec t;
   clock_gettime(id, &t);
   return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+static int64_t said(void) {
+  struct stat s;
+  return fstat(1, &s) == 0 ? s.st_size : 0;
 }
 
 __attribute__((constructor)) static void open_sheet(void) {
@@ -45,7 +52,7 @@ __attribute__((constructor)) static void open_sheet(void) {
   if (at != MAP_FAILED) sheet = at;
   main_thread = getpid();
   close(fd);
-  /* What V8 says of collections is in the log when they are over. */
+  /* What V8 says of a collection is in the log when it is over, so within its stretch. */
   setvbuf(stdout, 0, _IOLBF, 0);
 }
 
@@ -58,11 +65,14 @@ int epoll_wait(int fd, struct epoll_event *events, int most, int timeout) {
       r->begin_us = began_us;
       r->wall_us = wall;
       r->cpu_us = us(CLOCK_THREAD_CPUTIME_ID) - began_cpu_us;
+      r->said_from = began_said;
+      r->said_to = said();
       sheet->count++;
     }
   }
   int n = real_wait(fd, events, most, timeout);
   began_us = us(CLOCK_MONOTONIC);
   began_cpu_us = us(CLOCK_THREAD_CPUTIME_ID);
+  began_said = said();
   return n;
 }

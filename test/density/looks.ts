@@ -5,10 +5,11 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 
 const run = promisify(execFile);
-/** As looks.c has them: a count, then a ring of rows of three 64-bit numbers. */
+/** As looks.c has them: a count, then a ring of rows of five 64-bit numbers. */
 const ROWS = 65_536;
-const ROW_BYTES = 24;
+const ROW_BYTES = 40;
 const HEAD_BYTES = 8;
+type Row = [beginUs: number, wallUs: number, cpuUs: number, saidFrom: number, saidTo: number];
 
 /** A stretch in which the server's thread didn't look at the network; those under a millisecond aren't noted. */
 export interface Stretch {
@@ -17,6 +18,8 @@ export interface Stretch {
   wallMs: number;
   /** Processor time of the thread. */
   cpuMs: number;
+  /** What the server wrote to its standard output meanwhile: from, to, in bytes. With `v8Flags`, collections are told there. */
+  said: readonly [number, number];
 }
 
 /** What a server's thread does between two looks at the network, told by a preloaded library (looks.c); a C compiler is needed. */
@@ -49,7 +52,8 @@ export async function makeLooks(): Promise<Looks> {
       const found: Stretch[] = [];
       for (let i = Math.max(seen, count - ROWS); i < count; i++) {
         const at = HEAD_BYTES + (i % ROWS) * ROW_BYTES;
-        found.push({ beginUs: numberAt(at), wallMs: numberAt(at + 8) / 1000, cpuMs: numberAt(at + 16) / 1000 });
+        const [beginUs, wallUs, cpuUs, from, to] = [0, 8, 16, 24, 32].map((o) => numberAt(at + o)) as Row;
+        found.push({ beginUs, wallMs: wallUs / 1000, cpuMs: cpuUs / 1000, said: [from, to] });
       }
       seen = count;
       return found;

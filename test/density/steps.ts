@@ -15,12 +15,12 @@ const SETTLE_MS = 100;
 export interface StepFigure {
   operation: string;
   /**
-   * Longest stretch of the thread between two looks at the network in each round, by the clock, but for collections of the whole heap. Never shorter than the longest
-   * synchronous step.
+   * Processor time of the longest stretch of the thread between two looks at the network in each round, but for collections of the whole heap. Never shorter than the
+   * longest synchronous step.
    */
-  stepMs: number[];
-  /** Processor time of the same. */
   cpuMs: number[];
+  /** The same by the clock. */
+  stepMs: number[];
   /** Collections of the whole heap in these rounds, which the engine makes in one step. */
   collectedMs: number[];
   /** Of the longest one of a further, profiled round: what it was spent in. */
@@ -63,39 +63,26 @@ export function watch(
   s: Server,
   looks: Looks,
 ): (run: () => Promise<unknown>) => Promise<{ longest: Stretch; collectedMs: number[] }> {
-  const collections = collectionsOf(join(s.home, 'server.log'));
+  const log = join(s.home, 'server.log');
   return async (run) => {
     await settle(looks);
-    collections();
     await run();
-    const collectedMs = collections();
-    return { longest: longestOf(without(looks.taken(), collectedMs)), collectedMs };
+    const text = readFileSync(log);
+    const seen = looks.taken().map((stretch) => ({ stretch, pauses: collectionsIn(text.subarray(...stretch.said)) }));
+    return {
+      longest: longestOf(seen.filter((s) => s.pauses.length === 0).map((s) => s.stretch)),
+      collectedMs: seen.flatMap((s) => s.pauses),
+    };
   };
 }
 
-/** The pauses of full collections that V8 (--trace-gc) has told since the last call, in ms. */
-function collectionsOf(log: string): () => number[] {
-  let seen = 0;
-  return () => {
-    const all = [...readFileSync(log, 'utf8').matchAll(/Mark-Compact .*? MB, .*?([\d.]+) \/ /g)].map((m) =>
-      Number(m[1]),
-    );
-    const fresh = all.slice(seen);
-    seen = all.length;
-    return fresh;
-  };
-}
-
-/** Stretches without those that a collection is in: of those that took as long, the longest. */
-function without(stretches: Stretch[], pauses: readonly number[]): Stretch[] {
-  const left = stretches.toSorted((a, b) => b.wallMs - a.wallMs);
-  for (const ms of pauses.toSorted((a, b) => b - a)) if ((left[0]?.wallMs ?? 0) >= ms) left.shift();
-  return left;
-}
+/** The pauses of full collections that V8 (--trace-gc) tells in a part of its log, in ms. */
+const collectionsIn = (log: Buffer): number[] =>
+  [...log.toString('latin1').matchAll(/Mark-Compact .*? MB, .*?([\d.]+) \/ /g)].map((m) => Number(m[1]));
 
 const tenths = (ms: number) => Math.round(ms * 10) / 10;
 const longestOf = (all: Stretch[]) =>
-  all.reduce((a, b) => (b.wallMs > a.wallMs ? b : a), { beginUs: 0, wallMs: 0, cpuMs: 0 });
+  all.reduce((a, b) => (b.cpuMs > a.cpuMs ? b : a), { beginUs: 0, wallMs: 0, cpuMs: 0, said: [0, 0] });
 
 async function settle(looks: Looks): Promise<void> {
   await new Promise((next) => setTimeout(next, SETTLE_MS));
