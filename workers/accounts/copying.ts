@@ -104,11 +104,7 @@ export async function backupCluster(
   };
   async function* blocks(): AsyncIterable<RowBlock> {
     yield await source.archiveBase(head.revision);
-    for await (const page of pagesOf(source, head.revision)) {
-      yield page;
-      // To read one and to pack the one before are two steps.
-      await turn();
-    }
+    yield* pagesOf(source, head.revision);
   }
   return writeArchive(header, blocks(), turn);
 }
@@ -221,6 +217,8 @@ async function* pagesOf(source: Source, at: Revision): AsyncGenerator<ArchivePag
   for (let after: Key | undefined = ''; after !== undefined; ) {
     const page: ArchivePage = await source.archivePage(at, after);
     yield page;
+    // To read one and to do something with the one before are two steps.
+    await turn();
     after = page.next;
   }
 }
