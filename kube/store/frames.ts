@@ -13,11 +13,18 @@ type Head = [
   length: number,
   enc?: string,
 ];
+interface FrameHead {
+  r: number;
+  i?: string;
+  b?: string;
+  a?: string;
+  e: Head[];
+}
 const LETTER = { ADDED: 'A', MODIFIED: 'M', DELETED: 'D' } as const;
 const TYPE = { A: 'ADDED', M: 'MODIFIED', D: 'DELETED' } as const;
 
 /**
- * A batch as one text frame: a line of JSON, `{"r":revision,"i":id?,"b":before?,"e":[[type,key,revision,version,schema,length,enc?],...]}`, then the
+ * A batch as one text frame: a line of JSON, `{"r":revision,"i":id?,"b":before?,"a":at?,"e":[[type,key,revision,version,schema,length,enc?],...]}`, then the
  * bodies end to end. Bodies are neither escaped nor parsed on the way; lengths are in UTF-16 units.
  */
 export function encodeBatch(batch: Batch): string {
@@ -29,13 +36,13 @@ export function encodeBatch(batch: Batch): string {
     heads.push(head);
     bodies += e.value;
   }
-  return `${JSON.stringify({ r: batch.revision, i: batch.id, b: batch.before, e: heads })}\n${bodies}`;
+  return `${JSON.stringify({ r: batch.revision, i: batch.id, b: batch.before, a: batch.at, e: heads })}\n${bodies}`;
 }
 
 /** The batch of a frame; throws SyntaxError for a malformed one. */
 export function decodeBatch(frame: string): Batch {
   let at = frame.indexOf('\n');
-  const { r, i, b, e } = JSON.parse(frame.slice(0, at)) as { r: number; i?: string; b?: string; e: Head[] };
+  const { r, i, b, a, e } = JSON.parse(frame.slice(0, at)) as FrameHead;
   at++;
   const events: WatchEvent[] = [];
   for (const [letter, key, revision, version, schema, length, enc] of e) {
@@ -54,6 +61,7 @@ export function decodeBatch(frame: string): Batch {
   const batch: Batch = { revision: r, events };
   if (i !== undefined) batch.id = i;
   if (b !== undefined) batch.before = b;
+  if (a !== undefined) batch.at = a;
   return batch;
 }
 

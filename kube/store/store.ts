@@ -301,6 +301,8 @@ export interface Batch {
   id?: string;
   /** The batch before this one, of all watches that were told of that one. */
   before?: string;
+  /** The batch that what comes next has before it: of one that comes to one watch alone. */
+  at?: string;
 }
 export interface WatchEvent {
   type: 'ADDED' | 'MODIFIED' | 'DELETED';

@@ -37,6 +37,20 @@ test('a frame that came to one watch goes to those that have had the one before'
   assert.deepEqual(late.passed, ['x/2@11', 'x/3@12']);
 });
 
+test('a watch that was told at its beginning which frame it has had follows that one', () => {
+  const shared = isolate();
+  const began = { batch: { revision: 9, events: [], at: 'x/1' }, units: 1 };
+  const [a, b, c] = [watcher(shared), watcher(shared), watcher(shared)];
+  for (const w of [a, b]) w.whole(began);
+  a.whole(frame(2, 10, { before: 1 }));
+  // Here before its own beginning: the next frame has come to another by then.
+  c.whole(began);
+  a.whole(frame(3, 11, { before: 2 }));
+  // What a progress is preceded by.
+  b.order.take('x/1');
+  for (const w of [a, b, c]) assert.deepEqual(w.passed, ['own@9', 'x/2@10', 'x/3@11']);
+});
+
 test('what a watch has had already is not passed on again, also where two frames say the same revision', () => {
   const shared = isolate();
   const [a, b] = [watcher(shared), watcher(shared)];

@@ -11,7 +11,7 @@ export class InOrder implements Follower {
   /** What came to the socket and waits for what is before it. */
   readonly #held: (SharedFrame | string)[] = [];
   #reached: Revision;
-  /** The last frame with an id that was passed on. */
+  /** The last frame with an id that was passed on, or that the watch was told it has had. */
   #at: string | undefined;
   #joined: string | undefined;
   #ended = false;
@@ -79,7 +79,7 @@ export class InOrder implements Follower {
 
   #go(frame: SharedFrame): void {
     this.#reached = frame.batch.revision;
-    this.#at = frame.batch.id ?? this.#at;
+    this.#at = frame.batch.id ?? frame.batch.at ?? this.#at;
     this.#pass(frame);
   }
 

@@ -1,4 +1,4 @@
-import type { Env } from '../../kube/meta/env.ts';
+import { type Env, sleep } from '../../kube/meta/env.ts';
 import type { Interest } from '../../kube/store/interest.ts';
 import { type Placement, parseStoreName, storeName } from '../../kube/store/placement.ts';
 import {
@@ -34,7 +34,7 @@ import type { Restore } from './restores.ts';
 import type { Begin, Begun } from './rounds.ts';
 import { getMeta, hasMeta, setMeta } from './schema.ts';
 import { Sending } from './sending.ts';
-import { answerTo, type SharedAnswer, type SharedCall } from './sharedcalls.ts';
+import { answersTo, type SharedAnswer, type SharedCall } from './sharedcalls.ts';
 import type { Adopted, SiblingStub } from './siblings.ts';
 import { Sockets } from './sockets.ts';
 import { type Sql, sqlOf } from './sql.ts';
@@ -138,8 +138,7 @@ export function makeTenantStore<E>(options: TenantOptions<E>) {
     }
     /** Calls of several requests, as if each had come by itself. */
     async calls(calls: SharedCall[]): Promise<SharedAnswer[]> {
-      const store = await this.#store();
-      return Promise.all(calls.map((call) => answerTo(store, call)));
+      return answersTo(await this.#store(), calls, () => sleep(this.#world, 0));
     }
     async compact(before: Revision): Promise<void> {
       return (await this.#store()).compact(before);

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Facts } from '../../kube/meta/facts.ts';
-import { type Op, type PutOp, StoreError } from '../../kube/store/store.ts';
+import { type Commit, type Entry, type Op, type Page, type PutOp, StoreError } from '../../kube/store/store.ts';
 import { VirtualClock } from '../../kube/store/suite-clock.ts';
 import { RemoteStore } from './remote.ts';
-import { type CallsStub, type SharedAnswer, type SharedCall, SharedCalls } from './sharedcalls.ts';
+import { answersTo, type CallsStub, type SharedAnswer, type SharedCall, SharedCalls } from './sharedcalls.ts';
 
 const row = (name: string) => ({ from: name, to: `${name}\0` });
 const keyOf = (c: SharedCall) => ('read' in c ? c.read.from : 'commit' in c ? (c.commit[0] as PutOp).key : 'confirm');
@@ -58,10 +58,42 @@ describe('calls of several requests to one object', () => {
     assert.deepEqual(o.carried[1]?.keys, ['2', '3']);
     await o.carried[1]?.back();
     assert.deepEqual(await Promise.all(answers), ['to 1', 'to 2', 'to 3']);
+    await o.clock.advance(2_000);
     // Nothing stays: the next one goes at once.
     void o.stub().read(row('4'));
     assert.deepEqual(o.carried[2]?.keys, ['4']);
     assert.equal(o.kept.length, 2, 'who carries is kept until it is back');
+  });
+
+  it('go after a turn for a while after some have met, with those who come in it', async () => {
+    const o = object();
+    const met = ['1', '2'].map((n) => o.stub().read(row(n)));
+    for (const c of [0, 1]) await o.carried[c]?.back();
+    await Promise.all(met);
+    const answers = [o.stub().read(row('3')), o.stub().commit(put('4'))];
+    assert.equal(o.carried.length, 2);
+    answers.push(o.stub().read(row('5')));
+    await o.clock.advance(0);
+    assert.deepEqual(
+      o.carried.slice(2).map((c) => c.keys),
+      [['3', '5'], ['4']],
+    );
+    for (const c of [2, 3]) await o.carried[c]?.back();
+    assert.deepEqual(await Promise.all(answers), ['to 3', 'to 4', 'to 5']);
+  });
+
+  it('whose answers have no room beside the others’ are made again, before those that came later', async () => {
+    const o = object();
+    const answers = ['1', '2', '3', '4'].map((n) => o.stub().read(row(n)));
+    await o.carried[0]?.back();
+    answers.push(o.stub().read(row('5')));
+    await o.carried[1]?.back([{ answer: 'to 2' as never }, 'later', 'later']);
+    assert.deepEqual(o.carried[2]?.keys, ['3', '4', '5']);
+    await o.carried[2]?.back();
+    assert.deepEqual(
+      await Promise.all(answers),
+      ['1', '2', '3', '4', '5'].map((n) => `to ${n}`),
+    );
   });
 
   it('to different objects, and reads and writes, do not wait for each other', () => {
@@ -87,8 +119,9 @@ describe('calls of several requests to one object', () => {
     const o = object();
     const large = 'x'.repeat(1_500_000);
     for (let i = 0; i < 6; i++) void o.stub().commit(put(`${i}`, large));
-    for (let i = 0; i < 20; i++) void o.stub().read(row(`${i}`));
-    for (let i = 0; i < 7; i++) await o.carried[i]?.back();
+    for (let i = 0; i < 40; i++) void o.stub().read(row(`${i}`));
+    await o.clock.advance(0);
+    for (let i = 0; i < 6; i++) await o.carried[i]?.back();
     const counts = (of: (c: SharedCall) => boolean) =>
       o.carried.filter((c) => c.calls.some(of)).map((c) => c.calls.length);
     assert.deepEqual(
@@ -97,7 +130,7 @@ describe('calls of several requests to one object', () => {
     );
     assert.deepEqual(
       counts((c) => 'read' in c),
-      [1, 8, 8, 3],
+      [32, 8],
     );
   });
 
@@ -110,6 +143,7 @@ describe('calls of several requests to one object', () => {
     await o.carried[0]?.back();
     await o.carried[1]?.back([{ error: 'Error: compacted: gone' }, { answer: 'yes' as never }]);
     assert.deepEqual(await Promise.all(answers), ['to 0', 'compacted', 'yes']);
+    await o.clock.advance(2_000);
     const both = ['0', '1', '2'].map((n) => said(store.commit(put(n))));
     await o.carried[2]?.back();
     await o.carried[3]?.back(Object.assign(new Error('reset'), { overloaded: true }));
@@ -124,6 +158,7 @@ describe('calls of several requests to one object', () => {
       o.stub()
         .read(row(`${i}`))
         .catch(refused);
+    await o.clock.advance(2_000);
     const body = put('a', 'x'.repeat(1_000_000));
     for (let i = 0; i < 36; i++) o.stub().commit(body).catch(refused);
     for (let i = 0; i < 10; i++) await Promise.resolve();
@@ -163,5 +198,56 @@ describe('calls of several requests to one object', () => {
     assert.ok(call && 'commit' in call && call.o?.repeat);
     await repeated?.back();
     assert.equal(await answer, 'to 2');
+  });
+});
+
+describe('calls that came together', () => {
+  const entry = (units: number) => ({ key: '', value: 'x'.repeat(units), facts: { uid: '' } }) as unknown as Entry;
+  /** Rows by name, of so many units. */
+  const store = (sizes: Record<string, number>) => {
+    const read: string[] = [];
+    return {
+      read,
+      readNow({ from }: { from: string }) {
+        read.push(from);
+        return { ok: true, revision: 1, entries: [entry(sizes[from] ?? 0)], count: 1 } as Page;
+      },
+      async commit([op]: Op[]): Promise<Commit> {
+        const { key } = op as PutOp;
+        return sizes[key] === undefined
+          ? { ok: true, revision: 7, revisions: [7] }
+          : { ok: false, lost: 'race', found: [entry(sizes[key])] };
+      },
+      confirm: async () => assert.fail(),
+    };
+  };
+  const told = (a: SharedAnswer) =>
+    typeof a === 'object' && 'answer' in a && a.answer.ok ? 'ok' : a === 'later' ? a : 'lost';
+  const MI = 1024 * 1024;
+
+  it('are answered as far as RPC can carry, and no more is read; one alone however long it is', async () => {
+    const s = store({ a: 1.5 * MI, b: 6 * MI, c: 1.5 * MI, d: 1, e: 40 * MI });
+    const reads = ['a', 'b', 'c', 'd', 'a'].map((name): SharedCall => ({ read: row(name), o: undefined }));
+    assert.deepEqual((await answersTo(s, reads, async () => {})).map(told), ['ok', 'ok', 'later', 'ok', 'later']);
+    const long = ['e', 'a', 'd'].map((name): SharedCall => ({ read: row(name), o: undefined }));
+    s.read.length = 0;
+    assert.deepEqual((await answersTo(s, long, async () => {})).map(told), ['ok', 'later', 'later']);
+    assert.deepEqual(s.read, ['e']);
+  });
+
+  it('a commit that was made is answered in any case', async () => {
+    const s = store({ a: 6 * MI, b: 6 * MI });
+    const commits = ['a', 'b', 'c'].map((key): SharedCall => ({ commit: put(key), o: undefined }));
+    assert.deepEqual((await answersTo(s, commits, async () => {})).map(told), ['lost', 'later', 'ok']);
+  });
+
+  it('let others have their turn between large rows', async () => {
+    const s = store({ a: 300_000, b: 100 });
+    let turns = 0;
+    const reads = [...'ababbbba'].map((name): SharedCall => ({ read: row(name), o: undefined }));
+    await answersTo(s, reads, async () => {
+      turns++;
+    });
+    assert.equal(turns, 2);
   });
 });

@@ -1,5 +1,5 @@
 import { crossing } from '../../kube/meta/crossing.ts';
-import { type Env, passed } from '../../kube/meta/env.ts';
+import { type Env, passed, sleep } from '../../kube/meta/env.ts';
 import type {
   Assume,
   Commit,
@@ -20,16 +20,41 @@ export type SharedCall =
   | { read: Range; o: ReadOptions | undefined }
   | { commit: Op[]; o: CommitOptions | undefined }
   | { confirm: Assume };
-/** Its answer, or the message of its error. */
-export type SharedAnswer = { answer: Page | Commit | Confirmed | Stale } | { error: string };
+/** Its answer, or the message of its error; or its answer has no room beside the others', and it is to be made again. */
+export type SharedAnswer = { answer: Page | Commit | Confirmed | Stale } | { error: string } | 'later';
 
 /** The object, as the calls of several requests reach it. */
 export interface CallsStub extends StoreStub {
   calls(calls: SharedCall[]): Promise<SharedAnswer[]>;
 }
 
-/** In the object: what a call that came with others is answered. */
-export async function answerTo(store: Answering, call: SharedCall): Promise<SharedAnswer> {
+/** In the object: what calls that came together are answered, each as if it had come by itself. `turn` is taken between reads of large rows. */
+export async function answersTo(
+  store: Answering,
+  calls: readonly SharedCall[],
+  turn: () => Promise<void>,
+): Promise<SharedAnswer[]> {
+  // Commits share a transaction, so all have to be there.
+  const commits = calls.map((call) => ('commit' in call ? answerTo(store, call) : undefined));
+  const answers: SharedAnswer[] = [];
+  let units = 0;
+  let step = 0;
+  for (const [i, call] of calls.entries()) {
+    if (step >= STEP_UNITS) {
+      await turn();
+      step = 0;
+    }
+    // What has no room is read again, so it is better not read.
+    const answer = await (commits[i] ?? (units < ANSWERS_UNITS ? answerTo(store, call) : 'later'));
+    const more = unitsIn(answer);
+    const fits = units === 0 || units + more <= ANSWERS_UNITS;
+    answers.push(fits ? answer : 'later');
+    if (fits) units += more;
+    step += more;
+  }
+  return answers;
+}
+async function answerTo(store: Answering, call: SharedCall): Promise<SharedAnswer> {
   try {
     if ('commit' in call) return { answer: await store.commit(call.commit, call.o) };
     return { answer: 'read' in call ? store.readNow(call.read, call.o) : await store.confirm(call.confirm) };
@@ -41,9 +66,24 @@ interface Answering extends Pick<Store, 'commit' | 'confirm'> {
   readNow(range: Range, o?: ReadOptions): Page | Stale;
 }
 
-/** Calls that go together at most, and their bodies in UTF-16 units: RPC ends at 32 MiB, and each may be answered with a row, of 3 MB as V8 writes it. */
-const CALLS_MAX = 8;
+/** The texts of an answer, in UTF-16 units. A commit that was made has none. */
+function unitsIn(a: SharedAnswer): number {
+  if (a === 'later' || 'error' in a) return 0;
+  const { answer } = a;
+  if ('stale' in answer) return answer.changes.reduce((sum, c) => sum + (c.policy?.length ?? 0), 0);
+  const rows = 'entries' in answer ? answer.entries : 'found' in answer ? answer.found : [];
+  return rows.reduce((sum, row) => sum + (row ? row.value.length + (row.facts.policy?.length ?? 0) : 0), 0);
+}
+
+/** Calls that go together at most, and their bodies in UTF-16 units, of which V8 may write two bytes each: RPC ends at 32 MiB. */
+const CALLS_MAX = 32;
 const UNITS_MAX = 4 * 1024 * 1024;
+/** The same for answers; one alone may be longer. */
+const ANSWERS_UNITS = 8 * 1024 * 1024;
+/** Rows that are read in one step: 2 ms. */
+const STEP_UNITS = 256 * 1024;
+/** For so long after two calls have met, who comes first waits a turn for others that come now. */
+const COMPANY_MS = 1_000;
 /** Whose calls take longer than this leaves those who come later to somebody else. */
 const LEAD_MS_MAX = 50;
 /** A call whose carrier has not come back after so long is made anew. */
@@ -63,12 +103,14 @@ interface Lane {
 }
 
 /**
- * Small calls of an isolate's requests to one object. The first goes at once; those that come while it is under way go together when it is back, in one RPC. Each RPC is a request
- * of its own to the platform, a tenth of a create.
+ * Small calls of an isolate's requests to one object. Where calls have met lately, the first lets everybody have a turn and takes along who comes; else it goes at once. Those that
+ * come while it is under way go together when it is back, in one RPC. Each RPC is a request of its own to the platform, and each transaction a flush.
  */
 export class SharedCalls {
   readonly #env: Pick<Env, 'now' | 'after'>;
   readonly #lanes = new Map<string, Lane>();
+  /** When two calls last met. */
+  #companyMs = Number.NEGATIVE_INFINITY;
 
   constructor(env: Pick<Env, 'now' | 'after'>) {
     this.#env = env;
@@ -109,6 +151,7 @@ export class SharedCalls {
       waitUntil(this.#lead(name, lane, connect));
       return promise;
     }
+    this.#companyMs = this.#env.now();
     const stop = this.#env.after(LOST_MS, () => {
       lane.waiting.remove(waiting);
       reject(new Error('the call was lost'));
@@ -132,24 +175,30 @@ export class SharedCalls {
     const me = {};
     lane.leader = me;
     lane.sinceMs = this.#env.now();
-    while (lane.leader === me && lane.waiting.length > 0) await carry(lane.waiting.take(CALLS_MAX, UNITS_MAX), connect);
+    if (passed(lane.sinceMs, this.#companyMs) < COMPANY_MS) await sleep(this.#env, 0);
+    while (lane.leader === me && lane.waiting.length > 0)
+      lane.waiting.again(await carry(lane.waiting.take(CALLS_MAX, UNITS_MAX), connect));
     if (lane.leader !== me) return;
     lane.leader = null;
     this.#lanes.delete(name);
   }
 }
 
-async function carry(group: Waiting[], connect: () => CallsStub): Promise<void> {
+/** Makes the calls, and gives back those that are to be made again. */
+async function carry(group: Waiting[], connect: () => CallsStub): Promise<Waiting[]> {
+  const later: Waiting[] = [];
   try {
     const answers = await connect().calls(group.map((w) => w.call));
     for (const [i, w] of group.entries()) {
       const a = answers[i] as SharedAnswer;
-      if ('answer' in a) w.resolve(a.answer);
+      if (a === 'later') later.push(w);
+      else if ('answer' in a) w.resolve(a.answer);
       else w.reject(new Error(a.error));
     }
   } catch (e) {
     for (const w of group) w.reject(e);
   }
+  return later;
 }
 
 const isSmall = ({ from, to }: Range, o?: ReadOptions): boolean => to === `${from}\0` && !o?.assume?.watch;

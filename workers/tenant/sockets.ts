@@ -59,7 +59,7 @@ class Group implements Watcher {
   readonly isolates = new Map<string, number>();
   /** The socket of each isolate with several to which the last frame went. */
   leaders = new Map<string, HubSocket>();
-  /** The id of the last frame, where there are several sockets; `fresh` hasn't heard of it. */
+  /** The id of the last frame, or of what came before the first one, where there are several sockets; `fresh` doesn't know it. */
   last: string | undefined;
   readonly fresh = new Set<HubSocket>();
   events: WatchEvent[] = [];
@@ -79,9 +79,10 @@ class Group implements Watcher {
     this.#ready(this);
   }
 
-  add(ws: HubSocket, isolate: string | undefined): void {
+  /** `told`: it knows `last`. */
+  add(ws: HubSocket, isolate: string | undefined, told: boolean): void {
     this.sockets.set(ws, isolate);
-    this.fresh.add(ws);
+    if (!told) this.fresh.add(ws);
     if (isolate !== undefined) this.isolates.set(isolate, (this.isolates.get(isolate) ?? 0) + 1);
   }
 
@@ -140,7 +141,7 @@ export class Sockets {
   restore(sockets: readonly HubSocket[]): void {
     for (const ws of sockets) {
       const attachment = ws.deserializeAttachment() as Attachment;
-      if (attachment.after === null) this.#follow(ws, attachment);
+      if (attachment.after === null) this.#follow(ws, attachment, false);
       else void this.open(ws, attachment);
     }
   }
@@ -150,6 +151,7 @@ export class Sockets {
     try {
       await this.#catchUp(ws, attachment);
     } catch (e) {
+      this.leave(ws);
       // What is damaged stays so: the client has to hear of it.
       const broken = isCorrupt(e);
       ws.close(broken ? BROKEN : TRY_AGAIN, broken ? e.message.slice(0, REASON_MAX) : 'cannot catch up');
@@ -162,10 +164,15 @@ export class Sockets {
     for (;;) {
       const batch = this.#source.replay(attachment.range, after, test, REPLAY_STEP);
       after = batch.revision;
-      const caughtUp = after >= this.#source.revision();
-      if (caughtUp || batch.events.length > 0) this.#send(ws, encodeBatch(batch));
-      ws.serializeAttachment({ ...attachment, after: caughtUp ? null : after } satisfies Attachment);
-      if (caughtUp) return this.#follow(ws, attachment);
+      if (after >= this.#source.revision()) {
+        const { last } = this.#follow(ws, attachment, true);
+        if (last !== undefined) batch.at = last;
+        this.#send(ws, encodeBatch(batch));
+        ws.serializeAttachment({ ...attachment, after: null } satisfies Attachment);
+        return;
+      }
+      if (batch.events.length > 0) this.#send(ws, encodeBatch(batch));
+      ws.serializeAttachment({ ...attachment, after } satisfies Attachment);
       await this.#pause(0);
       for (let n = 0; this.#isBehind(ws); n++) {
         if (n === ACK_WAITS) throw new Error('the client does not read');
@@ -254,17 +261,31 @@ export class Sockets {
     }
   }
 
-  #follow(ws: HubSocket, attachment: Attachment): void {
+  /** The group for what a watch asks, which has got everything that has happened so far. */
+  #groupOf(attachment: Attachment): Group {
     const id = groupId(attachment);
-    let group = this.#groups.get(id);
-    if (group) this.#flush(group);
-    else {
-      group = new Group(attachment, (g) => this.#ready(g));
-      this.#groups.set(id, group);
-      this.#fanout.add(group);
+    const known = this.#groups.get(id);
+    if (known) {
+      this.#flush(known);
+      return known;
     }
-    group.add(ws, attachment.isolate);
+    const group = new Group(attachment, (g) => this.#ready(g));
+    group.last = this.#nextId();
+    this.#groups.set(id, group);
+    this.#fanout.add(group);
+    return group;
+  }
+
+  /** `told`: it will hear what the group's last frame was, where there was one. */
+  #follow(ws: HubSocket, attachment: Attachment, told: boolean): Group {
+    const group = this.#groupOf(attachment);
+    group.add(ws, attachment.isolate, told && group.last !== undefined);
     this.#of.set(ws, group);
+    return group;
+  }
+
+  #nextId(): string {
+    return `${this.#id}/${++this.#frames}`;
   }
 
   /** At once when quiet; else together with what comes within the window. */
@@ -294,7 +315,7 @@ export class Sockets {
     const batch: Batch = { revision: group.revision, events: group.events };
     const several = group.sockets.size > 1;
     // Also one that is left alone may have missed what went to another.
-    const id = several || group.last !== undefined ? `${this.#id}/${++this.#frames}` : undefined;
+    const id = several || group.last !== undefined ? this.#nextId() : undefined;
     if (id !== undefined) {
       batch.id = id;
       if (group.last !== undefined) batch.before = group.last;
