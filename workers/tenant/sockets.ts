@@ -32,6 +32,9 @@ export interface Attachment {
 const WINDOW_MS = 5;
 const WINDOW_MS_PER_SOCKET = 0.2;
 const WINDOW_MS_MAX = 50;
+/** The first frame after a quiet time waits for company where it goes to so many that others' requests would wait for it. */
+const FIRST_MS_PER_SOCKET = 0.03;
+const FIRST_MS_MAX = 5;
 /**
  * A watcher that has received this much less than it was sent is dropped; it resumes by revision. The platform's bufferedAmount
  * stays 0 on hibernatable sockets (measured), so clients acknowledge each ACK_UNITS.
@@ -288,13 +291,15 @@ export class Sockets {
     return `${this.#id}/${++this.#frames}`;
   }
 
-  /** At once when quiet; else together with what comes within the window. */
+  /** At once, or nearly, when quiet; else together with what comes within the window. */
   #ready(group: Group): void {
     this.#waiting.add(group);
     if (this.#timer) return;
-    const wait = this.#flushedMs + this.#windowMs - this.#env.now();
     this.#timer = true;
-    if (wait <= 0 || wait > WINDOW_MS_MAX) queueMicrotask(() => this.#flushAll());
+    let wait = this.#flushedMs + this.#windowMs - this.#env.now();
+    if (wait <= 0 || wait > WINDOW_MS_MAX)
+      wait = Math.min(Math.floor(group.sockets.size * FIRST_MS_PER_SOCKET), FIRST_MS_MAX);
+    if (wait <= 0) queueMicrotask(() => this.#flushAll());
     else this.#env.after(wait, () => this.#flushAll());
   }
 
