@@ -41,6 +41,7 @@ export async function removeCollection(call: Call, resource: Resource): Promise<
     pages.push(form.encode ? { ...page, entries: [], items: form.encode(page) } : page);
     if (page.next === undefined || (o.limit && o.limit > 0)) break;
     after = page.next;
+    await call.cluster.turn?.();
   }
   const metadata = { resourceVersion: String(revision) };
   return respond(call, 200, await body(call, form.parts(pagesFrom(pages, 0, metadata))), form.type);

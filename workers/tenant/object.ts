@@ -44,6 +44,7 @@ import { buryOrClear } from './tombstone.ts';
 import type { RestoreRules, RestoreTarget } from './travel.ts';
 import type { Used } from './usage.ts';
 import { type Verified, verifyOpened } from './verify.ts';
+import { LARGE_UNITS } from './waiting.ts';
 import { ACK, AGAIN, PING, PONG, PROGRESS, parseWatch, refusal } from './watch-wire.ts';
 
 /** What the composition root gives the class; `E` is its bindings. */
@@ -127,7 +128,10 @@ export function makeTenantStore<E>(options: TenantOptions<E>) {
     async read(range: Range, o?: ReadOptions): Promise<Page | Stale> {
       this.#sending.end();
       if (o?.assume?.watch) await this.#roomForWatch();
-      return this.#sending.of((await this.#store()).readNow(range, o));
+      const page = (await this.#store()).readNow(range, o);
+      // To read rows of a megabyte and to send them are two steps.
+      if (page.ok && page.entries.some((row) => row.value.length > LARGE_UNITS)) await sleep(this.#world, 0);
+      return this.#sending.of(page);
     }
     async commit(ops: Op[], o?: CommitOptions): Promise<Commit | Stale> {
       return (await this.#store()).commit(ops, o);

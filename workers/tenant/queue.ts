@@ -1,7 +1,7 @@
 import type { Env } from '../../kube/meta/env.ts';
 import type { Commit, CommitOptions, Op, Stale } from '../../kube/store/store.ts';
 import { Gathering } from './gather.ts';
-import { unitsOf, WaitingList } from './waiting.ts';
+import { LARGE_UNITS, unitsOf, WaitingList } from './waiting.ts';
 
 /** A commit that waits for a transaction. */
 export interface Waiting {
@@ -26,8 +26,6 @@ export interface Outcome {
 const GROUP_MAX = 64;
 /** Bodies of one transaction, in UTF-16 units, or one larger commit: some milliseconds too. */
 const GROUP_UNITS = 512 * 1024;
-/** A commit of so many units has held the thread for milliseconds before it is here. */
-const LARGE_UNITS = 256 * 1024;
 
 /** Commits in the order in which they came. */
 export class CommitQueue {

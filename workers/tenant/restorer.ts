@@ -83,10 +83,10 @@ export class Restorer {
     const { state } = this.#parts;
     const { env, restoring = PLAIN_ROWS } = this.#host;
     while (state.restoring) {
+      await sleep(env, 0);
       const r = this.#slice(state, restoring);
       if (r.phase === 'done') this.#jump(r);
       await this.#host.sync();
-      await sleep(env, 0);
     }
   }
 

@@ -13,7 +13,7 @@ import type {
   Store,
 } from '../../kube/store/store.ts';
 import type { StoreStub } from './remote.ts';
-import { unitsOf, WaitingList } from './waiting.ts';
+import { LARGE_UNITS, unitsOf, WaitingList } from './waiting.ts';
 
 /** A call of a store object that may share its way with others. */
 export type SharedCall =
@@ -40,7 +40,7 @@ export async function answersTo(
   let units = 0;
   let step = 0;
   for (const [i, call] of calls.entries()) {
-    if (step >= STEP_UNITS) {
+    if (step >= LARGE_UNITS) {
       await turn();
       step = 0;
     }
@@ -80,8 +80,6 @@ const CALLS_MAX = 32;
 const UNITS_MAX = 4 * 1024 * 1024;
 /** The same for answers; one alone may be longer. */
 const ANSWERS_UNITS = 8 * 1024 * 1024;
-/** Rows that are read in one step: 2 ms. */
-const STEP_UNITS = 256 * 1024;
 /** For so long after two calls have met, who comes first waits a turn for others that come now. */
 const COMPANY_MS = 1_000;
 /** Whose calls take longer than this leaves those who come later to somebody else. */

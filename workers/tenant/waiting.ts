@@ -6,6 +6,9 @@ const WAITING_MAX = 2_000;
 /** Bodies waiting at most, in UTF-16 units: an object has 128 MB for everything. */
 const WAITING_UNITS = 32 * 1024 * 1024;
 
+/** A text of so many UTF-16 units takes milliseconds to be read, written or sent: others have their turn before and after. */
+export const LARGE_UNITS = 256 * 1024;
+
 /** The bodies of a commit, in UTF-16 units. */
 export const unitsOf = (ops: readonly Op[]): number =>
   ops.reduce((sum, op) => sum + (isPut(op) ? (op.value?.text.length ?? 0) : 0), 0);
