@@ -46,13 +46,14 @@ test('after many requests, once nobody comes any more, garbage is collected once
   assert.equal(await w.quiet(), 2);
 });
 
-test('not when another one came meanwhile: the next one looks again', async () => {
+test('not while others come; who looks goes on looking', async () => {
   const w = world();
   w.come(1_000);
-  w.come(500);
-  assert.equal(w.timers(), 1, 'one looks, however many come');
-  assert.equal(await w.quiet(), 0);
-  w.come(1);
+  for (let i = 0; i < 3; i++) {
+    w.come(500);
+    assert.equal(w.timers(), 1, 'one looks, however many come');
+    assert.equal(await w.quiet(), 0);
+  }
   assert.equal(await w.quiet(), 1);
 });
 
@@ -62,7 +63,7 @@ test('a request that is dropped while it looks keeps no other from it', async ()
   w.drop();
   w.come(1);
   assert.equal(await w.quiet(), 0);
-  w.pass(1_000);
+  w.pass(5_000);
   w.come(1);
   assert.equal(await w.quiet(), 1);
 });
