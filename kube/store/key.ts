@@ -45,3 +45,6 @@ export function parseKey(key: Key): { resource: string; namespace: string; name:
     ? { resource: parts[0] ?? '', namespace: parts[1] ?? '', name: parts[2] ?? '' }
     : { resource: parts[0] ?? '', namespace: '', name: parts[1] ?? '' };
 }
+
+/** Whether a row is found by what it refers to. A pod names a dozen objects, and whoever asks knows its node. */
+export const foundByRefs = (key: Key): boolean => !key.startsWith('pods/');

@@ -1,6 +1,6 @@
 import type { Env } from '../meta/env.ts';
 import { type Change, eventFor, Fanout } from './fanout.ts';
-import { lowerBound } from './key.ts';
+import { foundByRefs, lowerBound } from './key.ts';
 import { checkSize, fillTokens, isPut } from './limits.ts';
 import { MemoryPolicy } from './memory-policy.ts';
 import { MemoryReservations } from './memory-reservations.ts';
@@ -183,7 +183,13 @@ export class MemoryStore implements Store {
       const entry = this.#rows.get(key);
       if (!entry) continue;
       const { owners, node, refs } = entry.facts;
-      if (!(by === 'owner' ? owners?.includes(value) : by === 'node' ? node === value : refs?.includes(value)))
+      if (
+        !(by === 'owner'
+          ? owners?.includes(value)
+          : by === 'node'
+            ? node === value
+            : foundByRefs(key) && refs?.includes(value))
+      )
         continue;
       found.push(o.factsOnly ? { ...entry, value: '' } : entry);
       if (o.limit && found.length >= o.limit) break;

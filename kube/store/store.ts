@@ -20,7 +20,7 @@ export interface Store {
   grant(lease: string, holder: string, ttlMs: number): Promise<Grant>;
   /** Gives a lease back; a no-op unless `holder` has it. */
   release(lease: string, holder: string): Promise<void>;
-  /** Rows by fact, key order: objects with an owner uid, a node name or a reference. Never scans. */
+  /** Rows by fact, key order: objects with an owner uid, a node name or a reference (of pods only the first two: see key.ts foundByRefs). Never scans. */
   related(
     by: 'owner' | 'node' | 'ref',
     value: string,

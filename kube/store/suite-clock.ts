@@ -16,6 +16,14 @@ export class VirtualClock {
     },
   };
 
+  /** Runs what is due now, once, and lets what that started settle. */
+  async turn(): Promise<void> {
+    const due = this.#timers.filter((t) => t.atMs <= this.nowMs);
+    this.#timers = this.#timers.filter((t) => !due.includes(t));
+    for (const { f } of due) f();
+    for (let i = 0; i < SETTLE_TURNS; i++) await Promise.resolve();
+  }
+
   /** Moves on by `ms`, running what comes due on the way, and lets what that started settle. */
   async advance(ms: number): Promise<void> {
     const end = this.nowMs + ms;

@@ -233,6 +233,8 @@ export const readCases: Case[] = [
       await put(store, 'b', { owners: ['o1', 'o2'], node: 'n1', refs: ['secrets/default/s'] });
       await put(store, 'a', { owners: ['o1'], node: 'n1' });
       await won(store, [{ ...putPod('j', { owners: ['o1'] }), key: 'jobs.batch/default/j' }]);
+      const volume = 'persistentvolumes/v';
+      await won(store, [{ ...putPod('v', { refs: ['secrets/default/s', 'secrets/default/t'] }), key: volume }]);
       const of = async (...a: Parameters<typeof store.related>) => (await store.related(...a)).map((e) => e.key);
       assert.deepEqual(await of('owner', 'o1'), ['jobs.batch/default/j', podKey('a'), podKey('b')]);
       assert.deepEqual(await of('owner', 'o1', { resource: 'pods' }), [podKey('a'), podKey('b')]);
@@ -240,11 +242,14 @@ export const readCases: Case[] = [
       assert.deepEqual(await of('owner', 'o1', { resource: 'pods', after: podKey('a') }), [podKey('b')]);
       assert.deepEqual(await of('owner', 'o2'), [podKey('b')]);
       assert.deepEqual(await of('node', 'n1'), [podKey('a'), podKey('b')]);
-      assert.deepEqual(await of('ref', 'secrets/default/s'), [podKey('b')]);
+      // A pod names many; who asks knows its node.
+      assert.deepEqual(await of('ref', 'secrets/default/s'), [volume]);
       await won(store, [putPod('b', { owners: ['o2'] }), deletePod('a')]);
+      await won(store, [{ ...putPod('v', { refs: ['secrets/default/t'] }), key: volume }]);
       assert.deepEqual(await of('owner', 'o1', { resource: 'pods' }), []);
       assert.deepEqual(await of('node', 'n1'), []);
       assert.deepEqual(await of('ref', 'secrets/default/s'), []);
+      assert.deepEqual(await of('ref', 'secrets/default/t'), [volume]);
       assert.deepEqual((await store.related('owner', 'o2'))[0]?.value, value('b').text);
     },
   },

@@ -1,4 +1,4 @@
-import { EVERYTHING, rangeUnder } from '../../kube/store/key.ts';
+import { EVERYTHING, foundByRefs, rangeUnder } from '../../kube/store/key.ts';
 import type { Entry, Key, Store } from '../../kube/store/store.ts';
 import { type Layers, rowsIn } from './rows.ts';
 
@@ -12,7 +12,14 @@ export function related(l: Layers, ...[by, value, o = {}]: Parameters<Store['rel
   for (const entry of rowsIn(l, { from, to: range.to }, PREFIX[by] + value)) {
     // Base rows come whether they have the fact or not.
     const { owners, node, refs } = entry.facts;
-    if (!(by === 'owner' ? owners?.includes(value) : by === 'node' ? node === value : refs?.includes(value))) continue;
+    if (
+      !(by === 'owner'
+        ? owners?.includes(value)
+        : by === 'node'
+          ? node === value
+          : foundByRefs(entry.key) && refs?.includes(value))
+    )
+      continue;
     found.push(o.factsOnly ? { ...entry, value: '' } : entry);
     if (o.limit && found.length >= o.limit) break;
   }

@@ -15,7 +15,7 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
     'CREATE TABLE current (key TEXT PRIMARY KEY, revision INTEGER NOT NULL) WITHOUT ROWID',
     // Keys of the base layer that have rows or a tombstone of their own here.
     'CREATE TABLE overlaid (key TEXT PRIMARY KEY) WITHOUT ROWID',
-    // `o:<uid>`, `n:<node>`, `r:<key>`, `l:<label>=<value>`, `f:<field>=<value>` of what stands.
+    // `o:<uid>`, `n:<node>`, `r:<key>` (not of pods), `l:<label>=<value>`, `f:<field>=<value>` of what stands.
     'CREATE TABLE facts (term TEXT NOT NULL, key TEXT NOT NULL, PRIMARY KEY (term, key)) WITHOUT ROWID',
     'CREATE TABLE policy (key TEXT PRIMARY KEY, revision INTEGER NOT NULL, policy TEXT, uid TEXT NOT NULL) WITHOUT ROWID',
     'CREATE INDEX policy_revision ON policy (revision)',

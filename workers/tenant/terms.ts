@@ -1,4 +1,5 @@
 import type { Facts } from '../../kube/meta/facts.ts';
+import { foundByRefs } from '../../kube/store/key.ts';
 import type { Key, Selection } from '../../kube/store/store.ts';
 import type { Sql } from './sql.ts';
 
@@ -9,7 +10,9 @@ import type { Sql } from './sql.ts';
 const INDEXED_FIELDS: ReadonlySet<string> = new Set(['spec.nodeName', 'involvedObject.uid', 'involvedObject.name']);
 
 /** The index terms of a row. */
-export function termsOf(facts: Facts): string[] {
+export const indexedTerms = (key: Key, facts: Facts): string[] => termsOf(facts).filter((term) => isIndexed(key, term));
+const isIndexed = (key: Key, term: string): boolean => !term.startsWith('r:') || foundByRefs(key);
+function termsOf(facts: Facts): string[] {
   const terms: string[] = [];
   for (const uid of facts.owners ?? []) terms.push(`o:${uid}`);
   if (facts.node !== undefined && facts.node !== '') terms.push(`n:${facts.node}`);
@@ -51,7 +54,10 @@ const FEW = 3;
 const INSERT_ALL = 'INSERT OR IGNORE INTO facts (term, key) SELECT value ->> 0, value ->> 1 FROM json_each(?)';
 const DELETE_ALL = 'DELETE FROM facts WHERE (term, key) IN (SELECT value ->> 0, value ->> 1 FROM json_each(?))';
 
-/** What the writes of one transaction change of the index: of each row only what it was before all of them and is after. */
+/**
+ * What the writes of one transaction change of the index: of each row only what it was before all of them and is after. Terms that aren't indexed any more go too: a release
+ * before has written some.
+ */
 export class TermWrites {
   readonly #rows = new Map<Key, { was: string[]; is: string[] }>();
 
@@ -66,7 +72,7 @@ export class TermWrites {
   will(term: string): true | Key[] {
     const lost: Key[] = [];
     for (const [key, { was, is }] of this.#rows) {
-      if (is.includes(term)) return true;
+      if (is.includes(term) && isIndexed(key, term)) return true;
       if (was.includes(term)) lost.push(key);
     }
     return lost;
@@ -78,7 +84,7 @@ export class TermWrites {
     const come: [string, Key][] = [];
     for (const [key, { was, is }] of this.#rows) {
       for (const term of was) if (!is.includes(term)) gone.push([term, key]);
-      for (const term of is) if (!was.includes(term)) come.push([term, key]);
+      for (const term of is) if (!was.includes(term) && isIndexed(key, term)) come.push([term, key]);
     }
     each(sql, gone, DELETE, DELETE_ALL);
     each(sql, come, INSERT, INSERT_ALL);

@@ -3,7 +3,7 @@ import { policySum } from './checksum.ts';
 import { COLUMNS, entryOf, getRow, HEAD_COLUMNS, headFrom, stands, summedOf } from './rows.ts';
 import { type Cell, isCorrupt, type Sql, textOf } from './sql.ts';
 import type { State } from './state.ts';
-import { hasTerm, termsOf } from './terms.ts';
+import { hasTerm, indexedTerms } from './terms.ts';
 import { countOf, fileFindings, isSmallHistory, TREES, treeFindings } from './trees.ts';
 
 /** What one slice of verification says. */
@@ -206,7 +206,7 @@ const current: Step = {
       summed(row, report, (head) => {
         const { key, value, parsed } = head;
         if (value === null) report(`${name}: it stands and has been deleted`);
-        for (const term of termsOf(parsed))
+        for (const term of indexedTerms(key, parsed))
           if (s.sql.all(HAS_TERM, term, key).length === 0) report(`${name}: the index of facts lacks ${term}`);
         if (s.restoring) return;
         const [policy] = s.sql.all(POLICY_OF, key);
