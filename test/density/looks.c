@@ -20,6 +20,7 @@ struct row {
   int64_t begin_us; /* CLOCK_MONOTONIC */
   int64_t wall_us;
   int64_t cpu_us; /* of the thread */
+  int64_t disk_us;           /* of that in writing to files and in waiting until they are safe */
   int64_t said_from, said_to; /* what it said meanwhile: offsets in standard output */
 };
 struct sheet {
@@ -29,8 +30,10 @@ struct sheet {
 
 static struct sheet *sheet;
 static pid_t main_thread;
-static int64_t began_us, began_cpu_us, began_said;
+static int64_t began_us, began_cpu_us, began_said, disk_us;
 static int (*real_wait)(int, struct epoll_event *, int, int);
+static ssize_t (*real_write)(int, const void *, size_t, off64_t);
+static int (*real_sync)(int);
 
 static int64_t us(clockid_t id) {
   struct timespec t;
@@ -45,6 +48,8 @@ static int64_t said(void) {
 
 __attribute__((constructor)) static void open_sheet(void) {
   real_wait = (int (*)(int, struct epoll_event *, int, int))dlsym(RTLD_NEXT, "epoll_wait");
+  real_write = (ssize_t(*)(int, const void *, size_t, off64_t))dlsym(RTLD_NEXT, "pwrite64");
+  real_sync = (int (*)(int))dlsym(RTLD_NEXT, "fsync");
   const char *path = getenv("LOOKS_FILE");
   int fd = path ? open(path, O_RDWR | O_CLOEXEC) : -1;
   if (fd < 0) return;
@@ -56,8 +61,10 @@ __attribute__((constructor)) static void open_sheet(void) {
   setvbuf(stdout, 0, _IOLBF, 0);
 }
 
+static int is_main(void) { return sheet && (pid_t)syscall(SYS_gettid) == main_thread; }
+
 int epoll_wait(int fd, struct epoll_event *events, int most, int timeout) {
-  if (!sheet || (pid_t)syscall(SYS_gettid) != main_thread) return real_wait(fd, events, most, timeout);
+  if (!is_main()) return real_wait(fd, events, most, timeout);
   if (began_us) {
     int64_t wall = us(CLOCK_MONOTONIC) - began_us;
     if (wall >= LEAST_US) {
@@ -65,6 +72,7 @@ int epoll_wait(int fd, struct epoll_event *events, int most, int timeout) {
       r->begin_us = began_us;
       r->wall_us = wall;
       r->cpu_us = us(CLOCK_THREAD_CPUTIME_ID) - began_cpu_us;
+      r->disk_us = disk_us;
       r->said_from = began_said;
       r->said_to = said();
       sheet->count++;
@@ -74,5 +82,23 @@ int epoll_wait(int fd, struct epoll_event *events, int most, int timeout) {
   began_us = us(CLOCK_MONOTONIC);
   began_cpu_us = us(CLOCK_THREAD_CPUTIME_ID);
   began_said = said();
+  disk_us = 0;
   return n;
+}
+
+ssize_t pwrite64(int fd, const void *bytes, size_t size, off64_t at) {
+  if (!is_main()) return real_write(fd, bytes, size, at);
+  int64_t began = us(CLOCK_THREAD_CPUTIME_ID);
+  ssize_t n = real_write(fd, bytes, size, at);
+  disk_us += us(CLOCK_THREAD_CPUTIME_ID) - began;
+  return n;
+}
+ssize_t pwrite(int fd, const void *bytes, size_t size, off_t at) { return pwrite64(fd, bytes, size, at); }
+
+int fsync(int fd) {
+  if (!is_main()) return real_sync(fd);
+  int64_t began = us(CLOCK_THREAD_CPUTIME_ID);
+  int r = real_sync(fd);
+  disk_us += us(CLOCK_THREAD_CPUTIME_ID) - began;
+  return r;
 }

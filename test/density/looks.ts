@@ -5,11 +5,11 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 
 const run = promisify(execFile);
-/** As looks.c has them: a count, then a ring of rows of five 64-bit numbers. */
+/** As looks.c has them: a count, then a ring of rows of six 64-bit numbers. */
 const ROWS = 65_536;
-const ROW_BYTES = 40;
+const ROW_BYTES = 48;
 const HEAD_BYTES = 8;
-type Row = [beginUs: number, wallUs: number, cpuUs: number, saidFrom: number, saidTo: number];
+type Row = [beginUs: number, wallUs: number, cpuUs: number, diskUs: number, saidFrom: number, saidTo: number];
 
 /** A stretch in which the server's thread didn't look at the network; those under a millisecond aren't noted. */
 export interface Stretch {
@@ -18,6 +18,8 @@ export interface Stretch {
   wallMs: number;
   /** Processor time of the thread. */
   cpuMs: number;
+  /** Processor time of it that the kernel took for writing to files: SQLite writes its log back within a commit. */
+  diskMs: number;
   /** What the server wrote to its standard output meanwhile: from, to, in bytes. With `v8Flags`, collections are told there. */
   said: readonly [number, number];
 }
@@ -52,8 +54,8 @@ export async function makeLooks(): Promise<Looks> {
       const found: Stretch[] = [];
       for (let i = Math.max(seen, count - ROWS); i < count; i++) {
         const at = HEAD_BYTES + (i % ROWS) * ROW_BYTES;
-        const [beginUs, wallUs, cpuUs, from, to] = [0, 8, 16, 24, 32].map((o) => numberAt(at + o)) as Row;
-        found.push({ beginUs, wallMs: wallUs / 1000, cpuMs: cpuUs / 1000, said: [from, to] });
+        const [beginUs, wallUs, cpuUs, diskUs, from, to] = [0, 8, 16, 24, 32, 40].map((o) => numberAt(at + o)) as Row;
+        found.push({ beginUs, wallMs: wallUs / 1000, cpuMs: cpuUs / 1000, diskMs: diskUs / 1000, said: [from, to] });
       }
       seen = count;
       return found;

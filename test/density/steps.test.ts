@@ -9,7 +9,10 @@ import { watch } from './steps.ts';
 
 /** Of 10 KB. A step that grew with their number would be some 20 ms by then. */
 const OBJECTS = 1_000;
-/** Processor time of the thread. 10 ms is asked of a quiet machine (`npm run density -- --only steps` measures there); a busy or slow one takes a multiple. */
+/**
+ * Processor time of the thread, but for what the kernel takes to write to files, which the disk decides. 10 ms is asked of a quiet machine (`npm run density -- --only steps`
+ * measures there); a busy or slow one takes a multiple.
+ */
 const STEP_MS_MAX = 40;
 
 const hasCompiler = spawnSync('cc', ['--version']).status === 0;
@@ -28,9 +31,10 @@ test('no operation holds the thread up for long: the monitor sees every look at 
   let seen = 0;
   for (const [name, run] of Object.entries(operations(s, c))) {
     const { longest, collectedMs } = await watched(() => run(0));
-    seen = Math.max(seen, longest.cpuMs);
-    if (longest.cpuMs > STEP_MS_MAX)
-      long.push(`${name}: ${longest.cpuMs} ms; collections ${collectedMs.join(', ') || 'none'}`);
+    const { cpuMs, diskMs } = longest;
+    seen = Math.max(seen, cpuMs);
+    if (cpuMs - diskMs > STEP_MS_MAX)
+      long.push(`${name}: ${cpuMs} ms, ${diskMs} of them the disk's; collections ${collectedMs.join(', ') || 'none'}`);
   }
   assert.ok(seen > 1, 'the monitor saw nothing');
   assert.deepEqual(long, []);

@@ -19,6 +19,8 @@ export interface StepFigure {
    * longest synchronous step.
    */
   cpuMs: number[];
+  /** Of it, the kernel's for writing to files. */
+  diskMs: number[];
   /** The same by the clock. */
   stepMs: number[];
   /** Collections of the whole heap in these rounds, which the engine makes in one step. */
@@ -51,6 +53,7 @@ export async function measureSteps(s: Server, c: Cluster, looks: Looks, only = '
       operation,
       stepMs: longest.map((l) => tenths(l.wallMs)),
       cpuMs: longest.map((l) => tenths(l.cpuMs)),
+      diskMs: longest.map((l) => tenths(l.diskMs)),
       collectedMs,
       where: `${tenths(step.wallMs)}: ${where}`,
     });
@@ -82,7 +85,7 @@ const collectionsIn = (log: Buffer): number[] =>
 
 const tenths = (ms: number) => Math.round(ms * 10) / 10;
 const longestOf = (all: Stretch[]) =>
-  all.reduce((a, b) => (b.cpuMs > a.cpuMs ? b : a), { beginUs: 0, wallMs: 0, cpuMs: 0, said: [0, 0] });
+  all.reduce((a, b) => (b.cpuMs > a.cpuMs ? b : a), { beginUs: 0, wallMs: 0, cpuMs: 0, diskMs: 0, said: [0, 0] });
 
 async function settle(looks: Looks): Promise<void> {
   await new Promise((next) => setTimeout(next, SETTLE_MS));
