@@ -273,15 +273,16 @@ export class Sockets {
       return known;
     }
     const group = new Group(attachment, (g) => this.#ready(g));
-    group.last = this.#nextId();
     this.#groups.set(id, group);
     this.#fanout.add(group);
     return group;
   }
 
-  /** `told`: it will hear what the group's last frame was, where there was one. */
+  /** `told`: it will hear what the group's last frame was; over a sleep of the object nobody is told anything. */
   #follow(ws: HubSocket, attachment: Attachment, told: boolean): Group {
     const group = this.#groupOf(attachment);
+    // The first one begins the chain: whoever joins before there was a frame is told the same.
+    if (told && group.sockets.size === 0) group.last = this.#nextId();
     group.add(ws, attachment.isolate, told && group.last !== undefined);
     this.#of.set(ws, group);
     return group;
