@@ -1,11 +1,11 @@
 import type { Env } from '../meta/env.ts';
 import { type Change, eventFor, Fanout } from './fanout.ts';
-import { foundByRefs, lowerBound } from './key.ts';
+import { lowerBound } from './key.ts';
 import { checkSize, fillTokens, isPut } from './limits.ts';
 import { MemoryPolicy } from './memory-policy.ts';
 import { MemoryReservations } from './memory-reservations.ts';
 import { cutPage, cutVersions } from './page.ts';
-import { selectionTest, type Test } from './select.ts';
+import { isRelated, selectionTest, type Test } from './select.ts';
 import {
   type Assume,
   type Batch,
@@ -181,16 +181,7 @@ export class MemoryStore implements Store {
       if (o.after !== undefined && key <= o.after) continue;
       if (o.resource !== undefined && !key.startsWith(`${o.resource}/`)) continue;
       const entry = this.#rows.get(key);
-      if (!entry) continue;
-      const { owners, node, refs } = entry.facts;
-      if (
-        !(by === 'owner'
-          ? owners?.includes(value)
-          : by === 'node'
-            ? node === value
-            : foundByRefs(key) && refs?.includes(value))
-      )
-        continue;
+      if (!entry || !isRelated(entry, by, value)) continue;
       found.push(o.factsOnly ? { ...entry, value: '' } : entry);
       if (o.limit && found.length >= o.limit) break;
     }

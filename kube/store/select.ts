@@ -1,8 +1,8 @@
 import type { Facts } from '../meta/facts.ts';
 import type { FieldRequirement } from '../meta/selectors.ts';
 import { matchesFields, matchesLabels } from '../meta/selectors.ts';
-import { parseKey } from './key.ts';
-import type { Key, Selection } from './store.ts';
+import { foundByRefs, parseKey } from './key.ts';
+import type { Entry, Key, Selection } from './store.ts';
 
 /** True when a row is selected. */
 export type Test = (key: Key, facts: Facts) => boolean;
@@ -25,4 +25,10 @@ const isOfKey = (f: FieldRequirement) => f.field === 'metadata.name' || f.field 
 function keyMatches(fields: readonly FieldRequirement[], key: Key): boolean {
   const { namespace, name } = parseKey(key);
   return matchesFields(fields, { 'metadata.name': name, 'metadata.namespace': namespace });
+}
+
+/** Whether `Store.related` finds a row. */
+export function isRelated({ key, facts }: Entry, by: 'owner' | 'node' | 'ref', value: string): boolean {
+  if (by === 'node') return facts.node === value;
+  return (by === 'owner' ? facts.owners : foundByRefs(key) ? facts.refs : undefined)?.includes(value) ?? false;
 }

@@ -1,4 +1,5 @@
-import { EVERYTHING, foundByRefs, rangeUnder } from '../../kube/store/key.ts';
+import { EVERYTHING, rangeUnder } from '../../kube/store/key.ts';
+import { isRelated } from '../../kube/store/select.ts';
 import type { Entry, Key, Store } from '../../kube/store/store.ts';
 import { type Layers, rowsIn } from './rows.ts';
 
@@ -11,15 +12,7 @@ export function related(l: Layers, ...[by, value, o = {}]: Parameters<Store['rel
   const found: Entry[] = [];
   for (const entry of rowsIn(l, { from, to: range.to }, PREFIX[by] + value)) {
     // Base rows come whether they have the fact or not.
-    const { owners, node, refs } = entry.facts;
-    if (
-      !(by === 'owner'
-        ? owners?.includes(value)
-        : by === 'node'
-          ? node === value
-          : foundByRefs(entry.key) && refs?.includes(value))
-    )
-      continue;
+    if (!isRelated(entry, by, value)) continue;
     found.push(o.factsOnly ? { ...entry, value: '' } : entry);
     if (o.limit && found.length >= o.limit) break;
   }
