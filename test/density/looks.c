@@ -17,10 +17,10 @@
 #define LEAST_US 1000
 
 struct row {
-  int64_t begin_us; /* CLOCK_MONOTONIC */
+  int64_t begin_us;           /* CLOCK_MONOTONIC */
   int64_t wall_us;
-  int64_t cpu_us; /* of the thread */
-  int64_t disk_us;           /* of that in writing to files and in waiting until they are safe */
+  int64_t cpu_us;             /* of the thread */
+  int64_t disk_us;            /* of that in writing to files and in waiting until they are safe */
   int64_t said_from, said_to; /* what it said meanwhile: offsets in standard output */
 };
 struct sheet {

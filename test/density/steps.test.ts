@@ -30,11 +30,14 @@ test('no operation holds the thread up for long: the monitor sees every look at 
   const long: string[] = [];
   let seen = 0;
   for (const [name, run] of Object.entries(operations(s, c))) {
-    const { longest, collectedMs } = await watched(() => run(0));
-    const { cpuMs, diskMs } = longest;
-    seen = Math.max(seen, cpuMs);
-    if (cpuMs - diskMs > STEP_MS_MAX)
-      long.push(`${name}: ${cpuMs} ms, ${diskMs} of them the disk's; collections ${collectedMs.join(', ') || 'none'}`);
+    const { stretches, collectedMs } = await watched(() => run(0));
+    for (const { cpuMs, diskMs } of stretches) {
+      seen = Math.max(seen, cpuMs);
+      if (cpuMs - diskMs > STEP_MS_MAX)
+        long.push(
+          `${name}: ${cpuMs} ms, ${diskMs} of them the disk's; collections ${collectedMs.join(', ') || 'none'}`,
+        );
+    }
   }
   assert.ok(seen > 1, 'the monitor saw nothing');
   assert.deepEqual(long, []);

@@ -39,7 +39,7 @@ export async function measureSteps(s: Server, c: Cluster, looks: Looks, only = '
     const collectedMs: number[] = [];
     for (let round = 0; round < ROUNDS; round++) {
       const seen = await watched(() => run(round));
-      longest.push(seen.longest);
+      longest.push(longestOf(seen.stretches));
       collectedMs.push(...seen.collectedMs.map(tenths));
     }
     const inspector = await s.inspect();
@@ -61,11 +61,11 @@ export async function measureSteps(s: Server, c: Cluster, looks: Looks, only = '
   return figures;
 }
 
-/** Runs something, and tells of the longest stretch meanwhile, and of the collections, which are no part of it. The server was started with `looks.server`. */
+/** Runs something, and tells of the stretches meanwhile, and of the collections, which are no part of them. The server was started with `looks.server`. */
 export function watch(
   s: Server,
   looks: Looks,
-): (run: () => Promise<unknown>) => Promise<{ longest: Stretch; collectedMs: number[] }> {
+): (run: () => Promise<unknown>) => Promise<{ stretches: Stretch[]; collectedMs: number[] }> {
   const log = join(s.home, 'server.log');
   return async (run) => {
     await settle(looks);
@@ -73,7 +73,7 @@ export function watch(
     const text = readFileSync(log);
     const seen = looks.taken().map((stretch) => ({ stretch, pauses: collectionsIn(text.subarray(...stretch.said)) }));
     return {
-      longest: longestOf(seen.filter((s) => s.pauses.length === 0).map((s) => s.stretch)),
+      stretches: seen.filter((s) => s.pauses.length === 0).map((s) => s.stretch),
       collectedMs: seen.flatMap((s) => s.pauses),
     };
   };
@@ -84,6 +84,7 @@ const collectionsIn = (log: Buffer): number[] =>
   [...log.toString('latin1').matchAll(/Mark-Compact .*? MB, .*?([\d.]+) \/ /g)].map((m) => Number(m[1]));
 
 const tenths = (ms: number) => Math.round(ms * 10) / 10;
+/** By processor time. */
 const longestOf = (all: Stretch[]) =>
   all.reduce((a, b) => (b.cpuMs > a.cpuMs ? b : a), { beginUs: 0, wallMs: 0, cpuMs: 0, diskMs: 0, said: [0, 0] });
 
