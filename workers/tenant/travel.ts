@@ -7,7 +7,6 @@ import { newestAt } from './history.ts';
 import { releaseOf, reserve } from './reservations.ts';
 import { addJump, type Restore, saveRestore, seenAt } from './restores.ts';
 import { setMeta } from './schema.ts';
-import { cell } from './sql.ts';
 import { createdMs, type State } from './state.ts';
 import { lastBody, stoodAt, writtenMs } from './versions.ts';
 
@@ -106,20 +105,15 @@ export function restoreSlice(s: State, rules: RestoreRules): Restore {
 
 /** Each key once, by its newest version: what changed since, not what there is. */
 function copyRows(s: State, r: Restore, rules: RestoreRules): void {
-  const rows = s.sql.all(
-    'SELECT revision, key FROM history WHERE revision > ? AND revision <= ? ORDER BY revision LIMIT ?',
-    r.cursor,
-    r.before,
-    SLICE_REVISIONS,
-  ) as [Revision, Key][];
+  const rows = s.sql.all(CHANGED, r.before, r.cursor, r.before, SLICE_REVISIONS) as [Revision, Key, newer: number][];
   let compared = 0;
   let units = 0;
-  for (const [revision, key] of rows) {
+  for (const [revision, key, newer] of rows) {
     if (compared >= SLICE_ROWS || units >= SLICE_UNITS) return;
     r.cursor = revision;
-    if (KEPT.has(resourceOfKey(key)) || newestOf(s, key, r.before) !== revision) continue;
+    if (newer || KEPT.has(resourceOfKey(key))) continue;
     compared++;
-    units += copyRow(s, r, rules, key);
+    units += sameUnits(s, r, key, revision) ?? copyRow(s, r, rules, key);
   }
   if (rows.length < SLICE_REVISIONS) {
     r.phase = 'claims';
@@ -127,8 +121,20 @@ function copyRows(s: State, r: Restore, rules: RestoreRules): void {
   }
 }
 
-const newestOf = (s: State, key: Key, until: Revision): Revision =>
-  Number(cell(s.sql, 'SELECT MAX(revision) FROM history WHERE key = ? AND revision <= ?', key, until));
+const CHANGED = `SELECT revision, key,
+    EXISTS (SELECT 1 FROM history n WHERE n.key = h.key AND n.revision > h.revision AND n.revision <= ?)
+  FROM history h WHERE revision > ? AND revision <= ? ORDER BY revision LIMIT ?`;
+
+const SAME = `SELECT a.revision, b.value IS NULL, octet_length(a.value),
+    a.value IS b.value AND a.version = b.version AND a.schema = b.schema AND a.enc IS b.enc
+  FROM history b LEFT JOIN history a ON a.revision = (SELECT MAX(revision) FROM history WHERE key = b.key AND revision <= ?)
+  WHERE b.revision = ?`;
+/** The length of what has come back by itself, or has come and gone: most of what changed. Undefined where something is to be written, or the base layer has to be asked. */
+function sameUnits(s: State, r: Restore, key: Key, revision: Revision): number | undefined {
+  const [then, gone, length, same] = s.sql.all(SAME, r.to, revision)[0] ?? [];
+  if (then === null) return gone && !s.base.get(key) ? 0 : undefined;
+  return same ? 2 * Number(length) : undefined;
+}
 
 /** Writes what stood at a key; the length of the bodies that were read for it. */
 function copyRow(s: State, r: Restore, rules: RestoreRules, key: Key): number {
