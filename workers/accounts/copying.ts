@@ -216,9 +216,9 @@ interface Source {
 async function* pagesOf(source: Source, at: Revision): AsyncGenerator<ArchivePage> {
   for (let after: Key | undefined = ''; after !== undefined; ) {
     const page: ArchivePage = await source.archivePage(at, after);
-    yield page;
-    // To read one and to do something with the one before are two steps.
+    // To read one and to do something with it are two steps.
     await turn();
+    yield page;
     after = page.next;
   }
 }
