@@ -45,8 +45,12 @@ export function operations(s: Server, c: Cluster): Record<string, (round: number
     }
   };
   const revision = async () => Number(JSON.parse((await ask(`${maps}?limit=1`)).text).metadata.resourceVersion);
-  // Of a time with all the ConfigMaps and without the large ones.
   let before = 0;
+  /** A revision with all the ConfigMaps and without the large ones, where those were made. */
+  const past = async () => {
+    before ||= await revision();
+    return before;
+  };
   return {
     'create a cluster': (n) => s.create(`step-${n}`),
     'list 5,000 x 10 KB': list('application/json'),
@@ -71,14 +75,9 @@ export function operations(s: Server, c: Cluster): Record<string, (round: number
       patch(many(n), 'application/json-patch+json', '[{"op":"add","path":"/data/more","value":"x"}]'),
     'apply of it': (n) => patch(`${many(n)}?fieldManager=m&force=true`, APPLY, bigMap(`many-${n}`, VALUES)),
     'apply of 1 MB of YAML': (n) => patch(`${maps}/yaml-${n}?fieldManager=m`, APPLY, yamlMap(`yaml-${n}`)),
-    'watch from before these': async () => {
-      before ||= await revision();
-      await ask(`${maps}?${watchFrom(before)}`);
-    },
-    'list 5,000 x 10 KB, as it was before these': async () => {
-      before ||= await revision();
-      await ask(`${maps}?resourceVersion=${before}&resourceVersionMatch=Exact`);
-    },
+    'watch from before these': async () => ask(`${maps}?${watchFrom(await past())}`),
+    'list 5,000 x 10 KB, as it was before these': async () =>
+      ask(`${maps}?resourceVersion=${await past()}&resourceVersionMatch=Exact`),
     'history of it': (n) => ask(`${base}/.coracle/v1/history?kind=configmap&namespace=default&name=many-${n}`),
     'delete it': (n) => ask(many(n), { method: 'DELETE' }),
     'create a pod of 50 containers': (n) => ask(`${core}/pods`, { method: 'POST', body: bigPod(`p${n}`) }),
@@ -109,8 +108,7 @@ export function operations(s: Server, c: Cluster): Record<string, (round: number
       }
     },
     'restore of the cluster': async () => {
-      before ||= await revision();
-      await operator(`${own}/restore`, 'POST', { spec: { to: before } });
+      await operator(`${own}/restore`, 'POST', { spec: { to: await past() } });
       await until(async () => JSON.parse((await operator(`${own}/restore`)).text).status.phase === 'Completed');
     },
     'delete all ConfigMaps of a namespace': () => ask(maps, { method: 'DELETE' }),
