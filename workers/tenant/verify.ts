@@ -1,6 +1,16 @@
 import type { Key, Revision } from '../../kube/store/store.ts';
 import { policySum } from './checksum.ts';
-import { COLUMNS, entryOf, getRow, HEAD_COLUMNS, headFrom, stands, summedOf } from './rows.ts';
+import {
+  COLUMNS,
+  entryOf,
+  getRow,
+  HEAD_COLUMNS,
+  headFrom,
+  isInBase,
+  isStanding,
+  standingOf,
+  summedOf,
+} from './rows.ts';
 import { type Cell, isCorrupt, type Sql, textOf } from './sql.ts';
 import type { State } from './state.ts';
 import { hasTerm, indexedTerms } from './terms.ts';
@@ -112,8 +122,10 @@ const trees: Step = {
 };
 
 const NEXT_SIZES = 'SELECT revision, octet_length(value) FROM history WHERE revision > ? ORDER BY revision LIMIT ?';
-const NEXT = `SELECT ${COLUMNS}, h.sum IS NULL FROM history h WHERE h.revision > ? AND h.revision <= ? ORDER BY h.revision`;
-const INDEXED = 'SELECT 1 FROM history INDEXED BY history_key WHERE key = ? AND revision = ?';
+// Each statement leaves a cursor for the collector: what belongs to a row comes with it.
+const NEXT = `SELECT ${COLUMNS}, h.sum IS NULL,
+    EXISTS (SELECT 1 FROM history i INDEXED BY history_key WHERE i.key = h.key AND i.revision = h.revision), p.key, p.created
+  FROM history h LEFT JOIN history p ON p.revision = h.prev WHERE h.revision > ? AND h.revision <= ? ORDER BY h.revision`;
 const history: Step = {
   table: 'history',
   begin: [0],
@@ -130,92 +142,89 @@ const history: Step = {
     if (to === undefined) return { rows: 0 };
     let unsummed = 0;
     for (const row of s.sql.all(NEXT, after ?? 0, to)) {
-      if (row[13] === 1) unsummed++;
-      checkVersion(s, row, report);
+      const [isUnsummed, isIndexed, ...before] = row.slice(13);
+      if (isUnsummed === 1) unsummed++;
+      checkVersion(s, row, isIndexed === 1, before, report);
     }
     return { rows, unsummed, after: rows < limit && rows === sizes.length ? undefined : [to] };
   },
 };
 
-function checkVersion(s: State, row: readonly Cell[], report: Report): void {
+/** `before`: the key and the creation of the revision that the row replaced, null where there is none. */
+function checkVersion(
+  s: State,
+  row: readonly Cell[],
+  isIndexed: boolean,
+  before: readonly Cell[],
+  report: Report,
+): void {
   const name = `${row[0]} at revision ${row[1]}`;
-  try {
+  guarded(report, () => {
     const { key, revision, prev, created } = summedOf(row);
     entryOf(row);
     if (revision > s.revision) report(`${name}: it is newer than the newest revision ${s.revision}`);
     if (prev >= revision || created > revision) report(`${name}: it comes before what it replaced`);
-    if (s.sql.all(INDEXED, key, revision).length === 0) report(`${name}: the index by key has lost it`);
-    if (prev > s.base.size) checkPrev(s, name, key, prev, created, revision, report);
-  } catch (e) {
-    report(textOf(e));
-  }
+    if (!isIndexed) report(`${name}: the index by key has lost it`);
+    if (prev <= s.base.size) return;
+    // What was superseded in the forgotten past is gone, or goes with the next slice of compaction.
+    if (before[0] === null) {
+      if (revision > s.compacted) report(`${name}: what it replaced, revision ${prev}, is gone`);
+    } else if (before[0] !== key || before[1] !== created)
+      report(`${name}: revision ${prev}, which it replaced, is another object's`);
+  });
 }
 
-const PREV = 'SELECT key, created FROM history WHERE revision = ?';
-function checkPrev(
-  s: State,
-  name: string,
-  key: Key,
-  prev: Revision,
-  created: Revision,
-  revision: Revision,
-  report: Report,
-): void {
-  const [before] = s.sql.all(PREV, prev);
-  // What was superseded in the forgotten past is gone, or goes with the next slice of compaction.
-  if (before === undefined) {
-    if (revision > s.compacted) report(`${name}: what it replaced, revision ${prev}, is gone`);
-  } else if (before[0] !== key || before[1] !== created)
-    report(`${name}: revision ${prev}, which it replaced, is another object's`);
-}
-
-const BY_KEY = `SELECT i.key, i.revision, t.key FROM (SELECT key, revision FROM history INDEXED BY history_key WHERE (key, revision) > (?, ?)
+const BY_KEY = `SELECT i.key, i.revision, t.key, ${standingOf('i.key')} FROM (SELECT key, revision FROM history INDEXED BY history_key WHERE (key, revision) > (?, ?)
   ORDER BY key, revision LIMIT ?) i LEFT JOIN history t NOT INDEXED ON t.revision = i.revision`;
 /** The index by key against the table, and each key's newest version against what stands. */
 const newest: Step = {
   table: 'newest versions',
   begin: ['', 0],
   slice(s, after, limit, report) {
-    const rows = s.sql.all(BY_KEY, after[0] ?? '', after[1] ?? 0, limit) as [Key, Revision, Key | null][];
+    const rows = s.sql.all(BY_KEY, after[0] ?? '', after[1] ?? 0, limit) as [Key, Revision, Key | null, ...Cell[]][];
     let last: Key | null = null;
-    for (const [key, revision, own] of rows) {
+    for (const [key, revision, own, ...standing] of rows) {
       if (own !== key) report(`${key} at revision ${revision}: the index by key has it, the table has not`);
-      if (key === last || (s.base.has(key) && !s.overlaid.has(key))) continue;
+      if (key === last || isInBase(s, key)) continue;
       last = key;
-      guarded(report, () => stands(s, key));
+      guarded(report, () => isStanding(key, standing));
     }
     return { rows: rows.length, after: following(rows, limit, 2) };
   },
 };
 
-const STANDING = `SELECT ${HEAD_COLUMNS.replace('h.key, h.revision', 'c.key, c.revision')} FROM current c
-  LEFT JOIN history h ON h.revision = c.revision WHERE c.key > ? ORDER BY c.key LIMIT ?`;
-const HAS_TERM = 'SELECT 1 FROM facts WHERE term = ? AND key = ?';
-const POLICY_OF = 'SELECT policy, uid FROM policy WHERE key = ?';
+const STANDING = `SELECT ${HEAD_COLUMNS.replace('h.key, h.revision', 'c.key, c.revision')}, p.key, p.policy, p.uid FROM current c
+  LEFT JOIN history h ON h.revision = c.revision LEFT JOIN policy p ON p.key = c.key WHERE c.key > ? ORDER BY c.key LIMIT ?`;
+const LACKING = `SELECT t.value ->> 0, t.value ->> 1 FROM json_each(?) t
+  WHERE NOT EXISTS (SELECT 1 FROM facts f WHERE f.term = t.value ->> 0 AND f.key = t.value ->> 1)`;
 /** What stands: its row, the index of its facts, its policy text. */
 const current: Step = {
   table: 'current',
   begin: [''],
   slice(s, [after], limit, report) {
     const rows = s.sql.all(STANDING, after ?? '', limit);
+    const names = new Map<Key, string>();
+    const terms: [string, Key][] = [];
     let last = String(after ?? '');
     for (const row of rows) {
       const name = `${row[0]} at revision ${row[1]}`;
+      names.set(String(row[0]), name);
       if (String(row[0]) <= last) report(`${name}: it is out of order`);
       last = String(row[0]);
       summed(row, report, (head) => {
         const { key, value, parsed } = head;
         if (value === null) report(`${name}: it stands and has been deleted`);
-        for (const term of indexedTerms(key, parsed))
-          if (s.sql.all(HAS_TERM, term, key).length === 0) report(`${name}: the index of facts lacks ${term}`);
+        for (const term of indexedTerms(key, parsed)) terms.push([term, key]);
         if (s.restoring) return;
-        const [policy] = s.sql.all(POLICY_OF, key);
+        const [kept, policy, uid] = row.slice(-3);
         const below = s.base.get(key)?.facts;
-        if (policy === undefined && below?.policy === parsed.policy && below?.uid === parsed.uid) return;
-        if ((policy?.[0] ?? null) !== (parsed.policy ?? null) || (policy && parsed.policy && policy[1] !== parsed.uid))
+        if (kept === null && below?.policy === parsed.policy && below?.uid === parsed.uid) return;
+        if (policy !== (parsed.policy ?? null) || (kept !== null && parsed.policy && uid !== parsed.uid))
           report(`${name}: its policy text is another`);
       });
     }
+    for (const [term, key] of s.sql.all(LACKING, JSON.stringify(terms)))
+      report(`${names.get(String(key))}: the index of facts lacks ${term}`);
     return { rows: rows.length, after: following(rows, limit, 1) };
   },
 };
@@ -262,29 +271,30 @@ const policies: Step = {
   },
 };
 
-const CLAIMS = `SELECT pool, idx, value, owner FROM claims WHERE (pool, idx) > (?, ?) ORDER BY pool, idx LIMIT ?`;
+const CLAIMS = `SELECT pool, idx, value, owner, ${standingOf('claims.owner')} FROM claims WHERE (pool, idx) > (?, ?) ORDER BY pool, idx LIMIT ?`;
 const claims: Step = {
   table: 'claims',
   begin: ['', -1],
   slice(s, after, limit, report) {
     const rows = s.sql.all(CLAIMS, after[0] ?? '', after[1] ?? -1, limit);
-    for (const [pool, , value, owner] of rows)
+    for (const [pool, , value, owner, ...standing] of rows)
       guarded(report, () => {
-        if (!s.restoring && !stands(s, String(owner))) report(`${value} of ${pool}: its owner ${owner} does not exist`);
+        if (!s.restoring && !isThere(s, String(owner), standing))
+          report(`${value} of ${pool}: its owner ${owner} does not exist`);
       });
     return { rows: rows.length, after: following(rows, limit, 2) };
   },
 };
 
-const DYING = 'SELECT key FROM ttl WHERE key > ? ORDER BY key LIMIT ?';
+const DYING = `SELECT key, ${standingOf('ttl.key')} FROM ttl WHERE key > ? ORDER BY key LIMIT ?`;
 const ttl: Step = {
   table: 'ttl',
   begin: [''],
   slice(s, [after], limit, report) {
     const rows = s.sql.all(DYING, after ?? '', limit);
-    for (const [key] of rows)
+    for (const [key, ...standing] of rows)
       guarded(report, () => {
-        if (!stands(s, String(key))) report(`${key}: it has a time to live and does not exist`);
+        if (!isThere(s, String(key), standing)) report(`${key}: it has a time to live and does not exist`);
       });
     return { rows: rows.length, after: following(rows, limit, 1) };
   },
@@ -301,6 +311,9 @@ const order: Step = {
 };
 
 const STEPS: readonly Step[] = [trees, history, newest, current, facts, policies, claims, ttl, order];
+
+const isThere = (s: State, key: Key, standing: readonly Cell[]): boolean =>
+  isInBase(s, key) || isStanding(key, standing);
 
 function guarded(report: Report, f: () => void): void {
   try {
