@@ -82,6 +82,21 @@ test('pages with a limit continue as they did, and tell how many remain now', as
   assert.deepEqual(names(rest.text), ['c', 'z']);
 });
 
+test('a page that is sent again is right whatever was sent of it before', async () => {
+  const { b, list, names } = await setUp();
+  const TABLE = 'application/json;as=Table;v=v1;g=meta.k8s.io';
+  const whole = await list('?limit=3');
+  const asTable = await list('?limit=3', TABLE);
+  assert.equal((JSON.parse(asTable.text) as { rows: unknown[] }).rows.length, 3);
+  assert.deepEqual((await list('?limit=3')).body, whole.body);
+  await b.ask('POST', '/api/v1/namespaces/other/configmaps', { metadata: { name: 'beside' } });
+  const later = await list('?limit=3');
+  assert.deepEqual([later.same, names(later.text)], [[true], ['a', 'b', 'c']]);
+  assert.notEqual(later.text, whole.text, 'its revision is another');
+  assert.deepEqual((await list('?limit=3', TABLE)).same, [true]);
+  assert.deepEqual((await list('?limit=3')).body, later.body);
+});
+
 test('a list that would take more than half of the memory is not kept', async () => {
   const { list } = await setUp(400);
   await list();

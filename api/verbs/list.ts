@@ -1,4 +1,4 @@
-import { joinBytes } from '../../kube/codec/framing.ts';
+import { joinInPlace } from '../../kube/codec/framing.ts';
 import { giveBack } from '../../kube/codec/giveback.ts';
 import type { JsonObject } from '../../kube/meta/json.ts';
 import { badRequest } from '../../kube/meta/status.ts';
@@ -31,6 +31,8 @@ interface Cursor {
   continued: boolean;
   /** Its pages are kept for the next list; undefined until the first has come. */
   kept?: boolean;
+  /** As what the page that came last is kept. */
+  keptAs?: string;
 }
 
 /** GET of a collection: one store call per page; pages of current rows go out as the bytes that the store joined. */
@@ -42,8 +44,21 @@ export async function list(call: Call, resource: Resource): Promise<Response> {
   const first = await nextPage(call, resource, cursor, form);
   checkNewEnough(o, first.revision);
   const spent = new Spent(call.cluster.sends === true);
+  const { keptAs } = cursor;
   const parts = form.parts(pagesOf(call, resource, cursor, form, spent, first));
-  return respond(call, 200, await body(call, parts, () => spent.free()), form.type);
+  const whole = (sent: readonly Uint8Array[], all: Uint8Array) =>
+    keptAs !== undefined && keepInside(call, keptAs, first, sent, all);
+  return respond(call, 200, await body(call, parts, { written: () => spent.free(), whole }), form.type);
+}
+
+/** A page that was a whole answer is kept as a view of that: sent again with the same head and tail, it needn't be copied. */
+function keepInside(call: Call, keptAs: string, page: Page, sent: readonly Uint8Array[], all: Uint8Array): void {
+  const items = page.items ?? [];
+  const [first] = items;
+  const n = first ? sent.indexOf(first) : -1;
+  if (n < 0 || first?.buffer === all.buffer) return;
+  const at = sizeOf(sent.slice(0, n));
+  call.cluster.pages?.put(keptAs, { ...page, items: [all.subarray(at, at + sizeOf(items))] });
 }
 
 /** Pages that aren't kept for another list. */
@@ -146,10 +161,14 @@ async function nextPage(call: Call, resource: Resource, c: Cursor, form: ListFor
     const isFirst = !call.confirmed;
     const page = await (isFirst ? read(call, c.store, c.selected.range, o) : readOn(c.store, c.selected.range, o));
     c.at = page.revision;
+    c.keptAs = name;
     if (known && page.same) return again(known, page);
     if (sizeOf(page.items ?? []) > PART_BYTES_ALONE) await call.cluster.turn?.();
     const ready = form.encode ? { ...page, items: form.encode(page) } : page;
-    if (!keepPage(call, c, name, page, ready)) loose.add(ready);
+    if (!keepPage(call, c, name, page, ready)) {
+      c.keptAs = undefined;
+      loose.add(ready);
+    }
     if (call.cluster.sends && ready.items !== page.items) giveBack(page.items ?? []);
     return ready;
   } catch (e) {
@@ -241,17 +260,29 @@ function cut(bytes: Uint8Array, rest: Uint8Array[], size: number): Uint8Array {
   return bytes.subarray(0, size);
 }
 
-/** The body of parts. `written` is called once the first ones are with the client; from then on whoever asks for a part has written those before it. */
+/** What becomes of an answer's parts. */
+interface Sent {
+  /** The first ones are with the client; from now on whoever asks for a part has written those before it. */
+  written?(): void;
+  /** They go out at once, as `all`. */
+  whole?(parts: readonly Uint8Array[], all: Uint8Array): void;
+}
+
+/** The body of parts. */
 export async function body(
   call: Call,
   parts: AsyncGenerator<Uint8Array>,
-  written: () => void = () => undefined,
+  on: Sent = {},
 ): Promise<Uint8Array | ReadableStream<Uint8Array>> {
   const begun: Uint8Array[] = [];
   const most = call.cluster.alone?.() ? WHOLE_BYTES_ALONE : WHOLE_BYTES_MAX;
   for (let size = 0; size <= most; ) {
     const next = await parts.next();
-    if (next.done) return joinBytes(begun);
+    if (next.done) {
+      const all = joinInPlace(begun);
+      on.whole?.(begun, all);
+      return all;
+    }
     begun.push(next.value);
     size += next.value.length;
   }
@@ -266,7 +297,7 @@ export async function body(
       try {
         // A socket that takes all that it is given would have the whole list of this thread at once.
         await call.cluster.turn?.();
-        if (begun.length === 0) written();
+        if (begun.length === 0) on.written?.();
         const next = begun.shift() ?? (await parts.next()).value;
         if (next) return controller.enqueue(cut(next, begun, call.cluster.alone?.() ? PART_BYTES_ALONE : PART_BYTES));
       } catch (e) {

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import {
   FRAME_MAX,
   type FrameReader,
+  joinInPlace,
   jsonEvent,
   jsonEventOfBytes,
   lengthFrame,
@@ -76,4 +77,21 @@ test('a stream that ends inside a frame, and a frame without measure, are errors
     },
     { name: 'FrameError' },
   );
+});
+
+test('parts that lie in one buffer as they follow each other are not copied; any other part is', () => {
+  const whole = joinInPlace(['{"items":[', '1,2,3,4,5,6,7,8,9,10', ']}'].map((t) => utf8.encode(t)));
+  const items = whole.subarray(10, 30);
+  const again = (...[head, tail]: string[]) => joinInPlace([utf8.encode(head), items, utf8.encode(tail)]);
+  assert.equal(again('{"items":[', ']}').buffer, whole.buffer);
+  assert.deepEqual(again('{"items":[', ']}'), whole);
+  for (const [head, tail] of [
+    ['{"items":[', '],'],
+    ['{"itemz":[', ']}'],
+    ['{"items":[', ']} '],
+    [' {"items":[', ']}'],
+    ['[', ''],
+  ] as const)
+    assert.equal(text.decode(again(head, tail)), `${head}1,2,3,4,5,6,7,8,9,10${tail}`);
+  assert.deepEqual([...joinInPlace([])], []);
 });

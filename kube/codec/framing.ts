@@ -132,3 +132,22 @@ export function joinBytes(parts: readonly Uint8Array[]): Uint8Array {
   }
   return all;
 }
+
+/** As joinBytes(), but without a copy where the longest part is a view of a buffer that has the other parts around it: an answer that goes out again. */
+export function joinInPlace(parts: readonly Uint8Array[]): Uint8Array {
+  const longest = parts.reduce((best, part) => (part.length > best.length ? part : best), new Uint8Array(0));
+  const { buffer } = longest;
+  let from = longest.byteOffset;
+  for (const part of parts.slice(0, parts.indexOf(longest))) from -= part.length;
+  let at = from;
+  for (const part of parts) {
+    if (part !== longest && !isAt(buffer, at, part)) return joinBytes(parts);
+    at += part.length;
+  }
+  return new Uint8Array(buffer, from, at - from);
+}
+function isAt(buffer: ArrayBufferLike, at: number, bytes: Uint8Array): boolean {
+  if (at < 0 || at + bytes.length > buffer.byteLength) return false;
+  const there = new Uint8Array(buffer, at, bytes.length);
+  return bytes.every((b, i) => b === there[i]);
+}
