@@ -219,14 +219,32 @@ export async function bodyOf(call: Call): Promise<Uint8Array> {
   if (call.kept.bytes) return call.kept.bytes;
   const over = () => tooLarge(`Request entity too large: limit is ${MAX_BODY_BYTES}`);
   if (Number(call.request.headers.get('content-length') ?? 0) > MAX_BODY_BYTES) throw over();
-  const bytes = call.request.body === null ? new Uint8Array() : await readLimited(call.request, over);
+  const bytes = call.request.body === null ? new Uint8Array() : await readLimited(call, over);
   call.kept.bytes = bytes;
   weigh(call, bytes.length);
   return bytes;
 }
-async function readLimited(request: Request, over: () => StatusError): Promise<Uint8Array> {
+/** With the option of the standard that lib.dom doesn't have yet. */
+interface BYOBReader {
+  read(view: Uint8Array, o: { min: number }): Promise<{ value?: Uint8Array | undefined }>;
+  releaseLock(): void;
+}
+/**
+ * In one read. Request.arrayBuffer() leaves the Request, its headers and its signal in memory until the whole heap is collected, which then takes twice as
+ * long: the platform lets go of them with the young generation only where nothing of its own has waited for them.
+ */
+async function readWhole(body: ReadableStream<Uint8Array>, length: number): Promise<Uint8Array> {
+  const reader = body.getReader({ mode: 'byob' }) as BYOBReader;
+  const { value } = await reader.read(new Uint8Array(length), { min: length });
+  reader.releaseLock();
+  return value ?? new Uint8Array();
+}
+async function readLimited({ cluster, request }: Call, over: () => StatusError): Promise<Uint8Array> {
   // A declared length has been checked, and the platform holds the client to it.
-  if (request.headers.has('content-length')) return new Uint8Array(await request.arrayBuffer());
+  const length = Number(request.headers.get('content-length'));
+  // A reader takes 20 us more: while nobody else is there, nobody waits for a collection either.
+  if (length > 0 && request.body && !cluster.alone?.()) return readWhole(request.body, length);
+  if (length > 0) return new Uint8Array(await request.arrayBuffer());
   const chunks: Uint8Array[] = [];
   let size = 0;
   for await (const chunk of request.body as unknown as AsyncIterable<Uint8Array>) {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Gate, gone, outlive } from './gate.ts';
+import { Gate, madeOrGone, outlive } from './gate.ts';
 
 /** A clock that is moved by hand. */
 function world() {
@@ -260,11 +260,49 @@ test('a request whose client goes is kept until its work has ended, or until its
   assert.deepEqual(kept, [false, false]);
 });
 
-test('that a client has gone is told when it goes, and also later', async () => {
+test('an answer that is being made is waited for until it is made or its client has gone', async () => {
   const goes = stays();
-  const told = gone(goes);
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const told = madeOrGone(promise, goes);
   assert.equal(await Promise.race([told, Promise.resolve('not yet')]), 'not yet');
   goes.abort();
   await told;
-  await gone(goes);
+  await madeOrGone(promise, goes);
+  const made = madeOrGone(promise, stays());
+  resolve();
+  await made;
+});
+
+test('nothing listens any more for the client of a request that is over', async () => {
+  const { env, pass } = world();
+  const listened: EventListener[] = [];
+  const client = () => {
+    const { signal } = new AbortController();
+    const [add, remove] = [signal.addEventListener.bind(signal), signal.removeEventListener.bind(signal)];
+    signal.addEventListener = (type: string, f: EventListener) => {
+      listened.push(f);
+      add(type, f);
+    };
+    signal.removeEventListener = (type: string, f: EventListener) => {
+      const i = listened.indexOf(f);
+      if (i >= 0) listened.splice(i, 1);
+      remove(type, f);
+    };
+    return { signal };
+  };
+  const gate = new Gate(env, 1);
+  const first = await gate.enter('a', 1_000, stays());
+  await gate.enter('b', 1_000, stays());
+  const waits = client();
+  const entered = gate.enter('a', 1_000, waits);
+  const end = outlive(waits, env, () => undefined);
+  const made = madeOrGone(Promise.resolve(), waits);
+  assert.equal(listened.length, 3);
+  gate.leave('a', first as Exclude<typeof first, null>);
+  await pass(0);
+  await pass(50);
+  assert.notEqual(await entered, null);
+  end();
+  await made;
+  assert.deepEqual(listened, []);
 });

@@ -130,7 +130,7 @@ export class Gate {
       resolve(null);
     };
     if (signal.aborted) return null;
-    signal.addEventListener('abort', giveUp);
+    const leave = onAbort({ signal }, giveUp);
     const end = this.#env.after(WAIT_MS_MAX, giveUp);
     // Who came while its cluster was alone and then went was dropped in the midst of its work (see outlive): it leaves no seat, and passes none on. So who waits looks.
     let stop = () => {};
@@ -148,6 +148,7 @@ export class Gate {
       // Here and not by who gives the seat: another's request can't reach these timers.
       end();
       stop();
+      leave();
     }
   }
 
@@ -202,17 +203,26 @@ function sit(flow: Flow, now: number): Seat {
  */
 export function outlive(client: Client, env: Pick<Env, 'after'>, waitUntil: (p: Promise<unknown>) => void): () => void {
   const { promise, resolve } = Promise.withResolvers<void>();
-  client.signal.addEventListener('abort', () => {
+  const leave = onAbort(client, () => {
     waitUntil(promise);
     env.after(SEAT_MS_MAX, resolve);
   });
-  return resolve;
+  return () => {
+    leave();
+    resolve();
+  };
 }
 
-/** Resolves when the client goes, and at once when it has gone: nobody reads its answer's body to the end. */
-export function gone({ signal }: Client): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener('abort', () => resolve());
-  });
+/** Resolves with `made`, or when the client goes, and at once when it has gone: nobody reads its answer's body to the end. */
+export function madeOrGone(made: Promise<void>, client: Client): Promise<void> {
+  if (client.signal.aborted) return Promise.resolve();
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const leave = onAbort(client, resolve);
+  return Promise.race([made, promise]).finally(leave);
+}
+
+/** The result takes it back: what listens is in memory, with all that it can reach, until the whole heap is collected. */
+function onAbort({ signal }: Client, f: () => void): () => void {
+  signal.addEventListener('abort', f);
+  return () => signal.removeEventListener('abort', f);
 }

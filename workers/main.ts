@@ -36,7 +36,7 @@ import {
 } from './cluster.ts';
 import { keepTunnel, processName, readiness } from './drain.ts';
 import { world } from './env.ts';
-import { Gate, gone, outlive } from './gate.ts';
+import { Gate, madeOrGone, outlive } from './gate.ts';
 import { installFiles } from './install.ts';
 import { makeLoop } from './loops/object.ts';
 import { copyMaker, createJoined, createMaker, OPERATOR, wakeLoop } from './maker.ts';
@@ -135,7 +135,7 @@ export default {
     try {
       return await api(request, context);
     } finally {
-      if (made) ctx.waitUntil(Promise.race([made, gone(request)]).then(() => gate.leave(id, seat)));
+      if (made) ctx.waitUntil(madeOrGone(made, request).then(() => gate.leave(id, seat)));
       else gate.leave(id, seat);
       end?.();
     }
