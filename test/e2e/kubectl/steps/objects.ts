@@ -44,7 +44,7 @@ export const objects: Section = {
     { run: 'kubectl delete quota limit' },
     { run: 'kubectl create pdb safe --selector=app=none --min-available=1' },
     { run: 'kubectl get pdb' },
-    { run: 'kubectl describe pdb safe', until: /Total: / },
+    { run: 'kubectl describe pdb safe', until: /NoPods/ },
     { run: 'kubectl create ingress shop --rule=shop.example.com/cart*=cart:80,tls=shop-tls --class=front' },
     { run: 'kubectl get ingress' },
     { run: 'kubectl describe ingress shop' },
