@@ -39,7 +39,7 @@ export const nodes: Section = {
     },
     { run: 'kubectl delete pdb safe' },
     { run: 'kubectl drain $NODE --ignore-daemonsets --force --grace-period=0', keep: 'sorted' },
-    { run: 'kubectl get pods', until: /(Pending[^]*){2}/, keep: 'sorted' },
+    { run: 'kubectl get pods', until: /Pending[\s\S]*Pending/, keep: 'sorted' },
     {
       run: 'kubectl get pods -l app=web -o jsonpath="{.items[0].status.conditions[0].message}"',
       until: /unschedulable/,
