@@ -218,8 +218,11 @@ const MAX_BODY_BYTES = 3 * 1024 * 1024;
 export async function bodyOf(call: Call): Promise<Uint8Array> {
   if (call.kept.bytes) return call.kept.bytes;
   const over = () => tooLarge(`Request entity too large: limit is ${MAX_BODY_BYTES}`);
-  if (Number(call.request.headers.get('content-length') ?? 0) > MAX_BODY_BYTES) throw over();
-  const bytes = call.request.body === null ? new Uint8Array() : await readLimited(call, over);
+  const declared = Number(call.request.headers.get('content-length'));
+  if (declared > MAX_BODY_BYTES) throw over();
+  // The platform holds the client to what it declares.
+  const read = () => (declared > 0 ? readWhole(call, declared) : readLimited(call.request, over));
+  const bytes = call.request.body === null ? new Uint8Array() : await read();
   call.kept.bytes = bytes;
   weigh(call, bytes.length);
   return bytes;
@@ -249,11 +252,7 @@ function byteReader(body: ReadableStream<Uint8Array> | null): BYOBReader | undef
     return undefined;
   }
 }
-async function readLimited(call: Call, over: () => StatusError): Promise<Uint8Array> {
-  const { request } = call;
-  // A declared length has been checked, and the platform holds the client to it.
-  const length = Number(request.headers.get('content-length'));
-  if (length > 0) return readWhole(call, length);
+async function readLimited(request: Request, over: () => StatusError): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
   let size = 0;
   for await (const chunk of request.body as unknown as AsyncIterable<Uint8Array>) {

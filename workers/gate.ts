@@ -1,5 +1,5 @@
 import { crossing } from '../kube/meta/crossing.ts';
-import { type Env, passed, pause } from '../kube/meta/env.ts';
+import { type Env, onAbort, passed, pause } from '../kube/meta/env.ts';
 
 /** What each active cluster has at least, however many there are. */
 const SEATS_MIN = 1;
@@ -130,7 +130,7 @@ export class Gate {
       resolve(null);
     };
     if (signal.aborted) return null;
-    const leave = onAbort({ signal }, giveUp);
+    const leave = onAbort(signal, giveUp);
     const end = this.#env.after(WAIT_MS_MAX, giveUp);
     // Who came while its cluster was alone and then went was dropped in the midst of its work (see outlive): it leaves no seat, and passes none on. So who waits looks.
     let stop = () => {};
@@ -203,7 +203,7 @@ function sit(flow: Flow, now: number): Seat {
  */
 export function outlive(client: Client, env: Pick<Env, 'after'>, waitUntil: (p: Promise<unknown>) => void): () => void {
   const { promise, resolve } = Promise.withResolvers<void>();
-  const leave = onAbort(client, () => {
+  const leave = onAbort(client.signal, () => {
     waitUntil(promise);
     env.after(SEAT_MS_MAX, resolve);
   });
@@ -214,15 +214,9 @@ export function outlive(client: Client, env: Pick<Env, 'after'>, waitUntil: (p: 
 }
 
 /** Resolves with `made`, or when the client goes, and at once when it has gone: nobody reads its answer's body to the end. */
-export function madeOrGone(made: Promise<void>, client: Client): Promise<void> {
-  if (client.signal.aborted) return Promise.resolve();
+export function madeOrGone(made: Promise<void>, { signal }: Client): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
   const { promise, resolve } = Promise.withResolvers<void>();
-  const leave = onAbort(client, resolve);
+  const leave = onAbort(signal, resolve);
   return Promise.race([made, promise]).finally(leave);
-}
-
-/** The result takes it back: what listens is in memory, with all that it can reach, until the whole heap is collected. */
-function onAbort({ signal }: Client, f: () => void): () => void {
-  signal.addEventListener('abort', f);
-  return () => signal.removeEventListener('abort', f);
 }

@@ -31,8 +31,8 @@ interface Cursor {
   continued: boolean;
   /** Its pages are kept for the next list; undefined until the first has come. */
   kept?: boolean;
-  /** As what the page that came last is kept. */
-  keptAs?: string;
+  /** What the page that came last is called where it is kept. */
+  name?: string | undefined;
 }
 
 /** GET of a collection: one store call per page; pages of current rows go out as the bytes that the store joined. */
@@ -44,21 +44,27 @@ export async function list(call: Call, resource: Resource): Promise<Response> {
   const first = await nextPage(call, resource, cursor, form);
   checkNewEnough(o, first.revision);
   const spent = new Spent(call.cluster.sends === true);
-  const { keptAs } = cursor;
+  const { name } = cursor;
   const parts = form.parts(pagesOf(call, resource, cursor, form, spent, first));
-  const whole = (sent: readonly Uint8Array[], all: Uint8Array) =>
-    keptAs !== undefined && keepInside(call, keptAs, first, sent, all);
+  const whole = (sent: readonly Uint8Array[], all: Uint8Array) => keepInside(call, name, first, sent, all);
   return respond(call, 200, await body(call, parts, { written: () => spent.free(), whole }), form.type);
 }
 
 /** A page that was a whole answer is kept as a view of that: sent again with the same head and tail, it needn't be copied. */
-function keepInside(call: Call, keptAs: string, page: Page, sent: readonly Uint8Array[], all: Uint8Array): void {
-  const items = page.items ?? [];
-  const [first] = items;
-  const n = first ? sent.indexOf(first) : -1;
-  if (n < 0 || first?.buffer === all.buffer) return;
+function keepInside(
+  call: Call,
+  name: string | undefined,
+  page: Page,
+  sent: readonly Uint8Array[],
+  all: Uint8Array,
+): void {
+  const [first, ...rest] = page.items ?? [];
+  if (name === undefined || loose.has(page) || !first || first.buffer === all.buffer) return;
+  const n = sent.indexOf(first);
+  // Nothing but the tail follows; a Table is made of other parts.
+  if (n < 0 || n + rest.length + 2 !== sent.length) return;
   const at = sizeOf(sent.slice(0, n));
-  call.cluster.pages?.put(keptAs, { ...page, items: [all.subarray(at, at + sizeOf(items))] });
+  call.cluster.pages?.put(name, { ...page, items: [all.subarray(at, at + sizeOf([first, ...rest]))] });
 }
 
 /** Pages that aren't kept for another list. */
@@ -161,14 +167,11 @@ async function nextPage(call: Call, resource: Resource, c: Cursor, form: ListFor
     const isFirst = !call.confirmed;
     const page = await (isFirst ? read(call, c.store, c.selected.range, o) : readOn(c.store, c.selected.range, o));
     c.at = page.revision;
-    c.keptAs = name;
+    c.name = name;
     if (known && page.same) return again(known, page);
     if (sizeOf(page.items ?? []) > PART_BYTES_ALONE) await call.cluster.turn?.();
     const ready = form.encode ? { ...page, items: form.encode(page) } : page;
-    if (!keepPage(call, c, name, page, ready)) {
-      c.keptAs = undefined;
-      loose.add(ready);
-    }
+    if (!keepPage(call, c, name, page, ready)) loose.add(ready);
     if (call.cluster.sends && ready.items !== page.items) giveBack(page.items ?? []);
     return ready;
   } catch (e) {

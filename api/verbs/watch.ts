@@ -1,3 +1,4 @@
+import { onAbort } from '../../kube/meta/env.ts';
 import { failure, StatusError } from '../../kube/meta/status.ts';
 import type { Batch, Page, PageJoin, ReadOptions, Revision, Store, WatchOptions } from '../../kube/store/store.ts';
 import { type Call, confirm, isCorrupt, read, readOn, storeOf, storeStatus } from '../call.ts';
@@ -145,7 +146,8 @@ class Feed {
       const last = seconds * 1000 - LAST_BOOKMARK_MS;
       if (last > 0) this.#timers.push(env.after(last, () => this.bookmark(this.#sent)));
     }
-    this.#call.request.signal?.addEventListener('abort', () => this.#timeout(), { once: true });
+    const { signal } = this.#call.request;
+    if (signal) this.#timers.push(onAbort(signal, () => this.#timeout()));
     const forget = this.#call.cluster.onDrain?.(() => {
       if (this.#options.allowWatchBookmarks) this.bookmark(this.#sent);
       this.#timeout();

@@ -26,12 +26,21 @@ export function pause(env: Pick<Env, 'after'>, ms: number, signal: AbortSignal):
     if (signal.aborted) return resolve();
     const over = () => {
       cancel();
-      signal.removeEventListener('abort', over);
+      leave();
       resolve();
     };
     const cancel = env.after(ms, over);
-    signal.addEventListener('abort', over);
+    const leave = onAbort(signal, over);
   });
+}
+
+/**
+ * Calls `f` when `signal` aborts, not if it has; the result takes that back. In workerd a listener that is left keeps its request, and all that it can reach itself,
+ * until the whole heap is collected.
+ */
+export function onAbort(signal: AbortSignal, f: () => void): () => void {
+  signal.addEventListener('abort', f);
+  return () => signal.removeEventListener('abort', f);
 }
 
 /** Milliseconds since then. The clock may have been set back: then it is over, or a limit would hold for as long as the clock went back. */

@@ -2,7 +2,7 @@ import type { Key, Revision } from '../../kube/store/store.ts';
 import { policySum } from './checksum.ts';
 import {
   COLUMNS,
-  entryOf,
+  entryFrom,
   getRow,
   HEAD_COLUMNS,
   headFrom,
@@ -142,34 +142,29 @@ const history: Step = {
     if (to === undefined) return { rows: 0 };
     let unsummed = 0;
     for (const row of s.sql.all(NEXT, after ?? 0, to)) {
-      const [isUnsummed, isIndexed, ...before] = row.slice(13);
-      if (isUnsummed === 1) unsummed++;
-      checkVersion(s, row, isIndexed === 1, before, report);
+      if (row[13] === 1) unsummed++;
+      checkVersion(s, row, report);
     }
     return { rows, unsummed, after: rows < limit && rows === sizes.length ? undefined : [to] };
   },
 };
 
-/** `before`: the key and the creation of the revision that the row replaced, null where there is none. */
-function checkVersion(
-  s: State,
-  row: readonly Cell[],
-  isIndexed: boolean,
-  before: readonly Cell[],
-  report: Report,
-): void {
+/** With a row of NEXT. */
+function checkVersion(s: State, row: readonly Cell[], report: Report): void {
   const name = `${row[0]} at revision ${row[1]}`;
   guarded(report, () => {
-    const { key, revision, prev, created } = summedOf(row);
-    entryOf(row);
+    const summed = summedOf(row);
+    entryFrom(summed);
+    const { key, revision, prev, created } = summed;
+    const [isIndexed, keyBefore, createdBefore] = row.slice(14);
     if (revision > s.revision) report(`${name}: it is newer than the newest revision ${s.revision}`);
     if (prev >= revision || created > revision) report(`${name}: it comes before what it replaced`);
-    if (!isIndexed) report(`${name}: the index by key has lost it`);
+    if (isIndexed !== 1) report(`${name}: the index by key has lost it`);
     if (prev <= s.base.size) return;
     // What was superseded in the forgotten past is gone, or goes with the next slice of compaction.
-    if (before[0] === null) {
+    if (keyBefore === null) {
       if (revision > s.compacted) report(`${name}: what it replaced, revision ${prev}, is gone`);
-    } else if (before[0] !== key || before[1] !== created)
+    } else if (keyBefore !== key || createdBefore !== created)
       report(`${name}: revision ${prev}, which it replaced, is another object's`);
   });
 }

@@ -1,4 +1,5 @@
 import * as v from 'valibot';
+import { onAbort } from '../../kube/meta/env.ts';
 import { internal } from '../../kube/meta/status.ts';
 import { CREDIT_BYTES, type Head, StreamFrame } from '../../kube/wire/messages.ts';
 
@@ -38,7 +39,7 @@ export function exchange(
   let over = false;
   const leave = () => over || agent.close(1000, 'the client went away');
   if (signal.aborted) leave();
-  signal.addEventListener('abort', leave, { once: true });
+  const forget = onAbort(signal, leave);
   let credit = 0;
   let wake: () => void = () => undefined;
   const sent = (async () => {
@@ -61,6 +62,7 @@ export function exchange(
     let answering = false;
     const end = () => {
       over = true;
+      forget();
       wake();
       if (!answering) {
         const { status } = internal('error trying to reach service: the node went away');
