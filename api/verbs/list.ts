@@ -157,7 +157,7 @@ async function nextPage(call: Call, resource: Resource, c: Cursor, form: ListFor
   const name = pageName(call, resource, c, form);
   const known = name === undefined ? undefined : call.cluster.pages?.get(name);
   const o: ReadOptions = {};
-  if (known) o.known = { revision: known.revision, next: known.page.next };
+  if (known) o.known = { revision: known.revision, next: known.page.next, remaining: known.page.remaining };
   if (c.at !== undefined) o.at = c.at;
   if (c.after !== undefined) o.after = c.after;
   if (c.left > 0) o.limit = c.left;
@@ -187,8 +187,11 @@ function pageName(call: Call, resource: Resource, c: Cursor, { join }: ListForm)
 /** The page that the store has confirmed; `left` and with it `remaining` may be others than when it was read. */
 function again(known: KnownPage, { revision, remaining }: Page): Page {
   known.revision = revision;
-  const { remaining: _, ...page } = known.page;
-  return remaining === undefined ? { ...page, revision } : { ...page, revision, remaining };
+  if (known.page.remaining !== remaining) {
+    const { remaining: _, ...page } = known.page;
+    known.page = remaining === undefined ? page : { ...page, remaining };
+  }
+  return { ...known.page, revision };
 }
 /** Bytes of a page and of the rows behind it, if they are like its own. */
 const estimate = (rows: number, remaining: number, bytes: number): number =>

@@ -227,8 +227,8 @@ export interface ReadOptions {
   join?: PageJoin;
   /** Bodies aren't needed: `value` is ''. */
   factsOnly?: boolean;
-  /** The caller has this page, joined, as of a revision; `next` as that page had it. The store may answer `same` instead of the page. */
-  known?: { revision: Revision; next: Key | undefined };
+  /** The caller has this page, joined, as of a revision; `next` and `remaining` as that page had them. The store may answer `same` instead of the page. */
+  known?: { revision: Revision; next: Key | undefined; remaining?: number | undefined };
 }
 export interface Page {
   ok: true;

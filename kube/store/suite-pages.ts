@@ -118,11 +118,16 @@ export const pageCases: Case[] = [
       const same = await again();
       assert.deepEqual([same.same, same.revision, same.remaining], [true, first.revision, 2]);
       assert.equal((await again({ at: first.revision })).same, true);
+      const { revision, next, remaining } = first;
+      const told = { known: { revision, next, remaining } };
+      assert.deepEqual((await again(told)).remaining, 2);
       // Beside and behind the page.
       const r = await put(store, 'x', { namespace: 'other' });
       await remove(store, 'd');
       const later = await again();
       assert.deepEqual([later.same, later.revision, later.remaining], [true, r + 1, 2]);
+      await put(store, 'e');
+      assert.deepEqual((await again(told)).remaining, 3, 'another one follows');
       const selected = await again({ select: { labels: [{ key: 'no', op: 'Exists', values: [] }] } });
       assert.deepEqual([selected.same, selected.count], [undefined, 0]);
       await put(store, 'b', { mark: 2 });

@@ -3,6 +3,7 @@ import type { Test } from '../../kube/store/select.ts';
 import {
   type Batch,
   type Entry,
+  type Key,
   type Range,
   type Revision,
   StoreError,
@@ -62,9 +63,16 @@ const UNCHANGED_MAX = 2_000;
 
 /** True when nothing in the range changed since a revision, as mostly between two pages of a list: then the present answers. */
 export function unchangedSince(s: State, range: Range, at: Revision): boolean {
-  if (s.revision - at > UNCHANGED_MAX || at < s.base.size) return false;
-  const query = 'SELECT 1 FROM history WHERE revision > ? AND +key >= ? AND +key < ? LIMIT 1';
-  return cell(s.sql, query, at, range.from, range.to) === undefined;
+  return changesSince(s, range, at, range.to) === 'none';
+}
+
+/** Where in a range rows came, changed or went since a revision: before a key, only from it on, nowhere; or nobody can tell soon. */
+export function changesSince(s: State, range: Range, at: Revision, key: Key): 'before' | 'behind' | 'none' | 'unknown' {
+  if (at === s.revision) return 'none';
+  if (s.revision - at > UNCHANGED_MAX || at < s.base.size) return 'unknown';
+  const query = 'SELECT MAX(key < ?) FROM history WHERE revision > ? AND +key >= ? AND +key < ?';
+  const isBefore = cell(s.sql, query, key, at, range.from, range.to);
+  return isBefore === null ? 'none' : isBefore === 1 ? 'before' : 'behind';
 }
 
 /** Forgets the past before a revision, at once for readers; sweep() deletes the rows. */

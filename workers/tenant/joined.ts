@@ -1,6 +1,13 @@
-import { type Key, PAGE_BYTES, type Page, type PageJoin, type Range, type Revision } from '../../kube/store/store.ts';
+import {
+  PAGE_BYTES,
+  type Page,
+  type PageJoin,
+  type Range,
+  type ReadOptions,
+  type Revision,
+} from '../../kube/store/store.ts';
 import { bodySum, corruptRow, LENGTH, PREFIX } from './checksum.ts';
-import { unchangedSince } from './history.ts';
+import { changesSince } from './history.ts';
 import { checkFence, counter } from './rows.ts';
 import { cell } from './sql.ts';
 import type { State } from './state.ts';
@@ -32,16 +39,18 @@ export function sameJoined(
   s: State,
   range: Range,
   at: Revision,
-  known: { revision: Revision; next: Key | undefined },
+  known: NonNullable<ReadOptions['known']>,
   limit: number,
 ): Page | null {
-  const { revision, next } = known;
+  const { revision, next, remaining } = known;
   // A deletion that compaction has swept left no trace.
   if (revision > at || revision < s.compacted || revision < s.base.size) return null;
   const to = next === undefined ? range.to : `${next}\0`;
-  if (!unchangedSince(s, { from: range.from, to }, revision)) return null;
+  const changes = changesSince(s, range, revision, to);
+  if (changes === 'before' || changes === 'unknown') return null;
   const page: Page = { ok: true, revision: at, entries: [], count: 0, same: true };
-  if (next === undefined) return page;
+  if (next === undefined || (changes === 'none' && limit === 0)) return page;
+  if (changes === 'none' && remaining !== undefined) return { ...page, remaining };
   // Of what follows it matters whether there is any.
   if (cell(s.sql, FIRST, to, range.to) === undefined) return null;
   if (limit > 0) page.remaining = counter(s, range, null)?.(next) ?? 0;
