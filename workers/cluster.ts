@@ -12,7 +12,7 @@ import type { Store } from '../kube/store/store.ts';
 import { type Bindings, tunnelName } from './bindings.ts';
 import { onDrain } from './drain.ts';
 import { turn, world } from './env.ts';
-import { knownPages, knownRows } from './rowcaches.ts';
+import { knownPages, rowsOf } from './rowcaches.ts';
 import { BASE_CREATED, BASE_UID, type BaseLayer } from './tenant/base.ts';
 import { DEFAULT_LIMITS, LIMITS_KEY, type Limits, limitsWith } from './tenant/limits.ts';
 import { RemoteStore } from './tenant/remote.ts';
@@ -114,7 +114,7 @@ export function clusterContext(b: Bindings, around: Around, id: string, url: str
     id,
     env: world,
     view,
-    rows: knownRows.of(id),
+    rows: rowsOf(id),
     pages: knownPages,
     ownNodes: true,
     url,

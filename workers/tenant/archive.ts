@@ -37,7 +37,7 @@ export interface ArchivePage {
 /** Rows that a page reads at most: with BLOCK_BYTES it keeps a step of the store under 5 ms. */
 const PAGE_ROWS = 64;
 /** Keys that a page of the past passes over at most: those that came later, or were deleted before. */
-const PASSED_ROWS = 1_000;
+const PASSED_ROWS = 250;
 
 /** The cluster as of a revision or a time (default: now). Throws StoreError 'compacted' and 'future'. */
 export function archiveHead(s: State, spec: ClusterSpec, target?: RestoreTarget): ArchiveHead {

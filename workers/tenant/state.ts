@@ -2,7 +2,7 @@ import type { Env } from '../../kube/meta/env.ts';
 import type { Change } from '../../kube/store/fanout.ts';
 import type { Rows } from '../../kube/store/rowcache.ts';
 import { type Entry, type Key, MAX_VALUE_BYTES, type Revision, StoreError } from '../../kube/store/store.ts';
-import { recentRows } from '../rowcaches.ts';
+import { openRows } from '../rowcaches.ts';
 import { Base, type BaseLayer } from './base.ts';
 import type { Held } from './leases.ts';
 import { DEFAULT_LIMITS, type Limits } from './limits.ts';
@@ -14,9 +14,6 @@ import { cell, type Sql } from './sql.ts';
 import type { TermWrites } from './terms.ts';
 import { checkTrees } from './trees.ts';
 import { Usage } from './usage.ts';
-
-/** No two openings share rows: what another life of an object saw may never have become durable. */
-let openings = 0;
 
 /** What a cluster is made of, in one row. */
 export interface ClusterSpec {
@@ -187,7 +184,7 @@ export function openState(
     hasTtl: false,
     pastBytes: 0,
     longest: 0,
-    recent: recentRows.of(''),
+    recent: openRows(''),
     lent: new Map(),
     requests: new Requests(sql),
     claimers: new Set(),
@@ -202,7 +199,7 @@ const EMPTY: BaseLayer = { hash: '', rows: [] };
 
 /** Reads the memory of the tables again: at the start, after a transaction that failed, after rows were written past apply(). */
 export function load(s: State): void {
-  s.recent = recentRows.of(String(++openings));
+  s.recent = openRows(String(getMeta(s.sql, 'name') ?? ''));
   s.requests = new Requests(s.sql);
   s.usage.load();
   s.claimers = new Set(s.sql.all(CLAIMERS).map((r) => String(r[0])));
