@@ -117,8 +117,6 @@ export interface ClusterContext {
   pathAt?: number | undefined;
   /** Opens a stream to a pod's node: log, exec, attach, portforward, node proxy. */
   connect?: (node: string, request: ConnectRequest) => Promise<Response>;
-  /** A pipe for bytes, where the platform has one that is cheaper than the standard's. */
-  pipe?: () => TransformStream<Uint8Array, Uint8Array>;
   /** The answer's body is being made until this settles: for so long the request counts as under way. */
   streams?(ended: Promise<void>): void;
   /** Gives up the thread between two slices of long work, until what came over the network meanwhile has had its turn. Absent: nobody else is there. */

@@ -137,7 +137,6 @@ export function clusterContext(b: Bindings, around: Around, id: string, url: str
     },
     connect: (node, request) => connect(b, id, node, request),
     // Native: half of the entries into the isolate for each frame of a watch.
-    pipe: () => new IdentityTransformStream(),
     turn,
     waitUntil: (p) => around.waitUntil(p),
     onDrain,

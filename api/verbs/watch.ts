@@ -94,10 +94,10 @@ class Feed {
   readonly #encode: EventEncoder;
   readonly #options: ListOptions;
   readonly #batches: (after: Revision) => AsyncIterable<Batch>;
-  readonly #writer: WritableStreamDefaultWriter<Uint8Array>;
+  #controller: ReadableStreamDefaultController<Uint8Array> | undefined;
   /** Bytes since the client was last known to have read all. */
   #unread = 0;
-  #written: Promise<void> = Promise.resolve();
+  #taken: (() => void) | undefined;
   #iterator: AsyncIterator<Batch> | undefined;
   /** Everything up to here has been sent. */
   #sent: Revision = 0;
@@ -116,11 +116,18 @@ class Feed {
     this.#resource = resource;
     this.#encode = encode;
     this.#options = options;
-    const { readable, writable } = call.cluster.pipe?.() ?? new TransformStream<Uint8Array, Uint8Array>();
-    this.stream = readable;
-    this.#writer = writable.getWriter();
-    // The client has gone.
-    this.#writer.closed.catch(() => this.#end());
+    // No pipe: it would copy each frame twice for each watch.
+    this.stream = new ReadableStream<Uint8Array>({
+      start: (controller) => {
+        this.#controller = controller;
+      },
+      pull: () => {
+        this.#unread = 0;
+        this.#taken?.();
+      },
+      // The client has gone.
+      cancel: () => this.#end(),
+    });
   }
 
   bookmark(revision: Revision, initialEventsEnd = false): void {
@@ -200,14 +207,15 @@ class Feed {
 
   #write(frame: Uint8Array): void {
     this.#unread += frame.length;
-    this.#written = this.#writer.write(frame).catch(ignore);
+    this.#controller?.enqueue(frame);
   }
 
   /** Waits for a reader that is too far behind. */
   async #drained(): Promise<void> {
-    if (this.#unread < BUFFER_BYTES) return;
-    await this.#written;
-    this.#unread = 0;
+    if (this.#unread < BUFFER_BYTES || this.#closed) return;
+    await new Promise<void>((resolve) => {
+      this.#taken = resolve;
+    });
   }
 
   #broken(e: unknown): void {
@@ -233,16 +241,14 @@ class Feed {
   }
 
   #close(): void {
-    this.#writer.close().catch(ignore);
+    this.#controller?.close();
   }
 
   #end(): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.#taken?.();
     for (const cancel of this.#timers) cancel();
     void this.#iterator?.return?.();
   }
 }
-
-/** Of a write to a client that has gone; `closed` tells of it. */
-const ignore = (): void => {};

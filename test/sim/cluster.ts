@@ -167,7 +167,6 @@ export class SimCluster {
         const part = placement(resource, namespace);
         return part === 'main' ? main : this.sibling(part);
       },
-      pipe: () => new TransformStream<Uint8Array, Uint8Array>(undefined, { highWaterMark: 16 }, { highWaterMark: 16 }),
       waitUntil: () => {},
     };
     return { context };
