@@ -119,8 +119,8 @@ export interface ClusterContext {
   connect?: (node: string, request: ConnectRequest) => Promise<Response>;
   /** The answer's body is being made until this settles: for so long the request counts as under way. */
   streams?(ended: Promise<void>): void;
-  /** Gives up the thread between two slices of long work, until what came over the network meanwhile has had its turn. Absent: nobody else is there. */
-  turn?(): Promise<void>;
+  /** Gives up the thread between two slices of long work, until what came over the network meanwhile has had its turn, and `ms` longer. Absent: nobody else is there. */
+  turn?(ms?: number): Promise<void>;
   /** True when no other cluster has had a request here lately: slices may be longer. Absent: false. */
   alone?(): boolean;
   /** The answer's body goes straight to a client, part by part: what has been sent may be taken back. */

@@ -151,8 +151,10 @@ test('a long list gives the thread up before each of its parts, none of which is
   }
   for (const accept of ['application/json', PROTOBUF, 'application/yaml']) {
     let turns = 0;
-    const turn = async () => {
+    let paused = 0;
+    const turn = async (ms = 0) => {
       turns++;
+      if (ms > 0) paused++;
     };
     const request = new Request(`https://test.example${MAPS}`, { headers: { accept } });
     const response = await b.api.handle(request, { ...b.cluster, turn }, { user: ADMIN });
@@ -162,6 +164,8 @@ test('a long list gives the thread up before each of its parts, none of which is
       parts++;
     }
     assert.ok(turns >= parts, `${accept}: ${parts} parts in ${turns} turns`);
+    // The thread is left free while somebody else is there.
+    assert.ok(paused >= parts, `${accept}: ${parts} parts after ${paused} pauses`);
     assert.ok(parts > 5, `${accept}: ${parts} parts`);
   }
 });

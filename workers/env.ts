@@ -18,4 +18,4 @@ export const world: Env = {
  * Gives up the thread until what came over the network meanwhile has had its turn: the platform looks for that only when nothing else is left to run, and awaiting what
  * is ready leaves nothing. A timer: 15 us.
  */
-export const turn = (): Promise<void> => sleep(world, 0);
+export const turn = (ms = 0): Promise<void> => sleep(world, ms);

@@ -16,7 +16,7 @@ const WAITING_MAX = 500;
 const WAIT_MS_MAX = 5_000;
 /** Who had to wait begins after a pause as long as the request before took, within these: others find the thread free for half of the time. */
 const PACE_MS_MIN = 2;
-const PACE_MS_MAX = 50;
+const PACE_MS_MAX = 20;
 /** Clusters remembered; those without requests go first. */
 const FLOWS_MAX = 2_000;
 /** Requests beyond the rate that a burst may have: as many as two seconds bring. */

@@ -259,6 +259,8 @@ const WHOLE_BYTES_ALONE = 1024 * 1024;
 const PART_BYTES = 256 * 1024;
 /** The same while nobody else is there whose turn it could be. */
 const PART_BYTES_ALONE = 512 * 1024;
+/** The pause before a part while somebody else is there: others find the thread free for as long as a part takes it. */
+const PART_PAUSE_MS = 1;
 /** The first part of some bytes; what follows it is put before `rest`. */
 function cut(bytes: Uint8Array, rest: Uint8Array[], size: number): Uint8Array {
   if (bytes.length <= size) return bytes;
@@ -302,10 +304,11 @@ export async function body(
     async pull(controller) {
       try {
         // A socket that takes all that it is given would have the whole list of this thread at once.
-        await call.cluster.turn?.();
+        const alone = call.cluster.alone?.() === true;
+        await call.cluster.turn?.(alone ? 0 : PART_PAUSE_MS);
         if (begun.length === 0) on.written?.();
         const next = begun.shift() ?? (await parts.next()).value;
-        if (next) return controller.enqueue(cut(next, begun, call.cluster.alone?.() ? PART_BYTES_ALONE : PART_BYTES));
+        if (next) return controller.enqueue(cut(next, begun, alone ? PART_BYTES_ALONE : PART_BYTES));
       } catch (e) {
         end();
         throw e;
