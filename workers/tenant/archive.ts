@@ -86,8 +86,7 @@ export function archivePage(s: State, at: Revision, after: Key): ArchivePage {
   if (at < s.compacted)
     throw new StoreError('compacted', `revision ${at} has been compacted: the oldest is ${s.compacted}`);
   // While a restore is under way, what stands isn't what is at any revision.
-  const standing =
-    s.restoring === null && (at === s.revision || unchangedSince(s, { from: `${after}\0`, to: EVERYTHING.to }, at));
+  const standing = s.restoring === null && unchangedSince(s, { from: `${after}\0`, to: EVERYTHING.to }, at);
   const found = standing ? s.sql.each(STANDING, after) : s.sql.each(PAST, after, at);
   const rows: ArchiveRow[] = [];
   let last = after;

@@ -138,7 +138,7 @@ export class SqliteStore implements Store {
     const rest = { from, to };
     const test = selectionTest(o.select);
     // While a restore is under way, what stands is in history alone.
-    const standing = s.restoring === null && (at === s.revision || unchangedSince(s, rest, at));
+    const standing = s.restoring === null && unchangedSince(s, rest, at);
     if (standing && o.join && test === null && !o.factsOnly) {
       const same = o.known && sameJoined(s, rest, at, o.known, o.limit ?? 0);
       if (same) return same;
