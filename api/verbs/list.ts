@@ -1,11 +1,11 @@
-import { joinInPlace } from '../../kube/codec/framing.ts';
+import { inPlace, joinInPlace } from '../../kube/codec/framing.ts';
 import { giveBack } from '../../kube/codec/giveback.ts';
 import type { JsonObject } from '../../kube/meta/json.ts';
 import { badRequest } from '../../kube/meta/status.ts';
 import type { KnownPage } from '../../kube/store/pagecache.ts';
-import type { Page, ReadOptions, Revision, Store } from '../../kube/store/store.ts';
+import { PAGE_BYTES, type Page, type ReadOptions, type Revision, type Store } from '../../kube/store/store.ts';
 import { type Call, read, readOn, storeOf, storeStatus } from '../call.ts';
-import { type ListForm, listForm, type Pages, sizeOf } from '../list-forms.ts';
+import { behindComma, type ListForm, listForm, type Pages, sizeOf } from '../list-forms.ts';
 import type { Resource } from '../parts.ts';
 import { type ListOptions, listOptions } from '../query.ts';
 import { respond } from '../respond.ts';
@@ -26,6 +26,8 @@ interface Cursor {
   /** The revision of all pages; undefined until the first is read at the newest. */
   at: Revision | undefined;
   after: string | undefined;
+  /** Nothing of what follows has changed between this revision and `at`; undefined where the store hasn't said so. */
+  since?: Revision;
   /** Rows still wanted; 0 = all. */
   left: number;
   continued: boolean;
@@ -156,6 +158,7 @@ function cursorOf(call: Call, resource: Resource, selected: Selected, o: ListOpt
 async function nextPage(call: Call, resource: Resource, c: Cursor, form: ListForm): Promise<Page> {
   const name = pageName(call, resource, c, form);
   const known = name === undefined ? undefined : call.cluster.pages?.get(name);
+  if (known && isConfirmed(c, known.revision)) return again(known, c.at);
   const o: ReadOptions = {};
   if (known) o.known = { revision: known.revision, next: known.page.next, remaining: known.page.remaining };
   if (c.at !== undefined) o.at = c.at;
@@ -168,7 +171,10 @@ async function nextPage(call: Call, resource: Resource, c: Cursor, form: ListFor
     const page = await (isFirst ? read(call, c.store, c.selected.range, o) : readOn(c.store, c.selected.range, o));
     c.at = page.revision;
     c.name = name;
-    if (known && page.same) return again(known, page);
+    if (known && page.same) {
+      if (page.rest) c.since ??= known.revision;
+      return again(known, page.revision, page.remaining);
+    }
     if (sizeOf(page.items ?? []) > PART_BYTES_ALONE) await call.cluster.turn?.();
     const ready = form.encode ? { ...page, items: form.encode(page) } : page;
     if (!keepPage(call, c, name, page, ready)) loose.add(ready);
@@ -184,8 +190,12 @@ function pageName(call: Call, resource: Resource, c: Cursor, { join }: ListForm)
   const { from, to } = c.selected.range;
   return [call.cluster.id, join.name, resource.apiVersion, resource.hash, from, to, c.after ?? '', c.left].join('\n');
 }
+/** The store has said it of this page when it confirmed one before it. */
+const isConfirmed = (c: Cursor, known: Revision): c is Cursor & { at: Revision } =>
+  c.since !== undefined && c.at !== undefined && known >= c.since && known <= c.at;
+
 /** The page that the store has confirmed; `left` and with it `remaining` may be others than when it was read. */
-function again(known: KnownPage, { revision, remaining }: Page): Page {
+function again(known: KnownPage, revision: Revision, remaining?: number): Page {
   known.revision = revision;
   if (known.page.remaining !== remaining) {
     const { remaining: _, ...page } = known.page;
@@ -200,9 +210,13 @@ const estimate = (rows: number, remaining: number, bytes: number): number =>
 function keepPage(call: Call, c: Cursor, name: string | undefined, read: Page, ready: Page): boolean {
   const { pages } = call.cluster;
   if (!pages || name === undefined || read.items === undefined) return false;
-  c.kept ??= estimate(read.count, read.remaining ?? 0, sizeOf(ready.items ?? [])) <= pages.listBytesMax;
-  if (c.kept) pages.put(name, ready);
-  return c.kept;
+  const bytes = sizeOf(ready.items ?? []);
+  c.kept ??= estimate(read.count, read.remaining ?? 0, bytes) <= pages.listBytesMax;
+  if (!c.kept) return false;
+  const isOneOfMany = c.left === 0 && (c.after !== undefined || ready.next !== undefined);
+  if (isOneOfMany && bytes > 0) ready.items = [behindComma(ready.items ?? [])];
+  pages.put(name, ready);
+  return true;
 }
 
 function expiredToken(e: unknown, c: Cursor): unknown {
@@ -257,8 +271,10 @@ const WHOLE_BYTES_MAX = 64 * 1024;
 const WHOLE_BYTES_ALONE = 1024 * 1024;
 /** What is encrypted and written in one step, between two turns: a millisecond of the thread. Smaller parts leave more of the platform's garbage. */
 const PART_BYTES = 256 * 1024;
-/** The same while nobody else is there whose turn it could be. */
-const PART_BYTES_ALONE = 512 * 1024;
+/** The same while nobody else is there whose turn it could be: a page that the store has joined, with what stands between its rows. */
+const PART_BYTES_ALONE = PAGE_BYTES + PAGE_BYTES / 4;
+/** Shorter parts go out with the one behind them where that costs no copy. */
+const SMALL_BYTES = 1024;
 /** The pause before a part while somebody else is there: others find the thread free for as long as a part takes it. */
 const PART_PAUSE_MS = 1;
 /** The first part of some bytes; what follows it is put before `rest`. */
@@ -274,6 +290,18 @@ interface Sent {
   written?(): void;
   /** They go out at once, as `all`. */
   whole?(parts: readonly Uint8Array[], all: Uint8Array): void;
+}
+
+/** The next part, of those that wait in front of the others or of these. */
+async function following(begun: Uint8Array[], parts: AsyncGenerator<Uint8Array>): Promise<Uint8Array | undefined> {
+  const take = async () => begun.shift() ?? ((await parts.next()).value as Uint8Array | undefined);
+  const next = await take();
+  if (!next || next.length >= SMALL_BYTES) return next;
+  const behind = await take();
+  if (!behind) return next;
+  const both = inPlace([next, behind]);
+  if (!both) begun.unshift(behind);
+  return both ?? next;
 }
 
 /** The body of parts. */
@@ -307,7 +335,7 @@ export async function body(
         const alone = call.cluster.alone?.() === true;
         await call.cluster.turn?.(alone ? 0 : PART_PAUSE_MS);
         if (begun.length === 0) on.written?.();
-        const next = begun.shift() ?? (await parts.next()).value;
+        const next = await following(begun, parts);
         if (next) return controller.enqueue(cut(next, begun, alone ? PART_BYTES_ALONE : PART_BYTES));
       } catch (e) {
         end();

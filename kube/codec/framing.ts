@@ -133,15 +133,18 @@ export function joinBytes(parts: readonly Uint8Array[]): Uint8Array {
   return all;
 }
 
-/** As joinBytes(), but without a copy where the longest part is a view of a buffer that has the other parts around it: an answer that goes out again. */
-export function joinInPlace(parts: readonly Uint8Array[]): Uint8Array {
+/** As joinBytes(), but without a copy where the parts are one already: an answer that goes out again. */
+export const joinInPlace = (parts: readonly Uint8Array[]): Uint8Array => inPlace(parts) ?? joinBytes(parts);
+
+/** The parts as one, if the longest is a view of a buffer that has the others around it. */
+export function inPlace(parts: readonly Uint8Array[]): Uint8Array | undefined {
   const longest = parts.reduce((best, part) => (part.length > best.length ? part : best), new Uint8Array(0));
   const { buffer } = longest;
   let from = longest.byteOffset;
   for (const part of parts.slice(0, parts.indexOf(longest))) from -= part.length;
   let at = from;
   for (const part of parts) {
-    if (part !== longest && !isAt(buffer, at, part)) return joinBytes(parts);
+    if (part !== longest && !isAt(buffer, at, part)) return undefined;
     at += part.length;
   }
   return new Uint8Array(buffer, from, at - from);

@@ -82,6 +82,7 @@ export class MemoryStore implements Store {
     if (o.known && o.join && test === null && !o.factsOnly && this.#isSame(rest, at, o.known)) {
       const page: Page = { ok: true, revision: at, entries: [], count: 0, same: true };
       const { next } = o.known;
+      if (!o.limit && !this.#hasChanged(rest, o.known.revision)) page.rest = true;
       if (next === undefined || !o.limit) return page;
       return { ...page, remaining: [...this.#rowsAt({ from: `${next}\0`, to: range.to }, at)].length };
     }
@@ -92,9 +93,13 @@ export class MemoryStore implements Store {
   #isSame(range: Range, at: Revision, { revision, next }: NonNullable<ReadOptions['known']>): boolean {
     if (revision > at || revision < this.#compacted) return false;
     const to = next === undefined ? range.to : `${next}\0`;
-    const changed = this.#history.some((h) => h.revision > revision && h.key >= range.from && h.key < to);
+    const changed = this.#hasChanged({ from: range.from, to }, revision);
     if (changed || next === undefined) return !changed;
     return !this.#rowsAt({ from: to, to: range.to }, at)[Symbol.iterator]().next().done;
+  }
+
+  #hasChanged({ from, to }: Range, since: Revision): boolean {
+    return this.#history.some((h) => h.revision > since && h.key >= from && h.key < to);
   }
 
   async commit(ops: Op[], o: CommitOptions = {}): Promise<Commit | Stale> {

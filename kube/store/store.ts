@@ -239,6 +239,8 @@ export interface Page {
   count: number;
   /** The page that the caller knows is the page that was asked for: only `revision` and `remaining` are set beside. */
   same?: true;
+  /** Beside `same`, for a read without `limit`: nothing of what follows has changed either since the caller's revision. */
+  rest?: true;
   /** Last key of the page when more follow. */
   next?: Key;
   /** Rows that follow in the range; absent with a selector (as upstream) or when there are none. */

@@ -118,6 +118,8 @@ export const pageCases: Case[] = [
       const same = await again();
       assert.deepEqual([same.same, same.revision, same.remaining], [true, first.revision, 2]);
       assert.equal((await again({ at: first.revision })).same, true);
+      const { rest } = await again({ limit: 0 });
+      assert.deepEqual([rest, same.rest], [true, undefined], 'nothing else has changed either');
       const { revision, next, remaining } = first;
       const told = { known: { revision, next, remaining } };
       assert.deepEqual((await again(told)).remaining, 2);
@@ -126,6 +128,8 @@ export const pageCases: Case[] = [
       await remove(store, 'd');
       const later = await again();
       assert.deepEqual([later.same, later.revision, later.remaining], [true, r + 1, 2]);
+      const all = await again({ limit: 0 });
+      assert.deepEqual([all.same, all.rest], [true, undefined], 'd has gone');
       await put(store, 'e');
       assert.deepEqual((await again(told)).remaining, 3, 'another one follows');
       const selected = await again({ select: { labels: [{ key: 'no', op: 'Exists', values: [] }] } });

@@ -49,7 +49,8 @@ export function sameJoined(
   const changes = changesSince(s, range, revision, to);
   if (changes === 'before' || changes === 'unknown') return null;
   const page: Page = { ok: true, revision: at, entries: [], count: 0, same: true };
-  if (next === undefined || (changes === 'none' && limit === 0)) return page;
+  if (changes === 'none' && limit === 0) return { ...page, rest: true };
+  if (next === undefined) return page;
   if (changes === 'none' && remaining !== undefined) return { ...page, remaining };
   // Of what follows it matters whether there is any.
   if (cell(s.sql, FIRST, to, range.to) === undefined) return null;
