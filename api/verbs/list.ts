@@ -175,7 +175,7 @@ async function nextPage(call: Call, resource: Resource, c: Cursor, form: ListFor
       if (page.rest) c.since ??= known.revision;
       return again(known, page.revision, page.remaining);
     }
-    if (sizeOf(page.items ?? []) > PART_BYTES_ALONE) await call.cluster.turn?.();
+    if (sizeOf(page.items ?? []) > LONG_PAGE_BYTES) await call.cluster.turn?.();
     const ready = form.encode ? { ...page, items: form.encode(page) } : page;
     if (!keepPage(call, c, name, page, ready)) loose.add(ready);
     if (call.cluster.sends && ready.items !== page.items) giveBack(page.items ?? []);
@@ -269,6 +269,8 @@ function prefixOf(c: Cursor): { resource: string; namespace: string } {
 const WHOLE_BYTES_MAX = 64 * 1024;
 /** The same while nobody else is there: a client's page of 500 objects is one write, without turns. */
 const WHOLE_BYTES_ALONE = 1024 * 1024;
+/** Reading such a page takes the thread for milliseconds, encoding and sending it as many: others have their turn between. */
+const LONG_PAGE_BYTES = 512 * 1024;
 /** What is encrypted and written in one step, between two turns: a millisecond of the thread. Smaller parts leave more of the platform's garbage. */
 const PART_BYTES = 256 * 1024;
 /** The same while nobody else is there whose turn it could be: a page that the store has joined, with what stands between its rows. */

@@ -64,9 +64,9 @@ function world() {
     clock,
     connections: () => connections,
     /** What a watch sees, by name. */
-    watch(): string[] {
+    watch(after = rows.length): string[] {
       const seen: string[] = [];
-      const watch = new RemoteWatch(() => stub, env, pods(), rows.length, {}, shared);
+      const watch = new RemoteWatch(() => stub, env, pods(), after, {}, shared);
       void (async () => {
         for await (const batch of watch) seen.push(...batch.events.map((e) => e.value));
       })();
@@ -121,4 +121,20 @@ test('watches that had heard of no frame when the object slept go on too', async
   w.sleep();
   for (const name of ['1', '2']) await w.write(name);
   assert.deepEqual([a, b, w.connections()], [['1', '2'], ['1', '2'], 2]);
+});
+
+test('what a watch missed is read in one step and sent in another where it is long, and nothing that comes between is lost', async () => {
+  const w = world();
+  const long = 300_000;
+  await w.write('x'.repeat(long));
+  const seen = w.watch(0);
+  await w.clock.turn();
+  assert.equal(seen.length, 0, 'read, not yet sent');
+  await w.write('2');
+  await w.write('3');
+  await w.clock.turn();
+  assert.deepEqual(
+    seen.map((s) => s.length),
+    [long, 1, 1],
+  );
 });

@@ -40,6 +40,8 @@ const FIRST_MS_MAX = 5;
  * stays 0 on hibernatable sockets (measured), so clients acknowledge each ACK_UNITS.
  */
 const SLOW_UNITS = 4 * ACK_UNITS;
+/** Reading so much from history is a step of its own, sending it another; in UTF-16 units. */
+const LONG_UNITS = 256 * 1024;
 /** Catching up waits for acknowledgements this often at most, this long each: a client that is slow but alive gets there. */
 const ACK_WAITS = 600;
 const ACK_WAIT_MS = 50;
@@ -166,6 +168,8 @@ export class Sockets {
     let after = attachment.after ?? 0;
     for (;;) {
       const batch = this.#source.replay(attachment.range, after, test, REPLAY_STEP);
+      // Who watches takes what is sent in the step in which it is sent.
+      if (textOf(batch) > LONG_UNITS) await this.#pause(0);
       after = batch.revision;
       if (after >= this.#source.revision()) {
         const { last } = this.#follow(ws, attachment, true);
@@ -359,5 +363,6 @@ export class Sockets {
   }
 }
 
+const textOf = (batch: Batch): number => batch.events.reduce((n, e) => n + e.value.length, 0);
 const groupId = (g: { range: Range; select?: Selection | undefined; join?: EventJoin | undefined }): string =>
   `${g.range.from}\n${g.range.to}\n${JSON.stringify([g.select, g.join])}`;
