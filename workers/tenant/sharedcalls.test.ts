@@ -82,6 +82,30 @@ describe('calls of several requests to one object', () => {
     assert.deepEqual(await Promise.all(answers), ['to 3', 'to 4', 'to 5']);
   });
 
+  it('that write wait for those who are on their way, as long as they are few and one comes with each turn', async () => {
+    const o = object();
+    const write = (n: number) => void o.stub().commit(put(`${n}`));
+    for (const n of [1, 2, 3]) write(n);
+    await o.carried[0]?.back();
+    // The one that was answered comes back.
+    await o.clock.turn();
+    write(4);
+    await o.clock.turn();
+    assert.deepEqual(o.carried.length, 1);
+    await o.clock.turn();
+    assert.deepEqual(o.carried[1]?.keys, ['2', '3', '4']);
+    for (const n of [5, 6, 7, 8, 9]) write(n);
+    await o.carried[1]?.back();
+    await o.clock.turn();
+    assert.equal(o.carried.length, 2, 'five may be joined by another');
+    write(10);
+    await o.clock.turn();
+    assert.deepEqual(o.carried[2]?.keys, ['5', '6', '7', '8', '9', '10']);
+    for (const n of [11, 12, 13, 14, 15, 16]) write(n);
+    await o.carried[2]?.back();
+    assert.equal(o.carried[3]?.keys.length, 6, 'six are enough');
+  });
+
   it('whose answers have no room beside the others’ are made again, before those that came later', async () => {
     const o = object();
     const answers = ['1', '2', '3', '4'].map((n) => o.stub().read(row(n)));
@@ -121,7 +145,10 @@ describe('calls of several requests to one object', () => {
     for (let i = 0; i < 6; i++) void o.stub().commit(put(`${i}`, large));
     for (let i = 0; i < 40; i++) void o.stub().read(row(`${i}`));
     await o.clock.advance(0);
-    for (let i = 0; i < 6; i++) await o.carried[i]?.back();
+    for (let i = 0; i < 6; i++) {
+      await o.carried[i]?.back();
+      await o.clock.advance(0);
+    }
     const counts = (of: (c: SharedCall) => boolean) =>
       o.carried.filter((c) => c.calls.some(of)).map((c) => c.calls.length);
     assert.deepEqual(
@@ -146,6 +173,7 @@ describe('calls of several requests to one object', () => {
     await o.clock.advance(2_000);
     const both = ['0', '1', '2'].map((n) => said(store.commit(put(n))));
     await o.carried[2]?.back();
+    await o.clock.advance(0);
     await o.carried[3]?.back(Object.assign(new Error('reset'), { overloaded: true }));
     assert.deepEqual(await Promise.all(both), ['to 0', 'overloaded', 'overloaded']);
   });

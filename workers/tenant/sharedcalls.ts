@@ -82,10 +82,16 @@ const UNITS_MAX = 4 * 1024 * 1024;
 const ANSWERS_UNITS = 8 * 1024 * 1024;
 /** For so long after two calls have met, who comes first waits a turn for others that come now. */
 const COMPANY_MS = 1_000;
+/** Fewer commits than this wait a second turn for those that are on their way, and more as long as one comes. */
+const FEW = 6;
+const TURNS_MAX = 4;
 /** Whose calls take longer than this leaves those who come later to somebody else. */
 const LEAD_MS_MAX = 50;
 /** A call whose carrier has not come back after so long is made anew. */
 const LOST_MS = 10_000;
+
+/** The lanes of commits. */
+const WRITES = 'w';
 
 interface Waiting {
   call: SharedCall;
@@ -95,13 +101,15 @@ interface Waiting {
 }
 interface Lane {
   waiting: WaitingList<Waiting>;
+  /** Each RPC is a flush. */
+  flushes: boolean;
   /** Who carries them; null: nobody is under way. */
   leader: object | null;
   sinceMs: number;
 }
 
 /**
- * Small calls of an isolate's requests to one object. Where calls have met lately, the first lets everybody have a turn and takes along who comes; else it goes at once. Those that
+ * Small calls of an isolate's requests to one object. Where calls have met lately, the first lets everybody have a turn or two and takes along who comes; else it goes at once. Those that
  * come while it is under way go together when it is back, in one RPC. Each RPC is a request of its own to the platform, and each transaction a flush.
  */
 export class SharedCalls {
@@ -121,7 +129,7 @@ export class SharedCalls {
     return {
       read: (range, o) =>
         isSmall(range, o) ? (share('r', { read: range, o }, 0) as Promise<Page | Stale>) : connect().read(range, o),
-      commit: (ops, o) => share('w', { commit: ops, o }, unitsOf(ops)) as Promise<Commit | Stale>,
+      commit: (ops, o) => share(WRITES, { commit: ops, o }, unitsOf(ops)) as Promise<Commit | Stale>,
       confirm: (assume) =>
         assume.watch ? connect().confirm(assume) : (share('r', { confirm: assume }, 0) as Promise<Confirmed | Stale>),
       compact: (before) => connect().compact(before),
@@ -164,18 +172,36 @@ export class SharedCalls {
   #lane(name: string): Lane {
     const known = this.#lanes.get(name);
     if (known) return known;
-    const made: Lane = { waiting: new WaitingList('calls'), leader: null, sinceMs: 0 };
+    const made: Lane = {
+      waiting: new WaitingList('calls'),
+      flushes: name.startsWith(WRITES),
+      leader: null,
+      sinceMs: 0,
+    };
     this.#lanes.set(name, made);
     return made;
+  }
+
+  /** Of four writers, those whom the flush before answered come back while the others' is under way: they would take turns for ever, with twice as many flushes. */
+  async #gather(lane: Lane): Promise<void> {
+    for (let turns = 0; turns < TURNS_MAX && lane.waiting.length < FEW; turns++) {
+      const before = lane.waiting.length;
+      await sleep(this.#env, 0);
+      if (turns > 0 && lane.waiting.length === before) return;
+    }
   }
 
   async #lead(name: string, lane: Lane, connect: () => CallsStub): Promise<void> {
     const me = {};
     lane.leader = me;
     lane.sinceMs = this.#env.now();
-    if (passed(lane.sinceMs, this.#companyMs) < COMPANY_MS) await sleep(this.#env, 0);
-    while (lane.leader === me && lane.waiting.length > 0)
+    for (let isFirst = true; lane.leader === me && lane.waiting.length > 0; isFirst = false) {
+      const hadCompany = passed(this.#env.now(), this.#companyMs) < COMPANY_MS;
+      if (hadCompany && lane.flushes) await this.#gather(lane);
+      else if (hadCompany && isFirst) await sleep(this.#env, 0);
+      if (lane.leader !== me) return;
       lane.waiting.again(await carry(lane.waiting.take(CALLS_MAX, UNITS_MAX), connect));
+    }
     if (lane.leader !== me) return;
     lane.leader = null;
     this.#lanes.delete(name);
