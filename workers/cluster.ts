@@ -15,6 +15,7 @@ import { turn, world } from './env.ts';
 import { knownPages, rowsOf } from './rowcaches.ts';
 import { BASE_CREATED, BASE_UID, type BaseLayer } from './tenant/base.ts';
 import { DEFAULT_LIMITS, LIMITS_KEY, type Limits, limitsWith } from './tenant/limits.ts';
+import { nearTo } from './tenant/near.ts';
 import { RemoteStore } from './tenant/remote.ts';
 import type { CallsStub, SharedCalls } from './tenant/sharedcalls.ts';
 import { SharedFrames } from './tenant/sharedframes.ts';
@@ -125,7 +126,7 @@ export function clusterContext(b: Bindings, around: Around, id: string, url: str
       if (store === undefined) {
         const connect = () => storeStub(b, name) as unknown as CallsStub;
         const together = around.calls?.stub(name, connect, (p) => around.waitUntil(p));
-        store = new RemoteStore(together ? () => together : connect, world, frames);
+        store = new RemoteStore(together ? () => together : connect, world, frames, together && nearTo(name));
         if (placement(resource, namespace) === 'leases')
           store = withTunnelRenewals(store, (node) => b.TUNNELS.getByName(tunnelName(id, node)).heard());
         stores.set(name, store);

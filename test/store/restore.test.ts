@@ -20,7 +20,7 @@ import {
 } from '../../kube/store/suite-kit.ts';
 import { SCRUB_MS } from '../../kube/store/window.ts';
 import type { BaseLayer } from '../../workers/tenant/base.ts';
-import type { SqliteOptions } from '../../workers/tenant/sqlite.ts';
+import type { SqliteOptions } from '../../workers/tenant/sqliteoptions.ts';
 import { restore, standing, tables } from './restores.ts';
 import { open } from './world.ts';
 

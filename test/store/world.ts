@@ -1,6 +1,7 @@
 import { VirtualClock } from '../../kube/store/suite-clock.ts';
 import type { Sql } from '../../workers/tenant/sql.ts';
-import { type SqliteOptions, SqliteStore } from '../../workers/tenant/sqlite.ts';
+import { SqliteStore } from '../../workers/tenant/sqlite.ts';
+import type { SqliteOptions } from '../../workers/tenant/sqliteoptions.ts';
 import { createCluster } from '../../workers/tenant/state.ts';
 import { nodeSql } from './node-sqlite.ts';
 

@@ -29,6 +29,7 @@ import { COPYING, CopiedObject, type Copying, FORGET_IMPORT } from './copied.ts'
 import { resumableAfter } from './history.ts';
 import { BEGAN_AFTER } from './importing.ts';
 import { DEFAULT_LIMITS, type Limits } from './limits.ts';
+import { comeNear, leave } from './near.ts';
 import type { Changes } from './outbox.ts';
 import type { Restore } from './restores.ts';
 import type { Begin, Begun } from './rounds.ts';
@@ -86,6 +87,7 @@ export function makeTenantStore<E>(options: TenantOptions<E>) {
 
     constructor(ctx: DurableObjectState, env: E) {
       super(ctx, env);
+      if (ctx.id.name) leave(ctx.id.name);
       this.#sql = sqlOf(ctx.storage as unknown as Parameters<typeof sqlOf>[0]);
       this.#world = options.env ?? objectWorld;
       this.#sending = new Sending(this.#world);
@@ -104,6 +106,7 @@ export function makeTenantStore<E>(options: TenantOptions<E>) {
 
     /** Deletes everything but a tombstone, here and in the siblings; the names of the nodes that there were. */
     async destroy(): Promise<string[]> {
+      leave(this.#name());
       if (this.#part() === 'main') await Promise.all(this.#siblings().map((s) => s.destroy()));
       this.#opened?.sockets.closeAll('the cluster has been deleted');
       this.#opened = null;
@@ -211,7 +214,7 @@ export function makeTenantStore<E>(options: TenantOptions<E>) {
 
     /** What the cluster uses of its limits, in this object. */
     async usage(): Promise<Used> {
-      return { ...(await this.#store()).state.usage.show(), watches: this.#sockets().size };
+      return { ...(await this.#store()).state.usage.show(), watches: this.#open().sockets.size };
     }
 
     /** In a sibling: the main object's policy revision moved. */
@@ -247,7 +250,7 @@ export function makeTenantStore<E>(options: TenantOptions<E>) {
         if (after < compacted) throw new StoreError('compacted', `revision ${after} has been compacted`);
         const { 0: client, 1: server } = new WebSocketPair();
         this.ctx.acceptWebSocket(server);
-        this.ctx.waitUntil(this.#sockets().open(server, attachment));
+        this.ctx.waitUntil(this.#open().sockets.open(server, attachment));
         return new Response(null, { status: 101, webSocket: client });
       } catch (e) {
         if (e instanceof StoreError) return refusal(e);
@@ -259,7 +262,7 @@ export function makeTenantStore<E>(options: TenantOptions<E>) {
       if (message === ACK) this.#opened?.sockets.acknowledge(ws);
       else if (message === PROGRESS) this.#opened?.sockets.progress(ws);
       else if (typeof message === 'string' && message.startsWith(AGAIN))
-        this.#sockets().again(ws, message.slice(AGAIN.length));
+        this.#open().sockets.again(ws, message.slice(AGAIN.length));
     }
     override webSocketClose(ws: WebSocket, code: number): void {
       this.#opened?.sockets.leave(ws);
@@ -284,12 +287,8 @@ export function makeTenantStore<E>(options: TenantOptions<E>) {
 
     async #roomForWatch(): Promise<void> {
       const { limits } = (await this.#store()).state.usage;
-      if (this.#sockets().size >= limits.watches)
+      if (this.#open().sockets.size >= limits.watches)
         throw new StoreError('overloaded', `the cluster has ${limits.watches} watches, as many as it may have`);
-    }
-
-    #sockets(): Sockets {
-      return this.#open().sockets;
     }
 
     #open(): { store: SqliteStore; sockets: Sockets } {
@@ -317,6 +316,7 @@ export function makeTenantStore<E>(options: TenantOptions<E>) {
       const sockets = new Sockets(store.source, this.#world);
       sockets.restore(this.ctx.getWebSockets());
       this.#opened = { store, sockets };
+      comeNear(this.#name(), store);
       return this.#opened;
     }
 
@@ -327,6 +327,7 @@ export function makeTenantStore<E>(options: TenantOptions<E>) {
     /** The next call opens the tables anew, or is told why they can't be opened. */
     #failed(cause: unknown): void {
       this.#damaged(cause);
+      leave(this.#name());
       this.#opened?.sockets.closeAll('the store cannot be read');
       this.#opened = null;
     }
@@ -358,8 +359,7 @@ export function makeTenantStore<E>(options: TenantOptions<E>) {
       return typeof text === 'string' && text !== '' ? (text.split(' ') as Placement[]) : [];
     }
     #siblings(): SiblingStub[] {
-      const objects = options.objects(this.env);
-      return this.#parts().map((part) => objects.getByName(storeName(this.#name(), part)));
+      return this.#parts().map((part) => options.objects(this.env).getByName(storeName(this.#name(), part)));
     }
 
     async #push(policy: Revision): Promise<void> {

@@ -71,7 +71,8 @@ export function checkAssume(s: State, assume: Assume | undefined, pushed: Revisi
   return { ok: false, stale: true, policy, whole, changes: whole ? all(s) : since(s, known), missing };
 }
 
-const is = (uid: string | undefined, wanted: string | undefined): boolean =>
+/** An object is there, and the one that is meant. */
+export const is = (uid: string | undefined, wanted: string | undefined): boolean =>
   uid !== undefined && (wanted === undefined || uid === wanted);
 
 /** Fast and unchecked: a refusal that rests on it has to look at the row. */

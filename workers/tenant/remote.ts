@@ -21,6 +21,7 @@ import {
   type VersionsOptions,
   type WatchOptions,
 } from '../../kube/store/store.ts';
+import type { Near } from './near.ts';
 import { type ClientSocket, RemoteWatch } from './remote-watch.ts';
 import type { SharedFrames } from './sharedframes.ts';
 import { damage } from './sql.ts';
@@ -64,16 +65,21 @@ export class RemoteStore implements Store {
   readonly #connect: () => StoreStub;
   readonly #env: RemoteEnv;
   readonly #frames: SharedFrames | undefined;
+  readonly #near: Near | undefined;
 
-  /** `connect` gives a fresh stub: one that has failed once stays broken. `frames` is what the isolate's watches have in common. */
-  constructor(connect: () => StoreStub, env: RemoteEnv, frames?: SharedFrames) {
+  /**
+   * `connect` gives a fresh stub: one that has failed once stays broken. `frames` is what the isolate's watches have in common; `near` answers what it can instead of the
+   * object, where that is in the same isolate.
+   */
+  constructor(connect: () => StoreStub, env: RemoteEnv, frames?: SharedFrames, near?: Near) {
     this.#connect = connect;
     this.#env = env;
     this.#frames = frames;
+    this.#near = near;
   }
 
-  read(range: Range, o?: ReadOptions): Promise<Page | Stale> {
-    return this.#ask((stub) => stub.read(range, o));
+  async read(range: Range, o?: ReadOptions): Promise<Page | Stale> {
+    return this.#near?.read(range, o) ?? this.#ask((stub) => stub.read(range, o));
   }
 
   async commit(ops: Op[], o: CommitOptions = {}): Promise<Commit | Stale> {
@@ -97,8 +103,8 @@ export class RemoteStore implements Store {
     }
   }
 
-  confirm(assume: Assume): Promise<Confirmed | Stale> {
-    return this.#ask((stub) => stub.confirm(assume));
+  async confirm(assume: Assume): Promise<Confirmed | Stale> {
+    return this.#near?.confirm(assume) ?? this.#ask((stub) => stub.confirm(assume));
   }
   compact(before: Revision): Promise<void> {
     return this.#call((stub) => stub.compact(before));

@@ -30,51 +30,26 @@ import {
 import { type WatchSource, watchOf } from '../../kube/store/stream.ts';
 import { PROGRESS_MS, TRAVEL_MS } from '../../kube/store/window.ts';
 import { apply } from './apply.ts';
-import type { BaseLayer } from './base.ts';
 import { forget, replay, resumableAfter, sweep, unchangedSince } from './history.ts';
 import { joinedPage, sameJoined } from './joined.ts';
 import { grant, release } from './leases.ts';
-import type { Limits } from './limits.ts';
 import { Maintenance } from './maintenance.ts';
+import type { NearStore } from './near.ts';
 import { type Changes, changesOf, Outbox } from './outbox.ts';
 import { checkAssume } from './policy.ts';
 import { CommitQueue, type Outcome, type Waiting } from './queue.ts';
 import { related } from './related.ts';
-import { checkNotRestoring, Restorer, type RestorerHost } from './restorer.ts';
+import { checkNotRestoring, Restorer } from './restorer.ts';
 import { seenAt } from './restores.ts';
 import { type Begin, type Begun, endRound, startRound } from './rounds.ts';
 import { counter, rowsAt, rowsIn } from './rows.ts';
 import { getMeta, setMeta } from './schema.ts';
-import { isCorrupt, type Sql } from './sql.ts';
+import { isCorrupt } from './sql.ts';
+import type { SqliteOptions } from './sqliteoptions.ts';
 import { type Changed, known, load, openState, type State } from './state.ts';
 import { selectiveTerm, TermWrites } from './terms.ts';
 import type { Timer } from './timers.ts';
 import { versionsOf } from './versions.ts';
-
-/** What the store takes of the object that it lives in. */
-export interface SqliteOptions extends RestorerHost {
-  sql: Sql;
-  /** Sets the object's one alarm; alarm() is to be called then. */
-  schedule(atMs: number): void;
-  /** The base layers of this release, by hash. */
-  layer?(hash: string): BaseLayer | undefined;
-  /** What a cluster of this endpoint may use, where it has no limits of its own. */
-  limits?: Limits;
-  /** How far back reads `at` reach; siblings keep the replay window only. */
-  travelMs?: number;
-  /** True in a sibling: the main object pushes the policy revision here. */
-  sibling?: boolean;
-  /** Tells the siblings a new policy revision; the commit that moved it is acknowledged after. */
-  policyMoved?(policy: Revision): Promise<void>;
-  /** Tells a loop that there is work. May fail: an alarm repeats it, each time with the next `attempt` (0 is the commit's own), until cleared(). */
-  wake?(loop: string, revision: Revision, attempt: number): void;
-  /** Upkeep met what is damaged: to be told of, nothing else. */
-  damaged?(cause: unknown): void;
-  /** Lets everybody else have their turn; absent: nobody else is there. */
-  turn?(): Promise<void>;
-  /** The tables can't be read any more: this store is not to be used again. */
-  failed?(cause: unknown): void;
-}
 
 /** Who writes a new cluster's first objects, as upstream's own hooks do. */
 const FIRST_WRITER = 'system:apiserver';
@@ -82,7 +57,7 @@ const FIRST_WRITER = 'system:apiserver';
  * The store in a Durable Object's SQLite. Reads answer at once; commits queue, and one transaction takes all that waited while
  * the one before became durable.
  */
-export class SqliteStore implements Store {
+export class SqliteStore implements Store, NearStore {
   readonly fanout = new Fanout();
   readonly source: WatchSource;
   readonly state: State;
@@ -94,6 +69,7 @@ export class SqliteStore implements Store {
   #draining = false;
   #progressPending = false;
   #pushed: Revision | null;
+  #settled: Revision;
   /** Loops that the running transaction marks anew. */
   #fresh: string[] = [];
 
@@ -102,6 +78,7 @@ export class SqliteStore implements Store {
     this.#o = o;
     this.#queue = new CommitQueue(o.env, o.turn);
     this.state = openState(o.sql, o.env, (hash) => o.layer?.(hash), 'live', o.limits);
+    this.#settled = this.state.revision;
     this.#pushed = o.sibling ? Number(getMeta(o.sql, 'pushed') ?? 0) : null;
     this.#outbox = new Outbox(this.state);
     this.#maintenance = new Maintenance(this.state, o.schedule, o.travelMs ?? TRAVEL_MS);
@@ -117,6 +94,14 @@ export class SqliteStore implements Store {
       revision: () => this.state.revision,
       replay: (range, after, test, limit) => replay(this.state, range, after, test, limit),
     };
+  }
+
+  get pushed(): Revision | null {
+    return this.#pushed;
+  }
+  /** Everything up to here is durable. */
+  get settled(): Revision {
+    return this.#settled;
   }
 
   async read(range: Range, o: ReadOptions = {}): Promise<Page | Stale> {
@@ -279,7 +264,7 @@ export class SqliteStore implements Store {
       this.#maintenance.wakeAgain(this.#outbox.nextWakeMs());
     }
     this.#maintenance.rearm();
-    await this.#o.sync();
+    await this.#flush();
   }
 
   #upkeep(changed: Changed): readonly Timer[] {
@@ -303,7 +288,7 @@ export class SqliteStore implements Store {
       try {
         const outcomes = this.#run(group);
         const flushMs = this.#o.env.now();
-        await this.#o.sync();
+        await this.#flush();
         const moved = outcomes.filter((x) => x.movedPolicy);
         for (const x of outcomes) if (!x.movedPolicy) x.waiting.resolve(x.answer);
         if (moved.length > 0) void this.#settleMoved(moved);
@@ -317,6 +302,12 @@ export class SqliteStore implements Store {
       }
     }
     this.#draining = false;
+  }
+
+  async #flush(): Promise<void> {
+    const { revision } = this.state;
+    await this.#o.sync();
+    this.#settled = Math.max(this.#settled, revision);
   }
 
   /** Memory as the tables are; where they can't be read the store has come to its end. */
