@@ -105,6 +105,8 @@ export interface Around {
   waitUntil(p: Promise<unknown>): void;
   /** The isolate's, for requests of clients alone: an object's own calls go by themselves. */
   calls?: SharedCalls | undefined;
+  /** Lets others have their turn where somebody else may wait for one. */
+  pause?(): Promise<void> | undefined;
 }
 
 /** The context of one request to a cluster. Makes no call; the View fills at the first store call. */
@@ -126,7 +128,12 @@ export function clusterContext(b: Bindings, around: Around, id: string, url: str
       if (store === undefined) {
         const connect = () => storeStub(b, name) as unknown as CallsStub;
         const together = around.calls?.stub(name, connect, (p) => around.waitUntil(p));
-        store = new RemoteStore(together ? () => together : connect, world, frames, together && nearTo(name));
+        store = new RemoteStore(
+          together ? () => together : connect,
+          world,
+          frames,
+          together && nearTo(name, () => around.pause?.()),
+        );
         if (placement(resource, namespace) === 'leases')
           store = withTunnelRenewals(store, (node) => b.TUNNELS.getByName(tunnelName(id, node)).heard());
         stores.set(name, store);

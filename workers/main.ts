@@ -35,7 +35,7 @@ import {
   type StoredKeys,
 } from './cluster.ts';
 import { keepTunnel, processName, readiness } from './drain.ts';
-import { world } from './env.ts';
+import { turn, world } from './env.ts';
 import { Gate, madeOrGone, outlive } from './gate.ts';
 import { installFiles } from './install.ts';
 import { makeLoop } from './loops/object.ts';
@@ -89,6 +89,7 @@ const seats = Number((env as Bindings).SEATS);
 const gate = new Gate(world, seats);
 // Where calls wait for a network, waiting for the one before would double that.
 const calls = seats > 0 ? new SharedCalls(world) : undefined;
+const pause = () => (gate.alone ? undefined : turn());
 /** There where V8 was started with --expose-gc. */
 const rest = new Rest(world, (globalThis as { gc?: () => void }).gc);
 /** What APF says to whom it refuses: clients ask again after a second. */
@@ -109,7 +110,8 @@ export default {
     const [id = ''] = /^[^/?]*/.exec(url.slice(path + CLUSTERS.length)) ?? [];
     const pathAt = path + CLUSTERS.length + id.length;
     const base = b.PUBLIC_URL === '' ? url.slice(0, path) : b.PUBLIC_URL;
-    const context = clusterContext(b, { waitUntil: (p) => ctx.waitUntil(p), calls }, id, base + CLUSTERS + id, pathAt);
+    const around = { waitUntil: (p: Promise<unknown>) => ctx.waitUntil(p), calls, pause };
+    const context = clusterContext(b, around, id, base + CLUSTERS + id, pathAt);
     try {
       if (context.view.revision === 0) await fillView(context);
       if (url.startsWith(OWN, pathAt)) return await own(request, new URL(url.slice(pathAt), url), b, context);

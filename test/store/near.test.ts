@@ -5,6 +5,7 @@ import type { Assume, ReadOptions, Store } from '../../kube/store/store.ts';
 import { storeSuite } from '../../kube/store/suite.ts';
 import { get, only, page, podKey, pods, put, remove, SCHEMA } from '../../kube/store/suite-kit.ts';
 import { comeNear, leave, nearTo } from '../../workers/tenant/near.ts';
+import { RemoteStore } from '../../workers/tenant/remote.ts';
 import type { SqliteStore } from '../../workers/tenant/sqlite.ts';
 import { open } from './world.ts';
 
@@ -14,7 +15,7 @@ let names = 0;
 /** A store as requests near it see it, and how often that needed a call. */
 function nearby(store: SqliteStore, name = `store-${++names}`): { store: Store; name: string; calls(): number } {
   comeNear(name, store);
-  const near = nearTo(name);
+  const near = nearTo(name, () => undefined);
   let calls = 0;
   const called = <T>(t: T): T => {
     calls++;
@@ -61,7 +62,7 @@ test('what is not durable yet is asked for, and assumptions that are not known t
   let flush: (() => void) | undefined;
   let isHeld = false;
   const w = open({ sync: () => (isHeld ? new Promise((r) => (flush = r)) : Promise.resolve()) });
-  const near = nearTo(nearby(w.store).name);
+  const near = nearTo(nearby(w.store).name, () => undefined);
   await put(w.store, 'a');
   const row = only(podKey('a'));
   const read = (o?: ReadOptions) => near.read(row, o)?.entries[0]?.revision;
@@ -95,7 +96,7 @@ test('a store that has left, and one whose object lives again, is not asked any 
   const w = open();
   const { name } = nearby(w.store);
   await put(w.store, 'a');
-  const read = () => nearTo(name).read(only(podKey('a')))?.entries[0]?.revision;
+  const read = () => nearTo(name, () => undefined).read(only(podKey('a')))?.entries[0]?.revision;
   assert.equal(read(), 1);
   const next = w.reopen();
   comeNear(name, next);
@@ -104,4 +105,28 @@ test('a store that has left, and one whose object lives again, is not asked any 
   assert.equal(read(), 2);
   leave(name);
   assert.equal(read(), undefined);
+});
+
+test('what is read from near is given out after a turn where somebody else may wait for one', async () => {
+  const w = open();
+  const { name } = nearby(w.store);
+  await put(w.store, 'a');
+  let turns: (() => void)[] = [];
+  let isAlone = false;
+  const near = nearTo(name, () => (isAlone ? undefined : new Promise((r) => turns.push(r))));
+  const called = () => assert.fail('no call is needed');
+  const store = new RemoteStore(called, { ...w.clock.env, uuid: () => '', random: () => 0 }, undefined, near);
+  for (const ask of [() => store.read(only(podKey('a'))), () => store.confirm({})]) {
+    let ok: boolean | undefined;
+    const answer = ask().then((a) => (ok = a.ok));
+    for (let i = 0; i < 10; i++) await Promise.resolve();
+    assert.equal(ok, undefined);
+    for (const turn of turns) turn();
+    await answer;
+    assert.equal(ok, true);
+  }
+  turns = [];
+  isAlone = true;
+  assert.equal((await store.read(only(podKey('a')))).ok, true);
+  assert.equal(turns.length, 0);
 });

@@ -19,6 +19,8 @@ export interface NearStore {
 export interface Near {
   read(range: Range, o?: ReadOptions): Page | undefined;
   confirm(assume: Assume): Confirmed | undefined;
+  /** Before what was read is given out: who makes no call gives the thread up to nobody. */
+  pause(): Promise<void> | undefined;
 }
 
 /** Weak, so that an object that sleeps may go; what it knew stays true until another life of it comes, since nobody else writes. */
@@ -41,7 +43,7 @@ export function leave(name: string): void {
 }
 
 /** The store of the object with this name, from here. */
-export function nearTo(name: string): Near {
+export function nearTo(name: string, pause: Near['pause']): Near {
   const settled = (): NearStore | undefined => {
     const store = stores.get(name)?.deref();
     // What is not durable yet is for the object to answer, whose output waits for that.
@@ -57,6 +59,7 @@ export function nearTo(name: string): Near {
       if (!store || !holds(store, assume)) return undefined;
       return { ok: true, revision: store.state.revision, policy: store.pushed ?? store.state.policy };
     },
+    pause,
   };
 }
 

@@ -79,7 +79,10 @@ export class RemoteStore implements Store {
   }
 
   async read(range: Range, o?: ReadOptions): Promise<Page | Stale> {
-    return this.#near?.read(range, o) ?? this.#ask((stub) => stub.read(range, o));
+    const here = this.#near?.read(range, o);
+    if (!here) return this.#ask((stub) => stub.read(range, o));
+    await this.#near?.pause();
+    return here;
   }
 
   async commit(ops: Op[], o: CommitOptions = {}): Promise<Commit | Stale> {
@@ -104,7 +107,10 @@ export class RemoteStore implements Store {
   }
 
   async confirm(assume: Assume): Promise<Confirmed | Stale> {
-    return this.#near?.confirm(assume) ?? this.#ask((stub) => stub.confirm(assume));
+    const here = this.#near?.confirm(assume);
+    if (!here) return this.#ask((stub) => stub.confirm(assume));
+    await this.#near?.pause();
+    return here;
   }
   compact(before: Revision): Promise<void> {
     return this.#call((stub) => stub.compact(before));
