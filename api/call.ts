@@ -1,6 +1,5 @@
-import { joinBytes } from '../kube/codec/framing.ts';
 import type { Accepted } from '../kube/codec/negotiate.ts';
-import { failure, forbidden, notFound, type StatusError, timeout, tooLarge, tooMany } from '../kube/meta/status.ts';
+import { failure, forbidden, notFound, type StatusError, timeout, tooMany } from '../kube/meta/status.ts';
 import { finish, type Steps } from '../kube/meta/steps.ts';
 import type {
   Assume,
@@ -16,6 +15,7 @@ import type {
   Store,
   StoreError,
 } from '../kube/store/store.ts';
+import { BODY_BYTES_MAX, bodyTooLarge, readLimited } from '../kube/wire/body.ts';
 import type { Caller, ClusterContext, RequestInfo, User } from './attributes.ts';
 import type { Authorize, Verdict } from './authz/authorize.ts';
 import type { Charging } from './charge.ts';
@@ -212,16 +212,13 @@ export function storeStatus(e: unknown, call?: Call): StatusError | undefined {
   }
 }
 
-/** apiserver's DefaultMaxRequestBodyBytes. */
-const MAX_BODY_BYTES = 3 * 1024 * 1024;
 /** The body, read once; 413 past the limit. */
 export async function bodyOf(call: Call): Promise<Uint8Array> {
   if (call.kept.bytes) return call.kept.bytes;
-  const over = () => tooLarge(`Request entity too large: limit is ${MAX_BODY_BYTES}`);
   const declared = Number(call.request.headers.get('content-length'));
-  if (declared > MAX_BODY_BYTES) throw over();
+  if (declared > BODY_BYTES_MAX) throw bodyTooLarge();
   // The platform holds the client to what it declares.
-  const read = () => (declared > 0 ? readWhole(call, declared) : readLimited(call.request, over));
+  const read = () => (declared > 0 ? readWhole(call, declared) : readLimited(call.request.body));
   const bytes = call.request.body === null ? new Uint8Array() : await read();
   call.kept.bytes = bytes;
   weigh(call, bytes.length);
@@ -251,14 +248,4 @@ function byteReader(body: ReadableStream<Uint8Array> | null): BYOBReader | undef
   } catch {
     return undefined;
   }
-}
-async function readLimited(request: Request, over: () => StatusError): Promise<Uint8Array> {
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of request.body as unknown as AsyncIterable<Uint8Array>) {
-    size += chunk.length;
-    if (size > MAX_BODY_BYTES) throw over();
-    chunks.push(chunk);
-  }
-  return joinBytes(chunks);
 }

@@ -5,7 +5,7 @@ import { exactField, parseFieldSelector, parseLabelSelector } from '../kube/meta
 import { badRequest, failure, type StatusError } from '../kube/meta/status.ts';
 import { rangeOf } from '../kube/store/key.ts';
 import type { Range, Revision, Selection } from '../kube/store/store.ts';
-import type { Call } from './call.ts';
+import { type Call, storeStatus } from './call.ts';
 import type { Resource } from './parts.ts';
 import type { ListOptions } from './query.ts';
 import { isPathSegmentName } from './request.ts';
@@ -92,6 +92,13 @@ export function tooLargeRevision(asked: Revision, current: Revision): StatusErro
     causes: [{ reason: 'ResourceVersionTooLarge', message: 'Too large resource version' }],
   });
   return error;
+}
+/** What a client is told of the error of a read at a revision. */
+export function futureRead(e: unknown, at: Revision): unknown {
+  const isFuture = e instanceof Error && e.name === 'StoreError' && (e as Error & { code?: string }).code === 'future';
+  if (!isFuture) return storeStatus(e) ?? e;
+  const newest = /newest is (\d+)/.exec(e.message)?.[1];
+  return tooLargeRevision(at, Number(newest ?? 0));
 }
 
 // Continue tokens: apiserver pkg/storage/continue.go.

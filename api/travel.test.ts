@@ -91,3 +91,38 @@ test('who wrote a version is kept: the user, the impersonated one where one was'
     ['jane', 'admin', 'admin'],
   );
 });
+
+test('one object as it stood at a revision, before, after and while it was there', async () => {
+  const { b, then, now } = await story();
+  const one = (revision: number | string) =>
+    b.ask('GET', `${CONFIGMAPS}/one?resourceVersion=${revision}&resourceVersionMatch=Exact`);
+  const { body: gone } = await b.ask('DELETE', `${CONFIGMAPS}/one`);
+  assert.equal(gone.status, 'Success');
+  const seen = async (revision: number) => {
+    const { code, body } = await one(revision);
+    return [code, body.data ?? body.reason];
+  };
+  assert.deepEqual(await seen(then - 2), [404, 'NotFound']);
+  assert.deepEqual(await seen(then), [200, { v: '1' }]);
+  assert.equal((await one(then)).body.metadata.resourceVersion, String(then - 1));
+  assert.deepEqual(await seen(now), [200, { v: '2' }]);
+  assert.deepEqual(await seen(now + 1), [404, 'NotFound']);
+  const future = await one(now + 9);
+  assert.deepEqual(
+    [future.code, future.body.message],
+    [504, `Timeout: Too large resource version: ${now + 9}, current: ${now + 1}`],
+  );
+  await b.store.compact(now);
+  assert.deepEqual(await seen(then), [410, 'Expired']);
+});
+
+test('a match that a GET does not know is as if it were not there, as upstream', async () => {
+  const { b, then } = await story();
+  for (const match of ['NotOlderThan', 'Frob']) {
+    const { code, body } = await b.ask(
+      'GET',
+      `${CONFIGMAPS}/one?resourceVersion=${then}&resourceVersionMatch=${match}`,
+    );
+    assert.deepEqual([code, body.data], [200, { v: '2' }]);
+  }
+});

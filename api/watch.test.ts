@@ -80,6 +80,29 @@ test('a bookmark to a slow reader is not before the events that wait for it', as
   );
 });
 
+test('each minute a quiet watch is written to, so that the platform learns who has gone: a bookmark, else a blank, in protobuf nothing', async () => {
+  const b = await bench();
+  const quiet = async (query: string, headers: Record<string, string> = {}) => {
+    const stream = await b.open('GET', `${CONFIGMAPS}?watch=1&resourceVersion=2&timeoutSeconds=190${query}`, headers);
+    b.world.pass(185_000);
+    await b.ask('POST', CONFIGMAPS, cm(`c${b.world.now()}`));
+    b.world.pass(10_000);
+    return stream;
+  };
+  const text = await (await quiet('')).text();
+  assert.match(text, /^ {3}\{"type":"ADDED".*\}\n$/);
+  const marked = await events(await quiet('&allowWatchBookmarks=true'), 99);
+  assert.deepEqual(
+    marked.map((e) => e.type),
+    ['ADDED', 'BOOKMARK', 'BOOKMARK', 'BOOKMARK', 'ADDED', 'BOOKMARK'],
+  );
+  const proto = new Uint8Array(
+    await (await quiet('', { accept: 'application/vnd.kubernetes.protobuf' })).arrayBuffer(),
+  );
+  for (let at = 0; at < proto.length; at += 4 + new DataView(proto.buffer).getUint32(at))
+    assert.ok(new DataView(proto.buffer).getUint32(at) > 0);
+});
+
 test('a watch as a table names its columns once', async () => {
   const b = await bench();
   await b.ask('POST', CONFIGMAPS, cm('a'));

@@ -13,6 +13,7 @@ import { setServiceCIDR } from '../kube/kinds/serviceips.ts';
 import { forbidden, notFound, StatusError, tooMany } from '../kube/meta/status.ts';
 import { schemas } from '../kube/schema/schemas.ts';
 import { StoreError } from '../kube/store/store.ts';
+import { takeRest } from '../kube/wire/body.ts';
 import { JOIN_PATH, NewNode } from '../kube/wire/joining.ts';
 import { NewServing, SERVING_PATH } from '../kube/wire/serving.ts';
 import { archives } from './accounts/archive.ts';
@@ -104,45 +105,52 @@ export default {
     const resting = rest.came();
     if (resting) ctx.waitUntil(resting);
     // Without URL and a second Request: 3 % of the profile of a create.
-    const { url } = request;
-    const path = pathStart(url);
-    if (!url.startsWith(CLUSTERS, path)) return app.fetch(request, b, ctx);
-    const [id = ''] = /^[^/?]*/.exec(url.slice(path + CLUSTERS.length)) ?? [];
-    const pathAt = path + CLUSTERS.length + id.length;
-    const base = b.PUBLIC_URL === '' ? url.slice(0, path) : b.PUBLIC_URL;
-    const around = { waitUntil: (p: Promise<unknown>) => ctx.waitUntil(p), calls, pause };
-    const context = clusterContext(b, around, id, base + CLUSTERS + id, pathAt);
-    try {
-      if (context.view.revision === 0) await fillView(context);
-      if (url.startsWith(OWN, pathAt)) return await own(request, new URL(url.slice(pathAt), url), b, context);
-    } catch (error) {
-      return refused(error, id);
-    }
-    // A stream waits for its node, not for this thread.
-    if (request.headers.has('upgrade')) return api(request, context);
-    const entered = gate.enter(id, limitsOf(b, context.view).requests, request);
-    const queued = entered instanceof Promise;
-    const end = queued || !gate.alone ? outlive(request, world, (p) => ctx.waitUntil(p)) : undefined;
-    const seat = queued ? await entered : entered;
-    if (seat === null) {
-      end?.();
-      return Response.json(TOO_MANY.status, { status: 429, headers: { 'retry-after': '1' } });
-    }
-    context.alone = () => gate.alone;
-    let made: Promise<void> | undefined;
-    context.sends = true;
-    context.streams = (ended) => {
-      made = ended;
-    };
-    try {
-      return await api(request, context);
-    } finally {
-      if (made) ctx.waitUntil(madeOrGone(made, request).then(() => gate.leave(id, seat)));
-      else gate.leave(id, seat);
-      end?.();
-    }
+    const path = pathStart(request.url);
+    if (!request.url.startsWith(CLUSTERS, path)) return app.fetch(request, b, ctx);
+    const response = await answerOfCluster(request, b, ctx, path);
+    if (response.status >= 400) await takeRest(request);
+    return response;
   },
 } satisfies ExportedHandler<Bindings>;
+
+/** `path`: where it begins in the URL. */
+async function answerOfCluster(request: Request, b: Bindings, ctx: ExecutionContext, path: number): Promise<Response> {
+  const { url } = request;
+  const [id = ''] = /^[^/?]*/.exec(url.slice(path + CLUSTERS.length)) ?? [];
+  const pathAt = path + CLUSTERS.length + id.length;
+  const base = b.PUBLIC_URL === '' ? url.slice(0, path) : b.PUBLIC_URL;
+  const around = { waitUntil: (p: Promise<unknown>) => ctx.waitUntil(p), calls, pause };
+  const context = clusterContext(b, around, id, base + CLUSTERS + id, pathAt);
+  try {
+    if (context.view.revision === 0) await fillView(context);
+    if (url.startsWith(OWN, pathAt)) return await own(request, new URL(url.slice(pathAt), url), b, context);
+  } catch (error) {
+    return refused(error, id);
+  }
+  // A stream waits for its node, not for this thread.
+  if (request.headers.has('upgrade')) return api(request, context);
+  const entered = gate.enter(id, limitsOf(b, context.view).requests, request);
+  const queued = entered instanceof Promise;
+  const end = queued || !gate.alone ? outlive(request, world, (p) => ctx.waitUntil(p)) : undefined;
+  const seat = queued ? await entered : entered;
+  if (seat === null) {
+    end?.();
+    return Response.json(TOO_MANY.status, { status: 429, headers: { 'retry-after': '1' } });
+  }
+  context.alone = () => gate.alone;
+  let made: Promise<void> | undefined;
+  context.sends = true;
+  context.streams = (ended) => {
+    made = ended;
+  };
+  try {
+    return await api(request, context);
+  } finally {
+    if (made) ctx.waitUntil(madeOrGone(made, request).then(() => gate.leave(id, seat)));
+    else gate.leave(id, seat);
+    end?.();
+  }
+}
 
 /** The endpoint's operator may see the history of every cluster, others as far as the cluster lets them. */
 async function history(request: Request, b: Bindings, context: ClusterContext): Promise<Response> {

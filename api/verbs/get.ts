@@ -5,20 +5,26 @@ import { answerObject, answerRow } from '../answer.ts';
 import { type Call, read, storeOf } from '../call.ts';
 import type { Resource } from '../parts.ts';
 import { objectOf } from '../row.ts';
-import { revisionOf, tooLargeRevision } from '../select.ts';
+import { futureRead, revisionOf, tooLargeRevision } from '../select.ts';
 import { asTarget } from '../target.ts';
 
-/** The row that the request names; 404 when there is none, 504 when the store is older than `atLeast`. One store call. */
+/** The row that the request names, as it stood `at` a revision where one is given; 404 when there is none, 504 when the store is older than `atLeast`. One store call. */
 export async function readRow(
   call: Call,
   resource: Resource,
   name = call.info.name,
   atLeast: Revision = 0,
+  at?: Revision,
 ): Promise<Entry> {
   const { namespace } = call.info;
   const { stored, kind } = resource;
   const range = rangeOf(stored.group, kind.plural, kind.scope === 'Namespaced' ? namespace : '', name);
-  const page = await read(call, storeOf(call, resource, namespace), range, { limit: 1 });
+  const store = storeOf(call, resource, namespace);
+  const page = await (at === undefined
+    ? read(call, store, range, { limit: 1 })
+    : read(call, store, range, { limit: 1, at }).catch((e: unknown) => {
+        throw futureRead(e, at);
+      }));
   if (atLeast > page.revision) throw tooLargeRevision(atLeast, page.revision);
   const row = page.entries[0];
   if (!row) throw notFound(resource.name, name);
@@ -29,7 +35,9 @@ export async function readRow(
 export async function get(call: Call, resource: Resource): Promise<Response> {
   if (call.query.size > 0) checkExport(call.query);
   const asked = revisionOf(call.query.get('resourceVersion') ?? undefined, true);
-  const row = await readRow(call, resource, call.info.name, asked);
+  // Upstream's GET knows no match. Who names one means what a list's does.
+  const isExact = asked > 0 && call.query.get('resourceVersionMatch') === 'Exact';
+  const row = await readRow(call, resource, call.info.name, asked, isExact ? asked : undefined);
   const view = call.info.subresource === '' ? undefined : resource.kind.subresources?.[call.info.subresource];
   if (view?.is === 'view' && view.as) {
     return answerObject(call, resource, 200, view.as.read(objectOf(resource, row)), asTarget(call, view.as.ref).struct);

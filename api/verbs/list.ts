@@ -13,6 +13,7 @@ import {
   continueExpired,
   decodeContinue,
   encodeContinue,
+  futureRead,
   revisionOf,
   type Selected,
   selectionOf,
@@ -181,7 +182,7 @@ async function nextPage(call: Call, resource: Resource, c: Cursor, form: ListFor
     if (call.cluster.sends && ready.items !== page.items) giveBack(page.items ?? []);
     return ready;
   } catch (e) {
-    throw c.continued ? expiredToken(e, c) : futureRead(e, c);
+    throw c.continued ? expiredToken(e, c) : futureRead(e, c.at ?? 0);
   }
 }
 /** Where a page is kept that the store joins; undefined where it won't. */
@@ -222,12 +223,6 @@ function keepPage(call: Call, c: Cursor, name: string | undefined, read: Page, r
 function expiredToken(e: unknown, c: Cursor): unknown {
   const status = storeStatus(e);
   return status?.reason === 'Expired' ? continueExpired(relative(c, c.after ?? c.selected.range.from)) : (status ?? e);
-}
-function futureRead(e: unknown, c: Cursor): unknown {
-  const isFuture = e instanceof Error && e.name === 'StoreError' && (e as Error & { code?: string }).code === 'future';
-  if (!isFuture) return storeStatus(e) ?? e;
-  const newest = /newest is (\d+)/.exec((e as Error).message)?.[1];
-  return tooLargeRevision(c.at ?? 0, Number(newest ?? 0));
 }
 
 function checkNewEnough(o: ListOptions, revision: Revision): void {

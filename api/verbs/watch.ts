@@ -10,6 +10,8 @@ import { revisionOf, type Selected, selectionOf, tooLargeRevision } from '../sel
 
 /** Upstream's bookmark period. */
 const BOOKMARK_MS = 60_000;
+/** To a watch that wants no bookmarks: between events JSON may have space. In protobuf nothing may stand there. */
+const BLANK = new TextEncoder().encode(' ');
 /** A bookmark goes out this long before a watch ends, so that the client resumes from there. */
 const LAST_BOOKMARK_MS = 2_000;
 /** apiserver's --min-request-timeout: watches without a timeout last this long to twice as long. */
@@ -148,8 +150,8 @@ class Feed {
     const { env } = this.#call.cluster;
     const seconds = this.#options.timeoutSeconds || MIN_TIMEOUT_SECONDS * (1 + env.random());
     this.#timers.push(env.after(seconds * 1000, () => this.#timeout()));
+    this.#everyMinute();
     if (this.#options.allowWatchBookmarks) {
-      this.#everyMinute();
       const last = seconds * 1000 - LAST_BOOKMARK_MS;
       if (last > 0) this.#timers.push(env.after(last, () => this.bookmark(this.#sent)));
     }
@@ -163,11 +165,15 @@ class Feed {
     void this.#pump(from, present);
   }
 
+  /** The platform learns that a client has gone when it writes to it: until then its watch counts among the cluster's. */
   #everyMinute(): void {
+    const bookmarks = this.#options.allowWatchBookmarks;
+    if (!bookmarks && !this.#encode.type.startsWith('application/json')) return;
     const slot = this.#timers.length;
     const arm = () => {
       this.#timers[slot] = this.#call.cluster.env.after(BOOKMARK_MS, () => {
-        this.bookmark(this.#sent);
+        if (bookmarks) this.bookmark(this.#sent);
+        else this.#write(BLANK);
         arm();
       });
     };

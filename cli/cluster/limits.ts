@@ -24,7 +24,7 @@ export const limits: Verb = {
     let found = (await ask(e, 'GET', path)) as unknown as LimitsObject;
     if (settings.length > 0) {
       const spec = { ...found.spec };
-      for (const s of settings) set(spec, s);
+      for (const s of settings) set(spec, s, Object.keys(found.status.hard));
       found = (await ask(e, 'PUT', path, { spec })) as unknown as LimitsObject;
     }
     const { hard, used } = found.status;
@@ -36,10 +36,11 @@ export const limits: Verb = {
   },
 };
 
-function set(spec: Record<string, number>, setting: string): void {
-  const [, limit, value] = /^([a-z]+)=([0-9]+|default)$/.exec(setting) ?? [];
+function set(spec: Record<string, number>, setting: string, known: readonly string[]): void {
+  const [, limit, value] = /^([a-z]+)=([1-9][0-9]*|default)$/.exec(setting) ?? [];
   if (limit === undefined || value === undefined)
     throw new CommandError(`${setting} is not LIMIT=N or LIMIT=default`, 2);
+  if (!known.includes(limit)) throw new CommandError(`there is no limit ${limit}; there are ${known.join(', ')}`, 2);
   if (value === 'default') delete spec[limit];
   else spec[limit] = Number(value);
 }

@@ -8,7 +8,8 @@ export function clusterName(positionals: readonly string[], verb: Verb): string 
   return name;
 }
 
-/** A call that the verb doesn't have: its first line of usage, exit code 2. */
+/** A call that the verb doesn't have: how it is called, without what is said of that; exit code 2. */
 export function wrongCall(verb: Verb): CommandError {
-  return new CommandError(`usage: ${verb.usage.split(/\n| {3}/)[0]}`, 2);
+  const calls = verb.usage.split('\n').filter((line) => !line.startsWith(' '));
+  return new CommandError(`usage: ${calls.map((line) => line.split('   ')[0]).join(', or ')}`, 2);
 }

@@ -136,6 +136,11 @@ describe('archive', () => {
     });
   }
 
+  it('tells what its source has to say', async () => {
+    const failing = new ReadableStream<Uint8Array>({ pull: (c) => c.error(new Error('ENOENT: no such file')) });
+    await assert.rejects(all(failing), { name: 'Error', message: 'ENOENT: no such file' });
+  });
+
   it('says where a cut archive ends', async () => {
     const bytes = await bytesOf();
     await assert.rejects(all(cut(bytes.subarray(0, 100), 9)), {

@@ -186,8 +186,10 @@ export async function* readArchive(source: AsyncIterable<Uint8Array>, turn?: Tur
 
 async function magicOf(input: Input): Promise<Uint8Array> {
   const magic = new Uint8Array(MAGIC.length);
-  // A file that ends before is no archive either.
-  await input.take(magic).catch(() => undefined);
+  await input.take(magic).catch((error: unknown) => {
+    // A file that ends before is no archive either.
+    if (!(error instanceof ArchiveError)) throw error;
+  });
   const line = new TextDecoder().decode(magic);
   if (!line.startsWith(NAME)) throw new ArchiveError('this is not an archive of a Coracle cluster');
   if (line !== MAGIC) {

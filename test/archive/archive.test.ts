@@ -165,6 +165,9 @@ describe('copies of a cluster', { timeout: 300_000 }, () => {
     const before_ = (await clusters()).find((c) => c.metadata.name === 'origin');
     assert.match(await failing('restore', 'origin', '--from', file), /already exists/);
     assert.match(await failing('restore', 'other', '--from', file), /has the very cluster already/);
+    assert.match(await failing('restore', 'other', '--from', join(folder, 'none')), /ENOENT/);
+    assert.match(await failing('restore', 'other'), /--from FILE .*, or coracle cluster restore NAME --to /);
+    assert.match(await failing('restore', 'O', '--from', file), /metadata.name: a lowercase RFC 1123 label/);
     await served.coracle('cluster', 'delete', 'origin');
     assert.equal((await origin('GET', '/api/v1/configmaps')).code, 404);
     await served.coracle('cluster', 'restore', 'origin', '--from', file, '--output', join(folder, 'kubeconfig'));

@@ -5,6 +5,7 @@ import { writeFileSync } from 'node:fs';
 import { Agent, request } from 'node:https';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { connect } from 'node:tls';
 import { promisify } from 'node:util';
 import { watchMany } from './followed.ts';
 import { connectNodes, liveObjects, pause } from './idle.ts';
@@ -167,7 +168,11 @@ test('coracle cluster limits shows what a cluster may use and uses, sets what is
   assert.match(set, /^objects +\d+ of 500$/m);
   assert.match((await coracle('cli', 'watches=default')).stdout, /^watches +0 of 2000 \(default\)$/m);
   await assert.rejects(coracle('cli', 'objects=many'), /objects=many is not LIMIT=N or LIMIT=default/);
-  await assert.rejects(coracle('cli', 'pods=3'), /Expected never but received "pods"/);
+  await assert.rejects(
+    coracle('cli', 'pods=3'),
+    /there is no limit pods; there are objects, bytes, watches, requests, crds\n/,
+  );
+  await assert.rejects(coracle('cli', 'objects=0'), /objects=0 is not LIMIT=N or LIMIT=default/);
 });
 
 test('beyond its rate a cluster gets 429 with Retry-After; its neighbour is served', async () => {
@@ -180,6 +185,34 @@ test('beyond its rate a cluster gets 429 with Retry-After; its neighbour is serv
   assert.equal(refused[0]?.headers['retry-after'], '1');
   assert.match(refused[0]?.text ?? '', /too many requests, please try again later/);
   assert.equal((await get(neighbour)).code, 200);
+});
+
+test('who sends a body that nobody wants hears why, and not that the connection has ended', async () => {
+  const c = await server.create('sends');
+  /** As Go's client: what it can't write fails the request, before any answer. */
+  const post = async (megabytes: number, token = c.token): Promise<string> => {
+    const { hostname, port } = new URL(server.url);
+    const socket = connect({ host: hostname, port: Number(port), ca: server.ca });
+    const write = (part: string) =>
+      new Promise<void>((resolve, reject) => {
+        socket.write(part, (error) => (error ? reject(error) : resolve()));
+      });
+    const answer = once(socket, 'data').then(([data]) => String(data));
+    answer.catch(() => undefined);
+    try {
+      const length = megabytes * 1_000_000;
+      const head = ['host: x', `authorization: Bearer ${token}`, 'content-type: application/json'];
+      await write(`POST ${path(c, MAPS)} HTTP/1.1\r\n${head.join('\r\n')}\r\ncontent-length: ${length}\r\n\r\n`);
+      for (let i = 0; i < megabytes; i++) await write('x'.repeat(1_000_000));
+      return await answer;
+    } finally {
+      socket.destroy();
+    }
+  };
+  for (let i = 0; i < 3; i++) {
+    assert.match(await post(12), /^HTTP\/1.1 413 /);
+    assert.match(await post(3, 'nobody'), /^HTTP\/1.1 401 /);
+  }
 });
 
 test('long lists whose pages are taken back while they are sent arrive whole, also several at once and to slow readers', async () => {

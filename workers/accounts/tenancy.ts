@@ -2,6 +2,7 @@ import * as v from 'valibot';
 import { hexOf } from '../../kube/codec/hex.ts';
 import { badRequest, expired, forbidden, internal, notFound, tooMany, unauthorized } from '../../kube/meta/status.ts';
 import { formatTime } from '../../kube/meta/time.ts';
+import { readLimited } from '../../kube/wire/body.ts';
 import type { Bindings } from '../bindings.ts';
 import { storeErrorOf } from '../tenant/remote.ts';
 import { checked } from './checked.ts';
@@ -21,7 +22,7 @@ export type App = { Bindings: Bindings };
 /** A cluster's name: a DNS label. */
 export const Name = v.pipe(
   v.string(),
-  v.maxLength(63),
+  v.maxLength(63, 'must be no more than 63 characters'),
   v.regex(
     /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/,
     "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-'",
@@ -85,9 +86,9 @@ export function clusterObject(row: ClusterRow, url: string, adminToken?: string)
   };
 }
 
-/** The body of a request as this schema has it; throws BadRequest. */
+/** The body of a request as this schema has it; throws BadRequest, or 413. */
 export async function readBody<S extends v.GenericSchema>(request: Request, schema: S): Promise<v.InferOutput<S>> {
-  return checked(v.pipe(v.string(), v.parseJson(), schema), await request.text());
+  return checked(v.pipe(v.string(), v.parseJson(), schema), new TextDecoder().decode(await readLimited(request.body)));
 }
 
 /** Throws Unauthorized for everybody but the endpoint's operator. */

@@ -1,7 +1,5 @@
-import { resourceOfKey } from '../../kube/store/key.ts';
-import { placement } from '../../kube/store/placement.ts';
 import type { Assume, Confirmed, Entry, Key, Page, Range, ReadOptions, Revision } from '../../kube/store/store.ts';
-import { is } from './policy.ts';
+import { is, isCurrent, isElsewhere } from './policy.ts';
 import type { State } from './state.ts';
 
 // Where store objects live in the isolate that serves requests, what their memory knows needs no call: an RPC is half of what a GET of one object costs.
@@ -76,7 +74,7 @@ function readNear(store: NearStore, range: Range, o: ReadOptions = {}): Page | u
     return remaining === undefined ? undefined : { ...page, same: true, remaining };
   }
   if (range.to !== `${range.from}\0` || o.after !== undefined) return undefined;
-  const row = rowOf(store, range.from);
+  const row = rowOf(store.state, range.from);
   return row && { ...page, entries: [row], count: 1 };
 }
 
@@ -85,16 +83,14 @@ function holds({ state, pushed }: NearStore, assume: Assume | undefined): boolea
   if (!assume) return true;
   if (assume.watch) return false;
   for (const e of assume.exist ?? []) {
-    if (pushed !== null && placement(resourceOfKey(e.key), '') === 'main') continue;
-    if (!is(rowOf({ state }, e.key)?.facts.uid, e.uid)) return false;
+    if (!isElsewhere(e.key, pushed) && !is(rowOf(state, e.key)?.facts.uid, e.uid)) return false;
   }
   const policy = pushed ?? state.policy;
-  const known = assume.policy ?? policy;
-  return known === policy || (pushed !== null && known > policy);
+  return isCurrent(assume.policy ?? policy, policy, pushed);
 }
 
 /** The row that stands at a key, where it is in memory. */
-function rowOf({ state }: Pick<NearStore, 'state'>, key: Key): Entry | undefined {
+function rowOf(state: State, key: Key): Entry | undefined {
   const recent = state.recent.get(key);
   if (recent) return recent;
   return state.base.has(key) && !state.overlaid.has(key) ? state.base.get(key) : undefined;

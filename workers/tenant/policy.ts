@@ -56,20 +56,26 @@ export function checkAssume(s: State, assume: Assume | undefined, pushed: Revisi
   const missing: number[] = [];
   if (assume.exist) {
     for (const [i, e] of assume.exist.entries()) {
-      // What lives in the main object a sibling can't see; a namespace that goes moves the policy revision.
-      if (pushed !== null && placement(resourceOfKey(e.key), '') === 'main') continue;
+      if (isElsewhere(e.key, pushed)) continue;
       if (is(uidOf(s, e.key), e.uid)) continue;
       if (s.restoring || !is(getRow(s, e.key)?.facts.uid, e.uid)) missing.push(i);
     }
   }
   const policy = pushed ?? s.policy;
   const known = assume.policy ?? policy;
-  // A View newer than what was pushed here comes from the main object itself, which pushes before it acknowledges.
-  if (missing.length === 0 && (known === policy || (pushed !== null && known > policy))) return null;
+  if (missing.length === 0 && isCurrent(known, policy, pushed)) return null;
   if (pushed !== null) return { ok: false, stale: true, policy, whole: false, changes: [], missing, elsewhere: true };
   const whole = known !== policy && (known === 0 || known < s.policyFloor || known > policy);
   return { ok: false, stale: true, policy, whole, changes: whole ? all(s) : since(s, known), missing };
 }
+
+/** What lives in the main object a sibling can't see; a namespace that goes moves the policy revision. */
+export const isElsewhere = (key: Key, pushed: Revision | null): boolean =>
+  pushed !== null && placement(resourceOfKey(key), '') === 'main';
+
+/** A View newer than what was pushed to a sibling comes from the main object itself, which pushes before it acknowledges. */
+export const isCurrent = (known: Revision, policy: Revision, pushed: Revision | null): boolean =>
+  known === policy || (pushed !== null && known > policy);
 
 /** An object is there, and the one that is meant. */
 export const is = (uid: string | undefined, wanted: string | undefined): boolean =>
