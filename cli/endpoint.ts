@@ -93,9 +93,17 @@ export async function ask(
   body?: unknown,
   contentType?: string,
 ): Promise<Record<string, unknown>> {
-  const answer = await call(e, method, path, body, contentType).catch((error: Error) => {
+  return accepted(await reach(e, method, path, body, contentType));
+}
+
+/** As `call`; a CommandError where there was no answer. */
+export const reach: typeof call = (e, ...request) =>
+  call(e, ...request).catch((error: Error) => {
     throw new CommandError(`${e.url} can't be reached: ${error.message}`);
   });
-  if (answer.code >= 400) throw new CommandError(String(answer.body.message ?? `the server answered ${answer.code}`));
-  return answer.body;
+
+/** The body of an answer; a CommandError with the server's message for one of 400 and more. */
+export function accepted({ code, body }: Answer): Record<string, unknown> {
+  if (code >= 400) throw new CommandError(String(body.message ?? `the server answered ${code}`));
+  return body;
 }

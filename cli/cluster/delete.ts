@@ -1,21 +1,46 @@
+import { existsSync, mkdtempSync, readdirSync, renameSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { ask, localEndpoint } from '../endpoint.ts';
+import { unopenedIn } from '../../kube/wire/unopened.ts';
+import { accepted, localEndpoint, reach } from '../endpoint.ts';
 import { coracleHome } from '../home.ts';
 import { forget } from '../remembered.ts';
+import { LOCAL_DATA } from '../server/process.ts';
 import { clusterPath } from '../tenancy.ts';
 import { clusterName } from './name.ts';
 import type { Verb } from './verb.ts';
 
 export const remove: Verb = {
   name: 'delete',
-  usage: 'coracle cluster delete NAME',
+  usage: `coracle cluster delete NAME
+    deletes it and all that it holds; files of it that are too damaged to be opened are set aside`,
   async run(args) {
     const { positionals } = parseArgs({ args, allowPositionals: true, options: {} });
     const name = clusterName(positionals, remove);
     const home = coracleHome();
-    await ask(localEndpoint(home), 'DELETE', clusterPath(name));
+    const ask = () => reach(localEndpoint(home), 'DELETE', clusterPath(name));
+    let answer = await ask();
+    const aside = setAside(home, unopenedIn(answer.body));
+    if (aside !== undefined) {
+      console.error(`coracle: files of cluster ${name} that cannot be opened are now in ${aside}`);
+      answer = await ask();
+    }
+    accepted(answer);
     forget(home, name);
     console.error(`coracle: cluster ${name} is deleted`);
     return 0;
   },
 };
+
+/** Moves the files of these objects into a folder of their own; undefined where there are none. The platform makes new ones. */
+function setAside(home: string, ids: readonly string[]): string | undefined {
+  const data = join(home, LOCAL_DATA);
+  if (ids.length === 0 || !existsSync(data)) return undefined;
+  const files = readdirSync(data, { recursive: true, encoding: 'utf8' }).filter((path) =>
+    ids.some((id) => basename(path).startsWith(`${id}.sqlite`)),
+  );
+  if (files.length === 0) return undefined;
+  const folder = mkdtempSync(join(home, 'damaged-'));
+  for (const file of files) renameSync(join(data, file), join(folder, basename(file)));
+  return folder;
+}

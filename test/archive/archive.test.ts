@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { after, before, describe, it } from 'node:test';
 import { parse } from 'yaml';
@@ -233,6 +233,38 @@ describe('copies of a cluster', { timeout: 300_000 }, () => {
       .coracle('cluster', 'backup', 'source', '-')
       .catch((e: Error) => assert.fail(e.message));
     assert.ok(stdout.startsWith('coracle-archive 1\n'));
+  });
+
+  it('a cluster with a torn file can be deleted, and comes back from its backup', async () => {
+    const folderOf = join(served.home, 'data/coracle-TenantStore');
+    const files = () => readdirSync(folderOf).filter((f) => f.endsWith('.sqlite'));
+    for (const torn of ['main', 'events']) {
+      const before = files();
+      const of = await made(`torn-${torn}`);
+      const main = files().find((f) => !before.includes(f));
+      await of('POST', '/api/v1/namespaces/default/configmaps', { metadata: { name: 'kept' } });
+      const event = { metadata: { name: 'seen' }, involvedObject: { kind: 'Pod', namespace: 'default' } };
+      await of('POST', '/api/v1/namespaces/default/events', event);
+      const sibling = files().find((f) => f !== main && !before.includes(f));
+      const path = join(folderOf, (torn === 'main' ? main : sibling) ?? '');
+      const file = join(folder, `${torn}.archive`);
+      await served.coracle('cluster', 'backup', `torn-${torn}`, file);
+      await served.kill(() => {
+        const db = new DatabaseSync(path);
+        db.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+        db.close();
+        truncateSync(path, 3_000);
+      });
+      const { code } = await of('GET', `/api/v1/namespaces/default/${torn === 'main' ? 'configmaps' : 'events'}`);
+      assert.equal(code, 500);
+      const { stderr } = await served.coracle('cluster', 'delete', `torn-${torn}`);
+      const [, aside = ''] = /files of cluster torn-\w+ that cannot be opened are now in (\S+)/.exec(stderr) ?? [];
+      assert.ok(readdirSync(aside).includes(basename(path)), stderr);
+      const { stdout } = await served.coracle('cluster', 'restore', `torn-${torn}`, '--from', file);
+      const back = ofKubeconfig(stdout);
+      assert.ok((await named(back, '/api/v1/configmaps')).includes('default/kept'));
+      assert.deepEqual(await named(back, '/api/v1/events'), []);
+    }
   });
 
   it('a control plane that is killed in the middle leaves nothing of the copy, and the name is free', async () => {

@@ -20,8 +20,8 @@ export interface Served {
   /** The command line of this endpoint. */
   coracle(...args: string[]): Promise<{ stdout: string; stderr: string }>;
   pid(): number;
-  /** Ends it with -9 and starts it again on the same data. */
-  kill(): Promise<void>;
+  /** Ends it with -9 and starts it again on the same data, or on what `meanwhile` makes of them. */
+  kill(meanwhile?: () => void): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -56,8 +56,9 @@ export async function startServed(): Promise<Served> {
         maxBuffer: 1 << 28,
       }),
     pid: () => child.pid ?? 0,
-    async kill() {
+    async kill(meanwhile) {
       await end('SIGKILL');
+      meanwhile?.();
       child = await begin();
     },
     async close() {

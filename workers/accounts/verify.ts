@@ -1,6 +1,6 @@
 import { Hono } from 'hono';
 import * as v from 'valibot';
-import { type Placement, parseStoreName, storeName } from '../../kube/store/placement.ts';
+import { type Placement, parseStoreName, SIBLINGS, storeName } from '../../kube/store/placement.ts';
 import type { Bindings } from '../bindings.ts';
 import { turn, world } from '../env.ts';
 import type { Verified } from '../tenant/verify.ts';
@@ -18,7 +18,7 @@ const Verification = v.object({ spec: v.optional(v.object({ continue: v.optional
 const Continue = v.pipe(
   v.string(),
   v.parseJson(),
-  v.object({ parts: v.array(v.picklist(['main', 'events', 'leases'])), next: v.optional(v.string()) }),
+  v.object({ parts: v.array(v.picklist(['main', ...SIBLINGS])), next: v.optional(v.string()) }),
 );
 
 /** Verification of a cluster's stores: POST looks at some slices and tells with what `spec.continue` to ask for the next ones. */

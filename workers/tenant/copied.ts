@@ -1,6 +1,6 @@
 import { DurableObject } from 'cloudflare:workers';
 import type { Env } from '../../kube/meta/env.ts';
-import { type Placement, storeName } from '../../kube/store/placement.ts';
+import { SIBLINGS, storeName } from '../../kube/store/placement.ts';
 import type { Key, Revision } from '../../kube/store/store.ts';
 import { type ArchiveHead, type ArchivePage, archiveBase, archiveHead, archivePage } from './archive.ts';
 import type { BaseLayer } from './base.ts';
@@ -23,8 +23,6 @@ export interface Copying {
 /** Symbols, for what has a name can be called over RPC. */
 export const COPYING = Symbol('copying');
 export const FORGET_IMPORT = Symbol('forget import');
-
-const SIBLINGS: readonly Placement[] = ['events', 'leases'];
 
 /** The part of a store object that forks, backups and restores are made with: its rows as of one revision, and a cluster made of rows. */
 export abstract class CopiedObject<E> extends DurableObject<E> {

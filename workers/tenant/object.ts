@@ -36,7 +36,7 @@ import type { Begin, Begun } from './rounds.ts';
 import { getMeta, hasMeta, setMeta } from './schema.ts';
 import { Sending } from './sending.ts';
 import { answersTo, type SharedAnswer, type SharedCall } from './sharedcalls.ts';
-import type { Adopted, SiblingStub } from './siblings.ts';
+import { type Adopted, noCluster, type SiblingStub } from './siblings.ts';
 import { Sockets } from './sockets.ts';
 import { type Sql, sqlOf } from './sql.ts';
 import { SqliteStore } from './sqlite.ts';
@@ -104,10 +104,10 @@ export function makeTenantStore<E>(options: TenantOptions<E>) {
       else await this.ctx.storage.sync();
     }
 
-    /** Deletes everything but a tombstone, here and in the siblings; the names of the nodes that there were. */
+    /** Deletes everything but a tombstone, here and in the siblings that there are; the names of the nodes that there were. */
     async destroy(): Promise<string[]> {
       leave(this.#name());
-      if (this.#part() === 'main') await Promise.all(this.#siblings().map((s) => s.destroy()));
+      if (this.#part() === 'main') await Promise.all(this.#siblings().map((s) => s.destroy().catch(noCluster)));
       this.#opened?.sockets.closeAll('the cluster has been deleted');
       this.#opened = null;
       this[FORGET_IMPORT]();

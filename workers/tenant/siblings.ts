@@ -1,5 +1,6 @@
 import type { Placement } from '../../kube/store/placement.ts';
 import type { Revision } from '../../kube/store/store.ts';
+import { storeErrorOf } from './remote.ts';
 
 /** What a sibling begins with. */
 export interface Adopted {
@@ -15,4 +16,10 @@ export interface SiblingStub {
   setPolicy(policy: Revision): Promise<void>;
   destroy(): Promise<unknown>;
   revive(): Promise<void>;
+}
+
+/** What there is of a cluster that isn't there: null. Any other error is thrown again. */
+export function noCluster(e: unknown): null {
+  if (storeErrorOf(e)?.code === 'no-cluster') return null;
+  throw e;
 }
