@@ -2,15 +2,16 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { type Command, CommandError } from './command.ts';
-import { coracleHome, TEXTS } from './home.ts';
+import { coracleHome, DAMAGED, TEXTS } from './home.ts';
 import { knownUp, removeUnit, stopControlPlane } from './install/controlplane.ts';
 import { removeOurs, removePods, stopNode, uninstallNode } from './node/uninstall.ts';
 import { stop } from './server/pid.ts';
 
 /** All that a control plane keeps in its home: what else is there is somebody else's. */
 const OURS = [
-  ...['data', 'instance', 'server', 'serve', TEXTS, 'tls', 'clusters', 'bin', 'url', 'operator-token', 'kubeconfig'],
+  ...['data', 'instance', 'server', 'serve', 'tls', 'clusters', 'bin', 'url', 'operator-token', 'kubeconfig'],
   ...['server.log', 'server.log.1', 'server.pid', 'keeper.pid', 'workerd.pid', 'up.json'],
+  ...[TEXTS, DAMAGED],
 ];
 
 export const down: Command = {

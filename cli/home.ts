@@ -37,3 +37,5 @@ export function secret(home: string, name: string): string {
 
 /** Folder of the home that `coracle explain-text` fills; `kubectl explain` shows what is there. */
 export const TEXTS = 'texts';
+/** Folder of the home where files lie that `coracle cluster delete` couldn't have opened. */
+export const DAMAGED = 'damaged';

@@ -138,6 +138,7 @@ export class RemoteStore implements Store {
   /** #call() for what changes nothing: where the platform can't open the object's file, that is what the caller hears. */
   #ask<T>(f: (stub: StoreStub) => Promise<T>): Promise<T> {
     return this.#call(f).catch((e: unknown) => {
+      if (e instanceof StoreError) throw e;
       throw (
         unopened(textOf(e)) ?? damage(textOf(e)) ?? (isRetryable(e) ? new StoreError('unavailable', textOf(e), 2) : e)
       );

@@ -42,6 +42,13 @@ describe('an object whose owner has died', () => {
     await assert.rejects(never.store.commit([]), code('unknown-outcome'));
   });
 
+  it('is not meant by a damaged file, of which it says what it said', async () => {
+    const said = 'corrupt: the database file is damaged: database disk image is malformed: SQLITE_CORRUPT';
+    const { store, requests } = ownerless(20_000, () => new Error(said));
+    await assert.rejects(store.info(), { code: 'corrupt', message: said });
+    assert.equal(requests.length, 1);
+  });
+
   it("is not meant by an object's own error: that is repeated a few times only", async () => {
     const { store, requests } = ownerless(20_000, () => new Error('a bug'));
     await assert.rejects(store.info(), /a bug/);
