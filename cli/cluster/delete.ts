@@ -1,10 +1,11 @@
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { unopenedIn } from '../../kube/wire/unopened.ts';
 import { accepted, localEndpoint, reach } from '../endpoint.ts';
-import { coracleHome, DAMAGED } from '../home.ts';
+import { coracleHome } from '../home.ts';
 import { forget } from '../remembered.ts';
+import { setAside } from '../server/aside.ts';
 import { LOCAL_DATA } from '../server/process.ts';
 import { clusterPath } from '../tenancy.ts';
 import { clusterName } from './name.ts';
@@ -20,7 +21,7 @@ export const remove: Verb = {
     const home = coracleHome();
     const ask = () => reach(localEndpoint(home), 'DELETE', clusterPath(name));
     let answer = await ask();
-    const aside = setAside(home, name, unopenedIn(answer.body));
+    const aside = moveAway(home, name, unopenedIn(answer.body));
     if (aside !== undefined) {
       console.error(`coracle: files of cluster ${name} that cannot be opened are now in ${aside}`);
       answer = await ask();
@@ -32,16 +33,12 @@ export const remove: Verb = {
   },
 };
 
-/** Moves the files of these objects into a folder of their own; undefined where there are none. The platform makes new ones. */
-function setAside(home: string, name: string, ids: readonly string[]): string | undefined {
+/** Moves the files of these objects away; undefined where there are none. The platform makes new ones. */
+function moveAway(home: string, name: string, ids: readonly string[]): string | undefined {
   const data = join(home, LOCAL_DATA);
   if (ids.length === 0 || !existsSync(data)) return undefined;
-  const files = readdirSync(data, { recursive: true, encoding: 'utf8' }).filter((path) =>
-    ids.some((id) => basename(path).startsWith(`${id}.sqlite`)),
-  );
-  if (files.length === 0) return undefined;
-  mkdirSync(join(home, DAMAGED), { recursive: true, mode: 0o700 });
-  const folder = mkdtempSync(join(home, DAMAGED, `${name}-`));
-  for (const file of files) renameSync(join(data, file), join(folder, basename(file)));
-  return folder;
+  const files = readdirSync(data, { recursive: true, encoding: 'utf8' })
+    .filter((path) => ids.some((id) => basename(path).startsWith(`${id}.sqlite`)))
+    .map((path) => join(data, path));
+  return files.length === 0 ? undefined : setAside(home, name, files);
 }

@@ -8,6 +8,7 @@ import { root, secret, TEXTS, writeAtomic } from '../home.ts';
 import { SYSTEM_CAS } from '../install/npm.ts';
 import { certificateNames, hostPort, type Listen, machineAddresses, urlOf } from '../listen.ts';
 import { type Assets, makeAssets } from '../node/assets.ts';
+import { mendAlarms } from './alarms.ts';
 import { adoptCa, localTls, type Tls } from './certificates.ts';
 import { capnp, readWrangler } from './config.ts';
 import { sha256Hex } from './hash.ts';
@@ -53,6 +54,7 @@ export async function prepare(o: ServerOptions): Promise<Prepared> {
   const data = join(o.home, instance ? INSTANCE_DATA : LOCAL_DATA);
   mkdirSync(run, { recursive: true, mode: 0o700 });
   mkdirSync(data, { recursive: true, mode: 0o700 });
+  if (!instance) for (const line of mendAlarms(o.home, data)) console.error(`coracle: ${line}`);
   const texts = join(o.home, TEXTS);
   mkdirSync(texts, { recursive: true, mode: 0o700 });
   const wrangler = readWrangler(readFileSync(join(root, 'wrangler.toml'), 'utf8'));

@@ -6,6 +6,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { after, before, describe, it } from 'node:test';
 import { parse } from 'yaml';
 import { call } from '../../cli/endpoint.ts';
+import { mendAlarms } from '../../cli/server/alarms.ts';
 import { waitFor } from '../../cli/server/pid.ts';
 import { type ClusterObject, createCluster } from '../../cli/tenancy.ts';
 import { fill, type Kube, kubeOf, type Served, startServed } from './server.ts';
@@ -347,6 +348,26 @@ describe('a cluster with a time to live', { timeout: 200_000 }, () => {
     // Its name is free.
     await served.coracle('cluster', 'fork', 'stays', 'short', '--ttl', '1h');
     assert.notEqual(((await get('short')).body as unknown as ClusterObject).status.id, shown.status.id);
+  });
+
+  it('deletes itself also where the file of alarms was damaged: objects are woken and know by themselves when they are due', async () => {
+    await served.coracle('cluster', 'create', 'forgotten', '--ttl', '8s', '--output', join(served.home, 'k3'));
+    const data = join(served.home, 'data');
+    await served.kill(() => {
+      const files = readdirSync(data).map((objects) => join(data, objects, 'metadata.sqlite'));
+      for (const file of files) {
+        for (const part of ['-wal', '-shm']) rmSync(file + part, { force: true });
+        writeFileSync(file, 'no database'.repeat(1_000));
+      }
+      const said = mendAlarms(served.home, data);
+      assert.deepEqual(
+        said.map((line) => line.split(' ')[0]),
+        files,
+      );
+      assert.deepEqual(mendAlarms(served.home, data), []);
+    });
+    await waitFor('its end', WAIT_MS, async () => (await get('forgotten')).code === 404);
+    assert.equal((await get('stays')).code, 200);
   });
 
   it('refuses what is no time', async () => {
