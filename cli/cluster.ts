@@ -11,6 +11,7 @@ const verbs: Readonly<Record<string, () => Promise<Verb>>> = {
   backup: async () => (await import('./cluster/backup.ts')).backup,
   restore: async () => (await import('./cluster/restore.ts')).restore,
   verify: async () => (await import('./cluster/verify.ts')).verify,
+  adopt: async () => (await import('./cluster/adopt.ts')).adopt,
   delete: async () => (await import('./cluster/delete.ts')).remove,
 };
 

@@ -229,6 +229,36 @@ describe('copies of a cluster', { timeout: 300_000 }, () => {
     );
   });
 
+  it('a torn list of clusters says so, and each gets its name again', async () => {
+    const of = await made('listed');
+    const { status } = (await clusters()).find((c) => c.metadata.name === 'listed') as ClusterObject;
+    const list = join(served.home, 'data/coracle-Directory');
+    const file = () => readdirSync(list).find((f) => /^[0-9a-f]+\.sqlite$/.test(f)) ?? '';
+    const was = (await clusters()).map((c) => [c.metadata.name, c.status.id]);
+    await served.kill(() => {
+      checkpointed(join(list, file()));
+      truncateSync(join(list, file()), 3_000);
+    });
+    const says = new RegExp(`list of this endpoint's clusters is damaged.*set ${file()} aside.*coracle cluster adopt`);
+    for (const verb of ['list', 'verify', 'backup', 'delete'])
+      assert.match(
+        await failing(verb, ...(verb === 'list' ? [] : ['listed']), ...(verb === 'backup' ? ['-'] : [])),
+        says,
+      );
+    assert.equal((await of('GET', '/api/v1/namespaces')).code, 200);
+    await served.kill(() => rmSync(join(list, file())));
+    assert.deepEqual(await clusters(), []);
+    for (const [name = '', id = ''] of was) await served.coracle('cluster', 'adopt', name, id);
+    assert.deepEqual(
+      (await clusters()).map((c) => [c.metadata.name, c.status.id]),
+      was,
+    );
+    assert.match(await failing('adopt', 'again', status.url), /the cluster has this name/);
+    assert.match(await failing('adopt', 'other', 'aaaaaaaaaaaaaa'), /not found/);
+    assert.match(await failing('adopt', 'other', 'x'), /id: .*Invalid format/);
+    assert.match(await failing('adopt', 'other'), /no cluster other was made here/);
+  });
+
   it('goes through stdin and stdout', async () => {
     const { stdout } = await served
       .coracle('cluster', 'backup', 'source', '-')
@@ -251,9 +281,7 @@ describe('copies of a cluster', { timeout: 300_000 }, () => {
       const file = join(folder, `${torn}.archive`);
       await served.coracle('cluster', 'backup', `torn-${torn}`, file);
       await served.kill(() => {
-        const db = new DatabaseSync(path);
-        db.exec('PRAGMA wal_checkpoint(TRUNCATE)');
-        db.close();
+        checkpointed(path);
         truncateSync(path, 3_000);
       });
       const { code } = await of('GET', `/api/v1/namespaces/default/${torn === 'main' ? 'configmaps' : 'events'}`);
@@ -380,6 +408,13 @@ describe('a cluster with a time to live', { timeout: 200_000 }, () => {
     assert.equal((await patch({ kubernetes: '1.38' }, 'application/merge-patch+json')).code, 400);
   });
 });
+
+/** All of a database is in its file. */
+function checkpointed(path: string): void {
+  const db = new DatabaseSync(path);
+  db.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+  db.close();
+}
 
 /** Tables and their number of rows in the databases of one class of objects, alarms included. */
 function rowsIn(home: string, objects: string): [table: string, rows: number][] {

@@ -1,10 +1,13 @@
 import { Hono } from 'hono';
 import * as v from 'valibot';
-import { alreadyExists, failure, StatusError, success } from '../../kube/meta/status.ts';
+import { alreadyExists, conflict, failure, StatusError, success } from '../../kube/meta/status.ts';
 import { NewNode } from '../../kube/wire/joining.ts';
 import type { Bindings } from '../bindings.ts';
 import { world } from '../env.ts';
 import { SomeLimits } from '../tenant/limits.ts';
+import { damage } from '../tenant/sql.ts';
+import { unopened } from '../tenant/watch-wire.ts';
+import { ID } from './directory.ts';
 import { setLimits } from './limits.ts';
 import {
   API_VERSION,
@@ -17,6 +20,7 @@ import {
   Name,
   RESOURCE,
   readBody,
+  refusalOf,
   rowOf,
   TtlSeconds,
 } from './tenancy.ts';
@@ -32,9 +36,16 @@ export interface ClusterMaker {
 
 /** Rows of one list answer. */
 const LIST_LIMIT = 500;
+/** With an id: a cluster that is there already gets its name again. */
 const NewCluster = v.object({
   metadata: v.object({ name: Name }),
-  spec: v.optional(v.object({ ttlSeconds: v.optional(TtlSeconds), limits: v.optional(SomeLimits) })),
+  spec: v.optional(
+    v.object({
+      id: v.optional(v.pipe(v.string(), v.regex(ID))),
+      ttlSeconds: v.optional(TtlSeconds),
+      limits: v.optional(SomeLimits),
+    }),
+  ),
 });
 /** What can be changed of a cluster: how long it lives, null = for ever. */
 const Patch = v.strictObject({
@@ -46,8 +57,8 @@ const MERGE_PATCH = 'application/merge-patch+json';
 export function tenancy(maker: ClusterMaker, ...parts: Hono<App>[]): Hono<App> {
   const app = new Hono<App>();
 
-  app.onError((error) => {
-    const status = error instanceof StatusError ? error : failure('InternalError', 'Internal error occurred');
+  app.onError(async (error, c) => {
+    const status = error instanceof StatusError ? error : await internalOf(c.env, error);
     if (!(error instanceof StatusError)) world.log('error', 'tenancy.failed', { error: error.stack ?? error.message });
     return Response.json(status.status, { status: status.code });
   });
@@ -60,9 +71,11 @@ export function tenancy(maker: ClusterMaker, ...parts: Hono<App>[]): Hono<App> {
   app.post(CLUSTERS, async (c) => {
     const { metadata, spec } = await readBody(c.req.raw, NewCluster);
     const { name } = metadata;
-    const row = await directoryOf(c.env).add(name, undefined, spec?.ttlSeconds);
+    if (spec?.id !== undefined) await checkLive(c.env, spec.id);
+    const row = await directoryOf(c.env).add(name, spec?.id, spec?.ttlSeconds);
     if (row === null) throw alreadyExists(RESOURCE, name);
     const url = clusterUrl(c.req.raw, c.env, row.id);
+    if (spec?.id !== undefined) return c.json(clusterObject(row, url), 201);
     try {
       const { adminToken } = await maker.create(c.env, row.id, url);
       if (spec?.limits) await setLimits(c.env, row.id, spec.limits);
@@ -121,4 +134,32 @@ export function tenancy(maker: ClusterMaker, ...parts: Hono<App>[]): Hono<App> {
   });
   for (const part of parts) app.route('/', part);
   return app;
+}
+
+/** Throws NotFound where there is no cluster with this id, Conflict where it has a name. */
+async function checkLive(b: Bindings, id: string): Promise<void> {
+  const known = await directoryOf(b).nameOf(id);
+  if (known !== null) throw conflict(RESOURCE, known, 'the cluster has this name');
+  await b.TENANTS.getByName(id)
+    .info()
+    .catch((error: unknown) => {
+      throw refusalOf(error, id);
+    });
+}
+
+/** What a client is told of an error that is none of ours: of damage, whose it is. */
+async function internalOf(b: Bindings, error: Error): Promise<StatusError> {
+  const damaged = unopened(error.message) ?? damage(error.message);
+  if (damaged === null) return failure('InternalError', 'Internal error occurred');
+  const list = await directoryOf(b)
+    .list('', 1)
+    .then(
+      () => null,
+      () => directoryOf(b).id,
+    );
+  const whose =
+    list === null
+      ? 'the stored data of this cluster is damaged'
+      : `the list of this endpoint's clusters is damaged, they themselves go on (set ${list}.sqlite aside, then give each its name again: coracle cluster adopt NAME ID)`;
+  return failure('InternalError', `Internal error occurred: ${whose}: ${damaged.text}`);
 }

@@ -30,6 +30,8 @@ const REMOVALS = 10;
 /** A removal that failed is tried again. */
 const REMOVE_AGAIN_MS = 30_000;
 
+/** How ids of clusters look. */
+export const ID = new RegExp(`^${LAYOUT}[${ALPHABET}]{${ID_LENGTH}}$`);
 /** An id for a new cluster. */
 export const newId = (): string =>
   LAYOUT + [...crypto.getRandomValues(new Uint8Array(ID_LENGTH))].map((b) => ALPHABET[b % 32]).join('');
@@ -64,6 +66,12 @@ export class Directory extends DurableObject<Bindings> {
   get(name: string): ClusterRow | null {
     const [row] = [...this.#sql.exec(`SELECT ${COLUMNS} ${FROM} WHERE c.name = ?`, name).raw()];
     return row ? rowFrom(row) : null;
+  }
+
+  /** The name of the cluster with this id. */
+  nameOf(id: string): string | null {
+    const [row] = [...this.#sql.exec<{ name: string }>('SELECT name FROM clusters WHERE id = ?', id)];
+    return row?.name ?? null;
   }
 
   /** In order of names, after one, at most `limit`. */
