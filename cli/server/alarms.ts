@@ -34,7 +34,8 @@ function isDamaged(path: string): boolean {
   if (!existsSync(path)) return false;
   let db: DatabaseSync | undefined;
   try {
-    db = new DatabaseSync(path);
+    // Else it would write its log back and take it away, on a disk that may be full.
+    db = new DatabaseSync(path, { readOnly: true });
     const [found] = db.prepare('PRAGMA quick_check(1)').all();
     return found?.quick_check !== 'ok';
   } catch (e) {
