@@ -37,5 +37,5 @@ export function secret(home: string, name: string): string {
 
 /** Folder of the home that `coracle explain-text` fills; `kubectl explain` shows what is there. */
 export const TEXTS = 'texts';
-/** Folder of the home where files lie that `coracle cluster delete` couldn't have opened. */
+/** Folder of the home where damaged files lie that stood in the way of a start or a deletion. */
 export const DAMAGED = 'damaged';

@@ -26,7 +26,7 @@ export function mendAlarms(home: string, data: string): string[] {
       const aside = setAside(home, basename(folder), old);
       const ids = files.filter((file) => /^[0-9a-f]{64}\.sqlite$/.test(file)).map((file) => file.slice(0, 64));
       wakeAll(join(folder, FILE), ids);
-      return `${old[0]} is damaged and set aside (${aside}): all ${ids.length} objects of its class are woken`;
+      return `${join(folder, FILE)} is damaged and set aside (${aside}): all ${ids.length} objects of its class are woken`;
     });
 }
 

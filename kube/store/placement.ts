@@ -1,5 +1,6 @@
 /** Which store object of a cluster holds a resource. `main` is the TenantStore itself; the others are sibling objects of the same class. */
 export type Placement = 'main' | 'events' | 'leases';
+/** All but the main one. */
 export const SIBLINGS = ['events', 'leases'] as const;
 
 const TABLE: Readonly<Record<string, Placement>> = {

@@ -17,9 +17,8 @@ export const bodyTooLarge = (): StatusError => tooLarge(`Request entity too larg
 export async function readLimited(body: ReadableStream<Uint8Array> | null): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
   let size = 0;
-  for await (const chunk of (body ?? []) as AsyncIterable<Uint8Array>) {
+  for await (const chunk of taken(body)) {
     size += chunk.length;
-    if (size > TAKEN_BYTES_MAX) break;
     if (size <= BODY_BYTES_MAX) chunks.push(chunk);
   }
   if (size > BODY_BYTES_MAX) throw bodyTooLarge();
@@ -30,13 +29,19 @@ export async function readLimited(body: ReadableStream<Uint8Array> | null): Prom
 export async function takeRest(request: Request): Promise<void> {
   const declared = request.headers.get('content-length');
   if (request.bodyUsed || request.body === null || (declared !== null && Number(declared) <= GRACE_BYTES)) return;
-  let size = 0;
   try {
-    for await (const chunk of request.body as unknown as AsyncIterable<Uint8Array>) {
-      size += chunk.length;
-      if (size > TAKEN_BYTES_MAX) return;
-    }
+    for await (const _ of taken(request.body));
   } catch {
     // The client has gone.
+  }
+}
+
+/** Its chunks, up to what is taken in. */
+async function* taken(body: ReadableStream<Uint8Array> | null): AsyncGenerator<Uint8Array> {
+  let size = 0;
+  for await (const chunk of (body ?? []) as AsyncIterable<Uint8Array>) {
+    yield chunk;
+    size += chunk.length;
+    if (size > TAKEN_BYTES_MAX) return;
   }
 }

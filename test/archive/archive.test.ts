@@ -1,73 +1,50 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { after, before, describe, it } from 'node:test';
-import { parse } from 'yaml';
 import { call } from '../../cli/endpoint.ts';
-import { mendAlarms } from '../../cli/server/alarms.ts';
 import { waitFor } from '../../cli/server/pid.ts';
-import { type ClusterObject, createCluster } from '../../cli/tenancy.ts';
-import { fill, type Kube, kubeOf, type Served, startServed } from './server.ts';
+import { CLUSTERS, type ClusterObject, createCluster } from '../../cli/tenancy.ts';
+import {
+  fill,
+  items,
+  type Kube,
+  kubeOf,
+  type Listed,
+  named,
+  type Served,
+  startServed,
+  type Tenants,
+  tenantsOf,
+} from './server.ts';
 
 // Fork, backup, restore and time to live, through the command line and the API, on a control plane of its own.
 
-const CLUSTERS = '/apis/tenancy.coracle.dev/v1/clusters';
 const WAIT_MS = 90_000;
-interface Object_ {
-  metadata: { name: string; namespace?: string; uid: string; resourceVersion: string };
-  [member: string]: unknown;
-}
-const items = async (kube: Kube, path: string): Promise<Object_[]> => {
-  const { code, body } = await kube('GET', path);
-  assert.equal(code, 200, `${path}: ${body.message}`);
-  return body.items as Object_[];
-};
-const named = async (kube: Kube, path: string): Promise<string[]> =>
-  (await items(kube, path)).map((o) => `${o.metadata.namespace ?? ''}/${o.metadata.name}`);
 
 describe('copies of a cluster', { timeout: 300_000 }, () => {
   let served: Served;
   let folder: string;
   let kube: Kube;
-  const kubes: Kube[] = [];
+  let tenants: Tenants;
   before(async () => {
     served = await startServed();
+    tenants = tenantsOf(served);
     folder = mkdtempSync(join(tmpdir(), 'coracle-archives-'));
     kube = await made('source');
     await populate(kube);
   });
   after(async () => {
-    for (const k of kubes) k.close();
+    tenants?.close();
     await served?.close();
     rmSync(folder, { recursive: true, force: true });
   });
-
-  const keep = (k: Kube): Kube => {
-    kubes.push(k);
-    return k;
-  };
-  async function made(name: string): Promise<Kube> {
-    const { status } = await createCluster(served.endpoint, name);
-    return keep(kubeOf(served.endpoint, status.url, status.adminToken ?? ''));
-  }
-  /** The cluster of a kubeconfig that a command printed. */
-  function ofKubeconfig(text: string): Kube {
-    const config = parse(text) as { clusters: [{ cluster: { server: string } }]; users: [{ user: { token: string } }] };
-    return keep(kubeOf(served.endpoint, config.clusters[0].cluster.server, config.users[0].user.token));
-  }
-  const clusters = async () => (await call(served.endpoint, 'GET', CLUSTERS)).body.items as ClusterObject[];
-  const failing = async (...args: string[]): Promise<string> => {
-    const error = await served.coracle('cluster', ...args).then(
-      () => assert.fail('the command succeeded'),
-      (e: { stderr: string; code: number }) => e,
-    );
-    assert.notEqual(error.code, 0);
-    const lines = error.stderr.trim().split('\n');
-    assert.equal(lines.length, 1, error.stderr);
-    return lines[0] ?? '';
-  };
+  const made = (name: string) => tenants.made(name);
+  const ofKubeconfig = (text: string) => tenants.ofKubeconfig(text);
+  const clusters = () => tenants.clusters();
+  const failing = (...args: string[]) => tenants.failing(...args);
 
   it('a fork has the same objects, no nodes, other keys and a kube-system of its own', async () => {
     const { stdout } = await served.coracle('cluster', 'fork', 'source', 'forked');
@@ -81,12 +58,12 @@ describe('copies of a cluster', { timeout: 300_000 }, () => {
     );
     const newest = Math.max(...theirs.map((o) => Number(o.metadata.resourceVersion)));
     assert.ok(mine.every((o) => Number(o.metadata.resourceVersion) > newest));
-    const ca = (list: Object_[]) => list.find((o) => o.metadata.name === 'kube-root-ca.crt')?.data;
+    const ca = (list: Listed[]) => list.find((o) => o.metadata.name === 'kube-root-ca.crt')?.data;
     assert.notDeepEqual(ca(mine), ca(theirs));
     const system = async (k: Kube) =>
-      ((await k('GET', '/api/v1/namespaces/kube-system')).body as unknown as Object_).metadata.uid;
+      ((await k('GET', '/api/v1/namespaces/kube-system')).body as unknown as Listed).metadata.uid;
     assert.notEqual(await system(fork), await system(kube));
-    const own = async (k: Kube) => ((await k('GET', '/api/v1/namespaces/own')).body as unknown as Object_).metadata.uid;
+    const own = async (k: Kube) => ((await k('GET', '/api/v1/namespaces/own')).body as unknown as Listed).metadata.uid;
     assert.equal(await own(fork), await own(kube));
     const pods = await items(fork, '/api/v1/pods');
     assert.deepEqual(
@@ -104,7 +81,7 @@ describe('copies of a cluster', { timeout: 300_000 }, () => {
     const account = '/api/v1/namespaces/default/serviceaccounts/default/token';
     const token = ((await kube('POST', account, {})).body.status as { token: string }).token;
     const asked = (await clusters()).find((c) => c.metadata.name === 'forked')?.status.url ?? '';
-    const stranger = keep(kubeOf(served.endpoint, asked, token));
+    const stranger = tenants.client(asked, token);
     assert.equal((await stranger('GET', '/api/v1/configmaps')).code, 401);
     assert.match((await served.coracle('cluster', 'verify', 'forked')).stdout, /./);
     // And each goes on by itself.
@@ -229,71 +206,11 @@ describe('copies of a cluster', { timeout: 300_000 }, () => {
     );
   });
 
-  it('a torn list of clusters says so, and each gets its name again', async () => {
-    const of = await made('listed');
-    const { status } = (await clusters()).find((c) => c.metadata.name === 'listed') as ClusterObject;
-    const list = join(served.home, 'data/coracle-Directory');
-    const file = () => readdirSync(list).find((f) => /^[0-9a-f]+\.sqlite$/.test(f)) ?? '';
-    const was = (await clusters()).map((c) => [c.metadata.name, c.status.id]);
-    await served.kill(() => {
-      checkpointed(join(list, file()));
-      truncateSync(join(list, file()), 3_000);
-    });
-    const says = new RegExp(`list of this endpoint's clusters is damaged.*set ${file()} aside.*coracle cluster adopt`);
-    for (const verb of ['list', 'verify', 'backup', 'delete'])
-      assert.match(
-        await failing(verb, ...(verb === 'list' ? [] : ['listed']), ...(verb === 'backup' ? ['-'] : [])),
-        says,
-      );
-    assert.equal((await of('GET', '/api/v1/namespaces')).code, 200);
-    await served.kill(() => rmSync(join(list, file())));
-    assert.deepEqual(await clusters(), []);
-    for (const [name = '', id = ''] of was) await served.coracle('cluster', 'adopt', name, id);
-    assert.deepEqual(
-      (await clusters()).map((c) => [c.metadata.name, c.status.id]),
-      was,
-    );
-    assert.match(await failing('adopt', 'again', status.url), /the cluster has this name/);
-    assert.match(await failing('adopt', 'other', 'aaaaaaaaaaaaaa'), /not found/);
-    assert.match(await failing('adopt', 'other', 'x'), /id: .*Invalid format/);
-    assert.match(await failing('adopt', 'other'), /no cluster other was made here/);
-  });
-
   it('goes through stdin and stdout', async () => {
     const { stdout } = await served
       .coracle('cluster', 'backup', 'source', '-')
       .catch((e: Error) => assert.fail(e.message));
     assert.ok(stdout.startsWith('coracle-archive 1\n'));
-  });
-
-  it('a cluster with a torn file can be deleted, and comes back from its backup', async () => {
-    const folderOf = join(served.home, 'data/coracle-TenantStore');
-    const files = () => readdirSync(folderOf).filter((f) => f.endsWith('.sqlite'));
-    for (const torn of ['main', 'events']) {
-      const before = files();
-      const of = await made(`torn-${torn}`);
-      const main = files().find((f) => !before.includes(f));
-      await of('POST', '/api/v1/namespaces/default/configmaps', { metadata: { name: 'kept' } });
-      const event = { metadata: { name: 'seen' }, involvedObject: { kind: 'Pod', namespace: 'default' } };
-      await of('POST', '/api/v1/namespaces/default/events', event);
-      const sibling = files().find((f) => f !== main && !before.includes(f));
-      const path = join(folderOf, (torn === 'main' ? main : sibling) ?? '');
-      const file = join(folder, `${torn}.archive`);
-      await served.coracle('cluster', 'backup', `torn-${torn}`, file);
-      await served.kill(() => {
-        checkpointed(path);
-        truncateSync(path, 3_000);
-      });
-      const { code } = await of('GET', `/api/v1/namespaces/default/${torn === 'main' ? 'configmaps' : 'events'}`);
-      assert.equal(code, 500);
-      const { stderr } = await served.coracle('cluster', 'delete', `torn-${torn}`);
-      const [, aside = ''] = /files of cluster torn-\w+ that cannot be opened are now in (\S+)/.exec(stderr) ?? [];
-      assert.ok(readdirSync(aside).includes(basename(path)), stderr);
-      const { stdout } = await served.coracle('cluster', 'restore', `torn-${torn}`, '--from', file);
-      const back = ofKubeconfig(stdout);
-      assert.ok((await named(back, '/api/v1/configmaps')).includes('default/kept'));
-      assert.deepEqual(await named(back, '/api/v1/events'), []);
-    }
   });
 
   it('a control plane that is killed in the middle leaves nothing of the copy, and the name is free', async () => {
@@ -378,26 +295,6 @@ describe('a cluster with a time to live', { timeout: 200_000 }, () => {
     assert.notEqual(((await get('short')).body as unknown as ClusterObject).status.id, shown.status.id);
   });
 
-  it('deletes itself also where the file of alarms was damaged: objects are woken and know by themselves when they are due', async () => {
-    await served.coracle('cluster', 'create', 'forgotten', '--ttl', '8s', '--output', join(served.home, 'k3'));
-    const data = join(served.home, 'data');
-    await served.kill(() => {
-      const files = readdirSync(data).map((objects) => join(data, objects, 'metadata.sqlite'));
-      for (const file of files) {
-        for (const part of ['-wal', '-shm']) rmSync(file + part, { force: true });
-        writeFileSync(file, 'no database'.repeat(1_000));
-      }
-      const said = mendAlarms(served.home, data);
-      assert.deepEqual(
-        said.map((line) => line.split(' ')[0]),
-        files,
-      );
-      assert.deepEqual(mendAlarms(served.home, data), []);
-    });
-    await waitFor('its end', WAIT_MS, async () => (await get('forgotten')).code === 404);
-    assert.equal((await get('stays')).code, 200);
-  });
-
   it('refuses what is no time', async () => {
     for (const ttlSeconds of [0, -1, 1.5, '2h', 1e12]) {
       const body = { metadata: { name: 'x' }, spec: { ttlSeconds } };
@@ -408,13 +305,6 @@ describe('a cluster with a time to live', { timeout: 200_000 }, () => {
     assert.equal((await patch({ kubernetes: '1.38' }, 'application/merge-patch+json')).code, 400);
   });
 });
-
-/** All of a database is in its file. */
-function checkpointed(path: string): void {
-  const db = new DatabaseSync(path);
-  db.exec('PRAGMA wal_checkpoint(TRUNCATE)');
-  db.close();
-}
 
 /** Tables and their number of rows in the databases of one class of objects, alarms included. */
 function rowsIn(home: string, objects: string): [table: string, rows: number][] {

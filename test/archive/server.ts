@@ -1,12 +1,15 @@
+import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { Agent, request } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { parse } from 'yaml';
 import { call, type Endpoint } from '../../cli/endpoint.ts';
 import { waitFor } from '../../cli/server/pid.ts';
 import { prepare, start } from '../../cli/server/process.ts';
+import { CLUSTERS, type ClusterObject, createCluster } from '../../cli/tenancy.ts';
 import { freePort } from '../ports.ts';
 
 const run = promisify(execFile);
@@ -127,3 +130,68 @@ export function memoryOf(pid: number): { now: number; most: number } {
 
 /** Lets the kernel forget the most that a process had. */
 export const forgetPeak = (pid: number): void => writeFileSync(`/proc/${pid}/clear_refs`, '5');
+
+/** An object of a list. */
+export interface Listed {
+  metadata: { name: string; namespace?: string; uid: string; resourceVersion: string };
+  [member: string]: unknown;
+}
+/** What a list holds. */
+export const items = async (kube: Kube, path: string): Promise<Listed[]> => {
+  const { code, body } = await kube('GET', path);
+  assert.equal(code, 200, `${path}: ${body.message}`);
+  return body.items as Listed[];
+};
+/** The same by namespace and name. */
+export const named = async (kube: Kube, path: string): Promise<string[]> =>
+  (await items(kube, path)).map((o) => `${o.metadata.namespace ?? ''}/${o.metadata.name}`);
+
+/** Clusters of a control plane, and commands about them. */
+export interface Tenants {
+  /** A client of a cluster, which close() closes. */
+  client(url: string, token: string): Kube;
+  /** A new cluster. */
+  made(name: string): Promise<Kube>;
+  /** The cluster of a kubeconfig that a command printed. */
+  ofKubeconfig(text: string): Kube;
+  clusters(): Promise<ClusterObject[]>;
+  /** The one line that `coracle cluster ...` fails with. */
+  failing(...args: string[]): Promise<string>;
+  close(): void;
+}
+export function tenantsOf({ endpoint, coracle }: Served): Tenants {
+  const kubes: Kube[] = [];
+  const client = (url: string, token: string): Kube => {
+    const kube = kubeOf(endpoint, url, token);
+    kubes.push(kube);
+    return kube;
+  };
+  return {
+    client,
+    async made(name) {
+      const { status } = await createCluster(endpoint, name);
+      return client(status.url, status.adminToken ?? '');
+    },
+    ofKubeconfig(text) {
+      const config = parse(text) as {
+        clusters: [{ cluster: { server: string } }];
+        users: [{ user: { token: string } }];
+      };
+      return client(config.clusters[0].cluster.server, config.users[0].user.token);
+    },
+    clusters: async () => (await call(endpoint, 'GET', CLUSTERS)).body.items as ClusterObject[],
+    async failing(...args) {
+      const error = await coracle('cluster', ...args).then(
+        () => assert.fail('the command succeeded'),
+        (e: { stderr: string; code: number }) => e,
+      );
+      assert.notEqual(error.code, 0);
+      const lines = error.stderr.trim().split('\n');
+      assert.equal(lines.length, 1, error.stderr);
+      return lines[0] ?? '';
+    },
+    close() {
+      for (const kube of kubes) kube.close();
+    },
+  };
+}

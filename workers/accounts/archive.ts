@@ -40,13 +40,9 @@ export function archives(maker: CopyMaker): Hono<App> {
 
   app.put(`${CLUSTERS}/:name/backup`, async (c) => {
     const name = checked(Name, c.req.param('name'), 'metadata.name');
-    const ttl = c.req.query('ttlSeconds');
-    const want = wanted(
-      c.req.raw,
-      c.env,
-      name,
-      ttl === undefined ? undefined : checked(TtlSeconds, Number(ttl), 'ttlSeconds'),
-    );
+    const asked = c.req.query('ttlSeconds');
+    const ttl = asked === undefined ? undefined : checked(TtlSeconds, Number(asked), 'ttlSeconds');
+    const want = wanted(c.req.raw, c.env, name, ttl);
     const { body } = c.req.raw;
     if (body === null) throw badRequest('an archive is needed');
     const asFork = c.req.query('fork') === 'true';

@@ -75,11 +75,10 @@ export function tenancy(maker: ClusterMaker, ...parts: Hono<App>[]): Hono<App> {
     const row = await directoryOf(c.env).add(name, spec?.id, spec?.ttlSeconds);
     if (row === null) throw alreadyExists(RESOURCE, name);
     const url = clusterUrl(c.req.raw, c.env, row.id);
-    if (spec?.id !== undefined) return c.json(clusterObject(row, url), 201);
     try {
-      const { adminToken } = await maker.create(c.env, row.id, url);
+      const made = spec?.id === undefined ? await maker.create(c.env, row.id, url) : undefined;
       if (spec?.limits) await setLimits(c.env, row.id, spec.limits);
-      return c.json(clusterObject(row, url, adminToken), 201);
+      return c.json(clusterObject(row, url, made?.adminToken), 201);
     } catch (error) {
       await directoryOf(c.env).remove(name);
       throw error;
@@ -151,15 +150,13 @@ async function checkLive(b: Bindings, id: string): Promise<void> {
 async function internalOf(b: Bindings, error: Error): Promise<StatusError> {
   const damaged = unopened(error.message) ?? damage(error.message);
   if (damaged === null) return failure('InternalError', 'Internal error occurred');
-  const list = await directoryOf(b)
-    .list('', 1)
-    .then(
-      () => null,
-      () => directoryOf(b).id,
-    );
-  const whose =
-    list === null
-      ? 'the stored data of this cluster is damaged'
-      : `the list of this endpoint's clusters is damaged, they themselves go on (set ${list}.sqlite aside, then give each its name again: coracle cluster adopt NAME ID)`;
+  const directory = directoryOf(b);
+  const isListed = await directory.list('', 1).then(
+    () => true,
+    () => false,
+  );
+  const whose = isListed
+    ? 'the stored data of this cluster is damaged'
+    : `the list of this endpoint's clusters is damaged, they themselves go on (set ${directory.id}.sqlite aside, then give each its name again: coracle cluster adopt NAME ID)`;
   return failure('InternalError', `Internal error occurred: ${whose}: ${damaged.text}`);
 }

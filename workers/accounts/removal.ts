@@ -5,6 +5,7 @@ import { unopenedCauses } from '../../kube/wire/unopened.ts';
 import { type Bindings, CALLS_AT_ONCE, tunnelName } from '../bindings.ts';
 import { LOOPS } from '../loops/list.ts';
 import { noCluster } from '../tenant/siblings.ts';
+import { textOf } from '../tenant/sql.ts';
 import { unopened } from '../tenant/watch-wire.ts';
 
 /** Of each loop: one at work, one to take over. */
@@ -19,8 +20,8 @@ export async function removeCluster(b: Bindings, id: string): Promise<void> {
     Array.from({ length: REPLICAS }, (_, n) => b.LOOPS.getByName(`${id}/${loop}/${n}`)),
   );
   try {
-    const nodes = await removeStores(b, id);
-    const rest: (() => Promise<void>)[] = nodes.map(
+    const nodes = await b.TENANTS.getByName(id).destroy().catch(noCluster);
+    const rest: (() => Promise<void>)[] = (nodes ?? []).map(
       (node) => () => b.TUNNELS.getByName(tunnelName(id, node)).dismiss('the cluster has been deleted'),
     );
     for (const loop of loops) rest.push(() => loop.destroy());
@@ -40,15 +41,6 @@ export async function removeCluster(b: Bindings, id: string): Promise<void> {
   }
 }
 
-/** The names of its nodes. */
-async function removeStores(b: Bindings, id: string): Promise<string[]> {
-  const nodes = await b.TENANTS.getByName(id).destroy().catch(noCluster);
-  if (nodes !== null) return nodes;
-  // Where its file has been set aside it knows of no siblings.
-  for (const part of SIBLINGS) await b.TENANTS.getByName(storeName(id, part)).destroy().catch(noCluster);
-  return [];
-}
-
 /** Of objects that were asked something, those that can't be opened. */
 async function unopenedOf(objects: { id: DurableObjectId; asked: Promise<unknown> }[]): Promise<string[]> {
   const errors = await Promise.all(
@@ -62,4 +54,4 @@ async function unopenedOf(objects: { id: DurableObjectId; asked: Promise<unknown
   return objects.filter((_, i) => errors[i] !== null && isUnopened(errors[i])).map(({ id }) => String(id));
 }
 
-const isUnopened = (e: unknown): boolean => unopened(e instanceof Error ? e.message : String(e)) !== null;
+const isUnopened = (e: unknown): boolean => unopened(textOf(e)) !== null;

@@ -36,7 +36,7 @@ import type { Begin, Begun } from './rounds.ts';
 import { getMeta, hasMeta, setMeta } from './schema.ts';
 import { Sending } from './sending.ts';
 import { answersTo, type SharedAnswer, type SharedCall } from './sharedcalls.ts';
-import { type Adopted, noCluster, type SiblingStub } from './siblings.ts';
+import { type Adopted, noCluster, partsLeft, partsOf, type SiblingStub } from './siblings.ts';
 import { Sockets } from './sockets.ts';
 import { type Sql, sqlOf } from './sql.ts';
 import { SqliteStore } from './sqlite.ts';
@@ -107,7 +107,8 @@ export function makeTenantStore<E>(options: TenantOptions<E>) {
     /** Deletes everything but a tombstone, here and in the siblings that there are; the names of the nodes that there were. */
     async destroy(): Promise<string[]> {
       leave(this.#name());
-      if (this.#part() === 'main') await Promise.all(this.#siblings().map((s) => s.destroy().catch(noCluster)));
+      if (this.#part() === 'main')
+        await Promise.all(this.#siblings(partsLeft(this.#sql)).map((s) => s.destroy().catch(noCluster)));
       this.#opened?.sockets.closeAll('the cluster has been deleted');
       this.#opened = null;
       this[FORGET_IMPORT]();
@@ -172,7 +173,7 @@ export function makeTenantStore<E>(options: TenantOptions<E>) {
     /** The siblings that the cluster has. */
     async parts(): Promise<Placement[]> {
       try {
-        return this.#parts();
+        return partsOf(this.#sql);
       } catch {
         // Where that can't be read any more, verify() says so.
         return [];
@@ -224,7 +225,7 @@ export function makeTenantStore<E>(options: TenantOptions<E>) {
     /** In the main object: a sibling begins; from here on it is told of policy revisions before writers are. */
     async adopt(part: Placement): Promise<Adopted> {
       const { policy } = await (await this.#store()).info();
-      const parts = new Set([...this.#parts(), part]);
+      const parts = new Set([...partsOf(this.#sql), part]);
       setMeta(this.#sql, 'siblings', [...parts].join(' '));
       await this.ctx.storage.sync();
       // At least 1: to clients 0 is no revision but 'any', so an empty list must not carry it.
@@ -354,18 +355,14 @@ export function makeTenantStore<E>(options: TenantOptions<E>) {
     #part(): Placement {
       return parseStoreName(this.#name()).part;
     }
-    #parts(): Placement[] {
-      const text = hasMeta(this.#sql) ? getMeta(this.#sql, 'siblings') : null;
-      return typeof text === 'string' && text !== '' ? (text.split(' ') as Placement[]) : [];
-    }
-    #siblings(): SiblingStub[] {
-      return this.#parts().map((part) => options.objects(this.env).getByName(storeName(this.#name(), part)));
+    #siblings(parts: readonly Placement[]): SiblingStub[] {
+      return parts.map((part) => options.objects(this.env).getByName(storeName(this.#name(), part)));
     }
 
     async #push(policy: Revision): Promise<void> {
       for (let tries = 1; ; tries++) {
         try {
-          await Promise.all(this.#siblings().map((s) => s.setPolicy(policy)));
+          await Promise.all(this.#siblings(partsOf(this.#sql)).map((s) => s.setPolicy(policy)));
           return;
         } catch (e) {
           if (tries === PUSH_TRIES) throw e;

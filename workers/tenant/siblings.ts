@@ -1,6 +1,8 @@
-import type { Placement } from '../../kube/store/placement.ts';
+import { type Placement, SIBLINGS } from '../../kube/store/placement.ts';
 import type { Revision } from '../../kube/store/store.ts';
 import { storeErrorOf } from './remote.ts';
+import { getMeta, hasMeta } from './schema.ts';
+import { isCorrupt, type Sql } from './sql.ts';
 
 /** What a sibling begins with. */
 export interface Adopted {
@@ -22,4 +24,20 @@ export interface SiblingStub {
 export function noCluster(e: unknown): null {
   if (storeErrorOf(e)?.code === 'no-cluster') return null;
   throw e;
+}
+
+/** The siblings that a main object has. */
+export function partsOf(sql: Sql): Placement[] {
+  const text = hasMeta(sql) ? getMeta(sql, 'siblings') : null;
+  return typeof text === 'string' && text !== '' ? (text.split(' ') as Placement[]) : [];
+}
+
+/** Those that are to go with it: where its tables can't tell, or its file was set aside, all that there may be. */
+export function partsLeft(sql: Sql): readonly Placement[] {
+  try {
+    return hasMeta(sql) ? partsOf(sql) : SIBLINGS;
+  } catch (e) {
+    if (!isCorrupt(e)) throw e;
+    return SIBLINGS;
+  }
 }
