@@ -30,8 +30,10 @@ function compare(path: string, from: Json | undefined, to: Json | undefined, out
 }
 
 function members(path: string, from: JsonObject, to: JsonObject, out: FieldChange[]): void {
-  for (const name in from)
-    compare(path + member(name), from[name], Object.hasOwn(to, name) ? to[name] : undefined, out);
+  for (const name in from) {
+    const [was, is] = [from[name], Object.hasOwn(to, name) ? to[name] : undefined];
+    if (was !== is) compare(path + member(name), was, is, out);
+  }
   for (const name in to) if (!Object.hasOwn(from, name)) compare(path + member(name), undefined, to[name], out);
 }
 const member = (name: string): string => (/^[A-Za-z_][\w-]*$/.test(name) ? `.${name}` : `[${JSON.stringify(name)}]`);

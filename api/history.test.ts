@@ -67,6 +67,24 @@ test('the versions of an object tell who changed what, newest first', async () =
   );
 });
 
+test('of an object so large that two versions fill no page, each is told with what it changed', async () => {
+  const b = await bench();
+  const data = { big: 'x'.repeat(700 * 1024), n: '0' };
+  await b.ask('POST', CONFIGMAPS, { metadata: { name: 'a' }, data });
+  for (const n of ['1', '2']) await b.ask('PUT', `${CONFIGMAPS}/a`, { metadata: { name: 'a' }, data: { ...data, n } });
+  const told: unknown[] = [];
+  for (let next: string | undefined = ''; next !== undefined; ) {
+    const h = await history(b, `kind=cm&name=a${next === '' ? '' : `&continue=${next}`}`);
+    told.push(...h.items.map((i) => [i.type, i.changes]));
+    next = h.body.metadata.continue;
+  }
+  assert.deepEqual(told, [
+    ['changed', [{ path: '.data.n', from: '1', to: '2' }]],
+    ['changed', [{ path: '.data.n', from: '0', to: '1' }]],
+    ['created', undefined],
+  ]);
+});
+
 test('pages of versions fit together', async () => {
   const b = await bench();
   await b.ask('POST', CONFIGMAPS, { metadata: { name: 'a' }, data: { n: '0' } });

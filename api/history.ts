@@ -1,4 +1,5 @@
-import { parseJson, printJson } from '../kube/codec/json.ts';
+import { printJson } from '../kube/codec/json.ts';
+import { parseSteps } from '../kube/codec/json-pieces.ts';
 import { JSON_TYPE } from '../kube/codec/negotiate.ts';
 import { isObject, type Json, type JsonObject } from '../kube/meta/json.ts';
 import { badRequest, failure, notFound } from '../kube/meta/status.ts';
@@ -7,7 +8,7 @@ import { LAST_APPLIED } from '../kube/patch/apply.ts';
 import { keyOf } from '../kube/store/key.ts';
 import type { Revision, Version } from '../kube/store/store.ts';
 import type { RequestInfo } from './attributes.ts';
-import { Again, assumption, type Call, storeOf } from './call.ts';
+import { Again, assumption, type Call, inStages, stage, storeOf, weigh } from './call.ts';
 import { groupsOf, readResources } from './discovery.ts';
 import { type FieldChange, fieldChanges } from './fieldchanges.ts';
 import type { Resource } from './parts.ts';
@@ -68,8 +69,9 @@ export async function history(call: Call, resource: Resource): Promise<Response>
   const key = keyOf(resource.stored.group, resource.kind.plural, namespace, name);
   const before = Number(call.query.get('continue') ?? 0);
   if (!Number.isSafeInteger(before) || before < 0) throw badRequest('continue is not one of this server');
+  const store = storeOf(call, resource, namespace);
   // One more than asked for: what the last one changed is seen from the one before it.
-  const page = await storeOf(call, resource, namespace).versions(key, {
+  const page = await store.versions(key, {
     limit: limit + 1,
     assume: assumption(call),
     ...(before > 0 ? { before } : {}),
@@ -78,7 +80,16 @@ export async function history(call: Call, resource: Resource): Promise<Response>
   call.confirmed = true;
   const { versions } = page;
   if (versions.length === 0 && before === 0) throw notFound(resource.name, name);
-  const shown = page.next === undefined && versions.length <= limit ? versions : versions.slice(0, -1);
+  let { next } = page;
+  if (versions.length === 1 && next !== undefined) {
+    // Of a large object each is a page of its own, and a step to read.
+    await call.cluster.turn?.();
+    const older = await store.versions(key, { limit: 1, before: next });
+    if (!older.ok) throw new Error('a read without assumptions was refused');
+    versions.push(...older.versions);
+    next = older.next;
+  }
+  const shown = next === undefined && versions.length <= limit ? versions : versions.slice(0, -1);
   const last = shown[shown.length - 1];
   const answer: JsonObject = {
     kind: 'ObjectHistory',
@@ -90,7 +101,7 @@ export async function history(call: Call, resource: Resource): Promise<Response>
       ...(namespace === '' ? {} : { namespace }),
       name,
     },
-    items: shown.map((v, i) => itemOf(resource, v, versions[i + 1])),
+    items: await itemsOf(call, resource, shown, versions),
   };
   return respond(call, 200, `${printJson(answer)}\n`, JSON_TYPE);
 }
@@ -102,13 +113,33 @@ function limitOf(text: string | null): number {
   return Math.min(n, LIMIT_MAX);
 }
 
-function itemOf(resource: Resource, v: Version, older: Version | undefined): JsonObject {
-  const item: JsonObject = { revision: String(v.revision), time: formatMicroTime(v.atMs) };
-  if (v.by !== undefined) item.user = v.by;
-  item.type = typeOf(v, older);
-  if (item.type === 'changed' && v.entry && older?.entry)
-    item.changes = changesOf(resource, older.entry.value, v.entry.value) as unknown as Json[];
-  return item;
+/** What is told of the first versions of a page; of large ones in steps. */
+async function itemsOf(call: Call, resource: Resource, shown: Version[], versions: Version[]): Promise<JsonObject[]> {
+  const items: JsonObject[] = [];
+  let parsed: { of: Version; body: JsonObject } | undefined;
+  const bodyOf = async (of: Version, text: string): Promise<JsonObject> => {
+    if (parsed?.of === of) return parsed.body;
+    weigh(call, text.length);
+    const turn = stage(call);
+    if (turn) await turn;
+    parsed = { of, body: shownOf(await inStages(call, parseSteps(text))) };
+    return parsed.body;
+  };
+  for (const [i, v] of shown.entries()) {
+    const older = versions[i + 1];
+    const item: JsonObject = { revision: String(v.revision), time: formatMicroTime(v.atMs) };
+    if (v.by !== undefined) item.user = v.by;
+    item.type = typeOf(v, older);
+    if (item.type === 'changed' && v.entry && older?.entry) {
+      const to = await bodyOf(v, v.entry.value);
+      const from = await bodyOf(older, older.entry.value);
+      const turn = stage(call);
+      if (turn) await turn;
+      item.changes = changesOf(resource, from, to) as unknown as Json[];
+    }
+    items.push(item);
+  }
+  return items;
 }
 
 /** Versions that have left history leave a row that was changed by nobody knows what. */
@@ -118,10 +149,9 @@ function typeOf(v: Version, older: Version | undefined): 'created' | 'changed' |
   return (v.entry.created as Revision) === v.revision ? 'created' : 'changed';
 }
 
-function changesOf(resource: Resource, from: string, to: string): FieldChange[] {
-  const [a, b] = [shownOf(from), shownOf(to)];
+function changesOf(resource: Resource, from: JsonObject, to: JsonObject): FieldChange[] {
   const isSecret = resource.key === 'secrets';
-  return fieldChanges(a, b).map((c) => {
+  return fieldChanges(from, to).map((c) => {
     const hide = isSecret && SECRET_FIELDS.test(c.path);
     const out: FieldChange = { path: c.path };
     if (c.from !== undefined) out.from = hide ? HIDDEN : cut(c.from);
@@ -135,8 +165,7 @@ const HIDDEN = '***';
 const SECRET_FIELDS = /^\.(data|stringData)\b|^\.metadata\.annotations(\[|$)/;
 
 /** The object without what every write changes. */
-function shownOf(text: string): JsonObject {
-  const body = parseJson(text);
+function shownOf(body: Json): JsonObject {
   if (!isObject(body)) return {};
   if (!isObject(body.metadata)) return body;
   const { managedFields: _m, ...metadata } = body.metadata;
