@@ -61,8 +61,8 @@ export interface Kept {
   commits: number;
   /** An object that had to be there has been waited for. */
   waited?: boolean;
-  /** The object is large: the work on it is done in steps. */
-  large?: boolean;
+  /** The work on the object is done in steps: it is large, or the first one of its kind here, and most of the code for it is yet to be compiled. */
+  heavy?: boolean;
 }
 
 /** The View no longer holds: thrown by store calls, caught by the outer loop, which takes it in and starts the attempt anew. */
@@ -149,13 +149,20 @@ export async function inTurns<T>(call: Call, steps: Steps<T>): Promise<T> {
 const LARGE = 64 * 1024;
 /** The request has to do with so many bytes or units. */
 export function weigh(call: Call, size: number): void {
-  if (size >= LARGE) call.kept.large = true;
+  if (size >= LARGE) call.kept.heavy = true;
 }
-/** Between two stages of the work on an object: everybody else's turn when it is large, else undefined, which costs nothing. */
-export const stage = (call: Call): Promise<void> | undefined => (call.kept.large ? call.cluster.turn?.() : undefined);
-/** All steps at once, or with everybody else's turn between when the object is large. */
+const metBefore = new WeakSet<object>();
+/** The request writes an object of a kind, told by what stands for it; the first one takes 10 ms. */
+export function meet(call: Call, kind: object): void {
+  if (metBefore.has(kind)) return;
+  metBefore.add(kind);
+  call.kept.heavy = true;
+}
+/** Between two stages of the work on an object: everybody else's turn when it is heavy, else undefined, which costs nothing. */
+export const stage = (call: Call): Promise<void> | undefined => (call.kept.heavy ? call.cluster.turn?.() : undefined);
+/** All steps at once, or with everybody else's turn between when the object is heavy. */
 export const inStages = <T>(call: Call, steps: Steps<T>): T | Promise<T> =>
-  call.kept.large && call.cluster.turn ? inTurns(call, steps) : finish(steps);
+  call.kept.heavy && call.cluster.turn ? inTurns(call, steps) : finish(steps);
 
 /** The store object that holds a resource. */
 export const storeOf = (call: Call, resource: { key: string }, namespace: string): Store =>

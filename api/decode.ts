@@ -19,7 +19,7 @@ import type { Steps } from '../kube/meta/steps.ts';
 import { applyDefaults } from '../kube/schema/default.ts';
 import { decode } from '../kube/schema/prune.ts';
 import type { SchemaRef, Schemas, Struct } from '../kube/schema/schema.ts';
-import { bodyOf, type Call, inStages, stage, warn } from './call.ts';
+import { bodyOf, type Call, inStages, meet, stage, warn } from './call.ts';
 
 /** fieldValidation of a write; Warn when the client doesn't say. */
 export type Directive = 'Ignore' | 'Warn' | 'Strict';
@@ -48,6 +48,7 @@ export interface Settled {
 export async function decodeBody(call: Call, target: Target, directive: Directive): Promise<KubeObject> {
   const type = contentType(call.request.headers.get('content-type'));
   if (target.custom && type === PROTOBUF_TYPE) throw unsupportedMediaType([JSON_TYPE, YAML_TYPE]);
+  meet(call, target.struct);
   const bytes = await bodyOf(call);
   const reading = inStages(call, read(bytes, type, target, directive !== 'Ignore'));
   const { value, kind, apiVersion, strict } = reading instanceof Promise ? await reading : reading;

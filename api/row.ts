@@ -69,10 +69,10 @@ export const factsOf = (resource: Resource, object: KubeObject): Facts => rowFac
 /** The object of a row in the version asked for, with apiVersion, kind and resourceVersion. */
 export const objectOf = (resource: Resource, row: Row): KubeObject => withBody(resource, row, parseJson(row.value));
 type Row = Pick<Entry, 'value' | 'revision' | 'version'>;
-/** objectOf() for a request; of a large row in steps, with everybody else's turn before and between. */
+/** objectOf() for a request; of a heavy one in steps, with everybody else's turn before and between. */
 export function readObject(call: Call, resource: Resource, row: Row): KubeObject | Promise<KubeObject> {
   weigh(call, row.value.length);
-  return call.kept.large ? inStages(call, objectSteps(resource, row)) : objectOf(resource, row);
+  return call.kept.heavy ? inStages(call, objectSteps(resource, row)) : objectOf(resource, row);
 }
 function* objectSteps(resource: Resource, row: Row): Steps<KubeObject> {
   yield;

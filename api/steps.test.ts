@@ -155,13 +155,13 @@ async function turnsOf(b: Bench, c: Case): Promise<number> {
   return turns;
 }
 
-test('a large object is written in stages, a small one without a break', async () => {
+test('a large object is written in stages, a small one without a break, but for the first of its kind', async () => {
   const b = await bench();
-  const small = map('small', { a: 'b' });
-  assert.equal(
-    await turnsOf(b, { name: 'small', method: 'POST', path: MAPS, body: JSON.stringify(small), turns: 0 }),
-    0,
-  );
+  const create = (name: string) =>
+    turnsOf(b, { name, method: 'POST', path: MAPS, body: JSON.stringify(map(name, { a: 'b' })), turns: 0 });
+  const first = await create('first');
+  assert.ok(first >= 4, `${first} turns`);
+  assert.equal(await create('small'), 0);
   for (const c of cases) {
     const turns = await turnsOf(b, c);
     assert.ok(turns >= c.turns, `${c.name}: ${turns} turns`);

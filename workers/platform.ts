@@ -156,8 +156,9 @@ export async function snapshotOf(store: Store, interest: Interest): Promise<{ re
       for (const entry of page.entries) if (matches(interest, entry.key, entry.facts)) entries.push(entry);
       revision = Math.min(revision, page.revision);
       after = page.next;
-      if (after === undefined) break;
+      // After the last one too: who reads several interests has the next one read at once.
       await turn();
+      if (after === undefined) break;
     }
   }
   return { revision, entries };

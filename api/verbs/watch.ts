@@ -39,7 +39,11 @@ export async function watch(call: Call, resource: Resource): Promise<Response> {
         schema: resource.hash,
         separator: '\n',
       };
-      const next = (from?: Page) => readPage(call, store, selected, o, join, from);
+      const next = async (from?: Page) => {
+        // To send a page and to read the next are two steps.
+        if (from) await call.cluster.turn?.();
+        return readPage(call, store, selected, o, join, from);
+      };
       const first = await next();
       if (asked > first.revision) throw tooLargeRevision(asked, first.revision);
       feed.start(first.revision, o.sendInitialEvents ? present(first, next) : undefined);

@@ -152,10 +152,23 @@ function compareKey(out: Differences, plan: MapPlan, key: string, old: JsonObjec
 function compareMember(out: Differences, e: PathElement, plan: Plan, a: Json | undefined, b: Json | undefined): void {
   if (a === b) return;
   out.path.push(e);
-  if (a === undefined) out.add(everyPath(plan, b as Json));
-  else if (b === undefined) out.remove(everyPath(plan, a));
+  if (a === undefined) out.add(wideMap(out, plan, b as Json, true) ?? everyPath(plan, b as Json));
+  else if (b === undefined) out.remove(wideMap(out, plan, a, false) ?? everyPath(plan, a));
   else compareBoth(out, plan, a, b);
   out.path.pop();
+}
+
+/** The own node of a map that has come or gone with so many keys that they are looked at when all else has been; undefined of any other value. */
+function wideMap(out: Differences, whole: Plan, v: Json, added: boolean): FieldSet | undefined {
+  const plan = atomOf(whole, v).map;
+  const map = plan === undefined || plan.atomic || plan.native ? null : asMap(v);
+  if (plan === undefined || map === null) return undefined;
+  const keys = Object.keys(map);
+  if (keys.length <= KEYS_STEP) return undefined;
+  const [old, now] = added ? [EMPTY_SET, map] : [map, EMPTY_SET];
+  // In the order in which they are written.
+  out.wide.push({ path: [...out.path], plan, keys: keys.sort(), old, now });
+  return { '.': LEAF };
 }
 
 function compareLists(out: Differences, whole: Plan, plan: ListPlan, before: Json, after: Json): void {

@@ -5,7 +5,7 @@ import type { Type } from '../schema/schema.ts';
 import { type FieldSet, ordered, setOf } from './fieldset.ts';
 import { planOfStruct, rawPlanOfStruct } from './plan.ts';
 import { structOf, widget } from './sample-types.ts';
-import { compareTyped } from './typed-compare.ts';
+import { compareSteps, compareTyped } from './typed-compare.ts';
 import { fieldSetOf, reconcileSet } from './typed-fieldset.ts';
 import { mergeTyped } from './typed-merge.ts';
 import { extractItems, removeItems } from './typed-remove.ts';
@@ -146,6 +146,24 @@ describe('what differs', () => {
       for (const side of ['removed', 'modified', 'added'] as const)
         assert.equal(text(got[side]), text(setOf(want[side] ?? [])), side);
     });
+  }
+});
+
+test('a map of many keys that comes or goes is compared in steps', () => {
+  const keys = Array.from({ length: 3_000 }, (_, i) => `k${(i * 7) % 3_000}`);
+  const wide: Json = { spec: { size: 1, labels: Object.fromEntries(keys.map((k) => [k, k])) } };
+  const bare: Json = { spec: { size: 1 } };
+  const want = setOf([['f:spec', 'f:labels'], ...keys.map((k) => ['f:spec', 'f:labels', `f:${k}`])]);
+  for (const [before, after, side] of [
+    [bare, wide, 'added'],
+    [wide, bare, 'removed'],
+  ] as const) {
+    const steps = compareSteps(planOfStruct(widget), before, after);
+    let step = steps.next();
+    let count = 1;
+    for (; !step.done; count++) step = steps.next();
+    assert.equal(count, 4, side);
+    assert.equal(JSON.stringify(step.value[side]), text(want), side);
   }
 });
 

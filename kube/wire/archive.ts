@@ -119,6 +119,7 @@ export async function* writeArchive(
   for await (const block of blocks) {
     rows += block.rows;
     yield await seal('R', block.lines);
+    await turn?.();
   }
   yield await seal('T', utf8.encode(JSON.stringify({ rows, sha256: hexOf(digest) })));
 }

@@ -157,12 +157,15 @@ export function makeLoop<B>(platform: (bindings: B) => LoopPlatform) {
 
     async #work(name: LoopName): Promise<void> {
       const { env } = this.#platform;
-      this.#life ??= this.#begin(name);
+      const turn = turnOf(env);
+      if (this.#life === undefined) {
+        this.#life = this.#begin(name);
+        await turn();
+      }
       const life = this.#life;
       if (life === undefined) return;
       const { store, runner, holder } = life;
       const lease = leaseOf(name);
-      const turn = turnOf(env);
       await this.#projection.load(turn);
       const begun = await this.#startRound(name, life);
       const { grant } = begun;

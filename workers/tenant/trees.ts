@@ -11,8 +11,8 @@ export const TREES = ['meta', 'current', 'facts', 'policy', 'overlaid', 'claims'
 const TREE_ROWS_MAX = 50_000;
 
 /** The same for history, whose tree holds the bodies, and its index by key. */
-const HISTORY_ROWS_MAX = 2_000;
-const HISTORY_BYTES_MAX = 4 * 1024 * 1024;
+const HISTORY_ROWS_MAX = 1_000;
+const HISTORY_BYTES_MAX = 1024 * 1024;
 
 /** Looks through the trees when a store is opened: pages, order, free space. Throws StoreError 'corrupt'. */
 export function checkTrees(sql: Sql): void {
