@@ -1,5 +1,5 @@
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
-import { type Cell, type Sql, sqlError, told } from '../../workers/tenant/sql.ts';
+import { type Cell, type Sql, sqlError } from '../../workers/tenant/sql.ts';
 
 /** The store's SQLite over node:sqlite, in memory or in a file; `functions` take the place of SQLite's own. */
 export function nodeSql(
@@ -28,13 +28,6 @@ export function nodeSql(
   };
   return {
     all: (query, ...args) => guarded(() => prepare(query).all(...args) as unknown as Cell[][]),
-    // A statement of its own: a cached one could be run again while it is being read.
-    each: (query, ...args) =>
-      told(() => {
-        const s = db.prepare(query);
-        s.setReturnArrays(true);
-        return s.iterate(...args) as unknown as Iterable<Cell[]>;
-      }),
     run: (query, ...args) => guarded(() => void prepare(query).run(...args)),
     transaction(f) {
       const name = `s${depth++}`;

@@ -57,9 +57,16 @@ function free(sql: Sql, op: ClaimOp): number {
   return freeIndex(poolSpace(op.claim), cursor, (from) => taken(sql, pool, from));
 }
 
+const TAKEN = 'SELECT idx FROM claims WHERE pool = ? AND idx >= ? ORDER BY idx LIMIT ?';
+/** Looked at in one query, the first time (mostly the next one is free) and then. */
+const TAKEN_FIRST = 8;
+const TAKEN_ROWS = 256;
 function* taken(sql: Sql, pool: string, from: number): Iterable<number> {
-  for (const [index] of sql.each('SELECT idx FROM claims WHERE pool = ? AND idx >= ? ORDER BY idx', pool, from)) {
-    yield Number(index);
+  for (let next = from, most = TAKEN_FIRST; ; most = TAKEN_ROWS) {
+    const rows = sql.all(TAKEN, pool, next, most);
+    for (const [index] of rows) yield Number(index);
+    if (rows.length < most) return;
+    next = Number(rows.at(-1)?.[0]) + 1;
   }
 }
 

@@ -2,6 +2,7 @@ import type { Facts } from '../../kube/meta/facts.ts';
 import type { Entry, Key, Range, Revision } from '../../kube/store/store.ts';
 import type { Base } from './base.ts';
 import { corruptRow, headOf, type Summed, sumOf } from './checksum.ts';
+import { inChunks } from './chunks.ts';
 import { type Cell, cell, type Sql } from './sql.ts';
 import { hasTerm } from './terms.ts';
 
@@ -93,22 +94,28 @@ export interface Layers {
   base: Base;
   /** Base keys that have rows or a tombstone of their own. */
   overlaid: Set<Key>;
+  /** No body has more bytes. */
+  longest: number;
 }
 
 // LEFT JOINs, so that a row that is gone is noticed.
 const GET = `SELECT ${STANDING} FROM current c LEFT JOIN history h ON h.revision = c.revision WHERE c.key = ?`;
 const AT = `SELECT ${COLUMNS} FROM history h WHERE h.revision = ?`;
-const RANGE = `SELECT ${STANDING} FROM current c LEFT JOIN history h ON h.revision = c.revision
-  WHERE c.key >= ? AND c.key < ? ORDER BY c.key`;
-const BY_TERM = `SELECT f.key, c.revision, ${REST} FROM facts f LEFT JOIN current c ON c.key = f.key
-  LEFT JOIN history h ON h.revision = c.revision WHERE f.term = ? AND f.key >= ? AND f.key < ? ORDER BY f.key`;
+const SIZE = 'octet_length(h.value)';
+const inRange = (columns: string) => `SELECT ${columns} FROM current c LEFT JOIN history h ON h.revision = c.revision
+  WHERE c.key >= ? AND c.key < ? ORDER BY c.key LIMIT ?`;
+const [RANGE, RANGE_SIZES] = [inRange(STANDING), inRange(`c.key, ${SIZE}`)];
+const byTerm = (columns: string) => `SELECT ${columns} FROM facts f LEFT JOIN current c ON c.key = f.key
+  LEFT JOIN history h ON h.revision = c.revision WHERE f.term = ? AND f.key >= ? AND f.key < ? ORDER BY f.key LIMIT ?`;
+const [BY_TERM, BY_TERM_SIZES] = [byTerm(`f.key, c.revision, ${REST}`), byTerm(`f.key, ${SIZE}`)];
 // Steps from key to key through the index, and to each key's newest version at that time.
-const PAST = `WITH RECURSIVE k(key) AS (
+const past = (columns: string) => `WITH RECURSIVE k(key) AS (
     SELECT MIN(key) FROM history WHERE key >= ?1 AND key < ?2
     UNION ALL SELECT (SELECT MIN(x.key) FROM history x WHERE x.key > k.key AND x.key < ?2) FROM k WHERE k.key IS NOT NULL)
-  SELECT k.key, h.revision, ${REST} FROM k CROSS JOIN history h ON h.revision =
+  SELECT ${columns} FROM k CROSS JOIN history h ON h.revision =
     (SELECT y.revision FROM history y WHERE y.key = k.key AND y.revision <= ?3 ORDER BY y.revision DESC LIMIT 1)
-  WHERE k.key IS NOT NULL AND h.value IS NOT NULL`;
+  WHERE k.key IS NOT NULL AND h.value IS NOT NULL LIMIT ?4`;
+const [PAST, PAST_SIZES] = [past(`k.key, h.revision, ${REST}`), past(`k.key, ${SIZE}`)];
 
 /** The row that stands at a key. */
 export function getRow(l: Layers, key: Key): Entry | null {
@@ -157,7 +164,12 @@ export function rowsIn(l: Layers, range: Range, term: string | null): Iterable<E
 function* standing(l: Layers, range: Range): Iterable<Entry> {
   let first = '';
   let last = '';
-  for (const row of l.sql.each(RANGE, range.from, range.to)) {
+  const walk = {
+    longest: l.longest,
+    sizes: (from: Cell, most: number) => l.sql.all(RANGE_SIZES, from, range.to, most),
+    rows: (from: Cell, count: number) => l.sql.all(RANGE, from, range.to, count),
+  };
+  for (const row of inChunks(walk, range.from)) {
     const entry = entryOf(row);
     if (entry.key <= last) throw corruptRow(entry.key, entry.revision, 'it is out of order');
     first ||= entry.key;
@@ -188,7 +200,12 @@ export function checkFence(sql: Sql, range: Range, first: Key, last: Key): void 
 function* selected(l: Layers, range: Range, term: string): Iterable<Entry> {
   let first = '';
   let last = '';
-  for (const row of l.sql.each(BY_TERM, term, range.from, range.to)) {
+  const walk = {
+    longest: l.longest,
+    sizes: (from: Cell, most: number) => l.sql.all(BY_TERM_SIZES, term, from, range.to, most),
+    rows: (from: Cell, count: number) => l.sql.all(BY_TERM, term, from, range.to, count),
+  };
+  for (const row of inChunks(walk, range.from)) {
     const entry = entryOf(row);
     checkTerm(entry, entry.facts, term);
     first ||= entry.key;
@@ -213,13 +230,18 @@ function checkTerm({ key, revision }: { key: Key; revision: Revision }, facts: F
 
 /** What stood in a range at a past revision, in key order. */
 export function rowsAt(l: Layers, range: Range, at: Revision): Iterable<Entry> {
-  const own = entries(l.sql.each(PAST, range.from, range.to, at));
+  const walk = {
+    longest: l.longest,
+    sizes: (from: Cell, most: number) => l.sql.all(PAST_SIZES, from, range.to, at, most),
+    rows: (from: Cell, count: number) => l.sql.all(PAST, from, range.to, at, count),
+  };
+  const own = entries(inChunks(walk, range.from));
   if (!l.base.touches(range)) return own;
   return merge(l, range, own, (e) => e.revision <= at && !(l.overlaid.has(e.key) && overlaidAt(l.sql, e.key, at)));
 }
 
 const COUNT = 'SELECT COUNT(*) FROM current WHERE key >= ? AND key < ?';
-const COUNT_PAST = `${PAST.replace(`SELECT k.key, h.revision, ${REST} FROM k`, 'SELECT COUNT(*) FROM (SELECT 1 FROM k')} LIMIT ?4)`;
+const COUNT_PAST = past('1').replace('SELECT 1 FROM k', 'SELECT COUNT(*) FROM (SELECT 1 FROM k').concat(')');
 /** Each row of the past takes two steps through an index: more of them are "many". */
 const COUNTED_PAST_MAX = 500;
 

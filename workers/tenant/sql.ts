@@ -5,10 +5,8 @@ export type Cell = string | number | null;
 
 /** SQLite as the store needs it: a Durable Object's `storage.sql`, or node:sqlite in tests. Statements are cached by their text. */
 export interface Sql {
-  /** All rows of a query that is known to be small. */
+  /** All rows of a query that is known to be small; of others inChunks(). */
   all(query: string, ...args: Cell[]): Cell[][];
-  /** Rows one by one, so that a reader stops when it has enough. */
-  each(query: string, ...args: Cell[]): Iterable<Cell[]>;
   run(query: string, ...args: Cell[]): void;
   /** Several statements without results in one call, where the host takes that. */
   script?(statements: string): void;
@@ -19,7 +17,7 @@ export interface Sql {
 /** The part of DurableObjectStorage that sqlOf() takes. */
 export interface SqlHost {
   sql: {
-    exec(query: string, ...args: Cell[]): { raw(): Iterable<unknown[]> & { toArray(): unknown[][] } };
+    exec(query: string, ...args: Cell[]): { raw(): { toArray(): unknown[][] } };
   };
   transactionSync<T>(f: () => T): T;
 }
@@ -45,7 +43,6 @@ export function sqlOf(storage: SqlHost): Sql {
         throw sqlError(e);
       }
     },
-    each: (query, ...args) => told(() => sql.exec(query, ...args).raw() as Iterable<Cell[]>),
     run,
     script: run,
     transaction(f) {
@@ -54,32 +51,6 @@ export function sqlOf(storage: SqlHost): Sql {
       } catch (e) {
         throw sqlError(e);
       }
-    },
-  };
-}
-
-/** The rows of a query, with sqlError() for what goes wrong at any of them. Not a generator: it is passed for each row. */
-export function told(query: () => Iterable<Cell[]>): Iterable<Cell[]> {
-  return {
-    [Symbol.iterator]() {
-      let rows: Iterator<Cell[]>;
-      try {
-        rows = query()[Symbol.iterator]();
-      } catch (e) {
-        throw sqlError(e);
-      }
-      return {
-        next() {
-          try {
-            return rows.next();
-          } catch (e) {
-            throw sqlError(e);
-          }
-        },
-        return(value) {
-          return rows.return?.(value) ?? { done: true, value: undefined };
-        },
-      };
     },
   };
 }
