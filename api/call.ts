@@ -151,11 +151,17 @@ const LARGE = 64 * 1024;
 export function weigh(call: Call, size: number): void {
   if (size >= LARGE) call.kept.heavy = true;
 }
-const metBefore = new WeakSet<object>();
-/** The request writes an object of a kind, told by what stands for it; the first one takes 10 ms. */
+/** By server. */
+const met = new WeakMap<Parts, WeakSet<object>>();
+/** The request writes an object of a kind, told by what stands for it; a server's first one takes 10 ms. */
 export function meet(call: Call, kind: object): void {
-  if (metBefore.has(kind)) return;
-  metBefore.add(kind);
+  let kinds = met.get(call.parts);
+  if (!kinds) {
+    kinds = new WeakSet();
+    met.set(call.parts, kinds);
+  }
+  if (kinds.has(kind)) return;
+  kinds.add(kind);
   call.kept.heavy = true;
 }
 /** Between two stages of the work on an object: everybody else's turn when it is heavy, else undefined, which costs nothing. */

@@ -95,7 +95,7 @@ function templateOf(r: ReturnType<typeof bundledLayer>['rows'][number]): BaseLay
 export const currentLayer = () => bundledLayer().hash;
 
 /** What the isolate's watches of one store get once for all of them. */
-const frames = new SharedFrames(() => world.uuid());
+const frames = new SharedFrames(world);
 
 /** A fresh stub of a store object by name. */
 export const storeStub = (b: Bindings, name: string) => b.TENANTS.getByName(name);

@@ -1,6 +1,7 @@
 import type { User } from '../api/attributes.ts';
 import { GROUPS, serviceAccountGroups, serviceAccountName } from '../api/authn/users.ts';
 import type { Api } from '../api/server.ts';
+import { type Env, sleep } from '../kube/meta/env.ts';
 import type { FieldRequirement } from '../kube/meta/selectors.ts';
 import { type Interest, matches } from '../kube/store/interest.ts';
 import { rangeUnder } from '../kube/store/key.ts';
@@ -137,12 +138,16 @@ function loopStore(b: Bindings, cluster: string): LoopStore {
     endRound: (...a) => storeStub(b, cluster).endRound(...a),
     register: (loop, interests) => storeStub(b, cluster).register(loop, [...interests]),
     changes: (interests, after) => storeStub(b, cluster).changes([...interests], after),
-    snapshot: (interest) => snapshotOf(remote, interest),
+    snapshot: (interest) => snapshotOf(remote, interest, world),
   };
 }
 
 /** Everything of an interest as it is now; what facts but no selector can say is told apart here. */
-export async function snapshotOf(store: Store, interest: Interest): Promise<{ revision: Revision; entries: Entry[] }> {
+export async function snapshotOf(
+  store: Store,
+  interest: Interest,
+  env: Pick<Env, 'after'>,
+): Promise<{ revision: Revision; entries: Entry[] }> {
   const { resource, namespaces = [''], name, fields = [] } = interest;
   const named: FieldRequirement[] = name === undefined ? [] : [{ field: 'metadata.name', op: '=', value: name }];
   const select = { fields: [...named, ...fields] };
@@ -157,7 +162,7 @@ export async function snapshotOf(store: Store, interest: Interest): Promise<{ re
       revision = Math.min(revision, page.revision);
       after = page.next;
       // After the last one too: who reads several interests has the next one read at once.
-      await turn();
+      await sleep(env, 0);
       if (after === undefined) break;
     }
   }

@@ -100,6 +100,8 @@ export class SimLoops {
   #loopStore(alive: () => boolean): unknown {
     const stub = this.#c.stub(alive) as unknown as Record<string, (...a: unknown[]) => Promise<unknown>>;
     const remote = this.#c.remote(alive);
+    const { env } = this.#c;
+    const after = (ms: number, f: () => void) => env.after(ms, () => alive() && f());
     return {
       grant: (...a: Parameters<Store['grant']>) => remote.grant(...a),
       release: (...a: Parameters<Store['release']>) => remote.release(...a),
@@ -107,7 +109,7 @@ export class SimLoops {
       endRound: (...a: unknown[]) => stub.endRound?.(...a),
       register: (loop: string, interests: readonly Interest[]) => stub.register?.(loop, [...interests]),
       changes: (interests: readonly Interest[], after: Revision) => stub.changes?.([...interests], after),
-      snapshot: (interest: Interest) => snapshotOf(remote, interest),
+      snapshot: (interest: Interest) => snapshotOf(remote, interest, { after }),
     };
   }
 

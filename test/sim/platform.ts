@@ -48,5 +48,5 @@ export const makeLoop = object?.makeLoop as MakeLoop;
 export const baseLayer = cluster?.baseLayer as (hash: string) => BaseLayer | undefined;
 export const currentLayer = cluster?.currentLayer as () => string;
 export const identity = platform?.identity as (controller: string) => User;
-export const snapshotOf = platform?.snapshotOf as (store: unknown, interest: unknown) => Promise<unknown>;
+export const snapshotOf = platform?.snapshotOf as (store: unknown, interest: unknown, env: unknown) => Promise<unknown>;
 export const LOOPS = list?.LOOPS as Readonly<Record<string, readonly Controller[]>>;

@@ -22,7 +22,15 @@ function watcher(shared: SharedFrames, reached = 0) {
   };
   return { order, passed, whole };
 }
-const isolate = () => new SharedFrames(() => 'isolate');
+/** Nothing is due later unless a test says so. */
+const env = (due: (() => void)[] = []) => ({
+  uuid: () => 'isolate',
+  after: (_ms: number, f: () => void) => {
+    due.push(f);
+    return () => {};
+  },
+});
+const isolate = () => new SharedFrames(env());
 
 test('a frame that came to one watch goes to those that have had the one before', () => {
   const shared = isolate();
@@ -125,8 +133,9 @@ test('one that has ended passes nothing on', () => {
 test('whatever is lost, told twice or late, each watch gets every frame once and in order, or says what it misses', () => {
   for (let seed = 0; seed < 300; seed++) {
     const { next: random } = seeded(seed);
-    const shared = new SharedFrames(() => 'isolate', Math.floor(random() * 12));
-    const watchers = Array.from({ length: 4 }, () => watcher(shared));
+    const due: (() => void)[] = [];
+    const shared = new SharedFrames(env(due), Math.floor(random() * 12));
+    const watchers = Array.from({ length: seed % 10 === 0 ? 50 : 4 }, () => watcher(shared));
     const frames: SharedFrame[] = [];
     let revision = 5;
     for (let n = 0; n < 40; n++) {
@@ -136,7 +145,9 @@ test('whatever is lost, told twice or late, each watch gets every frame once and
       const leader = watchers[Math.floor(random() * watchers.length)];
       if (n === 0 || random() < 0.7) leader?.whole(f);
       for (const w of watchers) if (n === 0 || random() < 0.1) w.order.take(`x/${n}`);
+      while (random() < 0.5) due.shift()?.();
     }
+    while (due.length > 0) due.shift()?.();
     for (const w of watchers) w.order.take('x/39');
     // Who misses something asks for it.
     for (const w of watchers) {
@@ -146,4 +157,28 @@ test('whatever is lost, told twice or late, each watch gets every frame once and
     const all = frames.map(({ batch }) => `${batch.id}@${batch.revision}`);
     for (const w of watchers) assert.deepEqual(w.passed, all, `seed ${seed}`);
   }
+});
+
+test('of many watches few are told at once, and those that leave meanwhile are not', () => {
+  const due: (() => void)[] = [];
+  // Nothing but the last frame would be kept.
+  const shared = new SharedFrames(env(due), 0);
+  const [leader, ...others] = Array.from({ length: 40 }, () => watcher(shared));
+  const heard = (revision: number) => others.filter((w) => w.passed.some((p) => p.endsWith(`@${revision}`))).length;
+  leader?.whole(frame(1, 10));
+  for (const w of others) w.order.take('x/1');
+  leader?.whole(frame(2, 11, { before: 1 }));
+  // And the leader itself.
+  assert.equal(heard(11), 15);
+  others[38]?.order.end();
+  // Another one comes before all have been told of this one.
+  leader?.whole(frame(3, 12, { before: 2 }));
+  assert.equal(heard(12), 15);
+  for (const most of [31, 38]) {
+    due.shift()?.();
+    assert.equal(heard(11), most);
+  }
+  while (due.length > 0) due.shift()?.();
+  assert.equal(heard(12), 38);
+  for (const w of others.slice(0, 38)) assert.deepEqual(w.passed, ['x/1@10', 'x/2@11', 'x/3@12']);
 });

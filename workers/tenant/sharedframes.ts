@@ -1,7 +1,13 @@
+import type { Env } from '../../kube/meta/env.ts';
 import type { Batch } from '../../kube/store/store.ts';
 
 /** Bytes of frames kept; watches of an isolate hear of one within milliseconds of each other. */
 const KEPT_BYTES = 8 * 1024 * 1024;
+/**
+ * Watches that are told in one step. What each does with a frame (copied, encrypted, sent) comes in a turn of its own after that: by so few at a time the bytes are still in the
+ * processor's cache, and the first clients read while the last ones are served.
+ */
+const TOLD_AT_ONCE = 16;
 
 /** A frame as it was decoded, and its length as it came. */
 export interface SharedFrame {
@@ -19,7 +25,7 @@ export interface Follower {
  * is not here any more is asked for anew, by revision.
  */
 export class SharedFrames {
-  readonly #uuid: () => string;
+  readonly #env: Pick<Env, 'uuid' | 'after'>;
   readonly #keptBytes: number;
   #isolate: string | undefined;
   readonly #frames = new Map<string, SharedFrame>();
@@ -28,14 +34,14 @@ export class SharedFrames {
   readonly #followers = new Map<string, Set<Follower>>();
   #bytes = 0;
 
-  constructor(uuid: () => string, keptBytes = KEPT_BYTES) {
-    this.#uuid = uuid;
+  constructor(env: Pick<Env, 'uuid' | 'after'>, keptBytes = KEPT_BYTES) {
+    this.#env = env;
     this.#keptBytes = keptBytes;
   }
 
   /** The name under which objects know this isolate. Made at the first use: an isolate that starts has no random numbers yet. */
   get isolate(): string {
-    this.#isolate ??= this.#uuid();
+    this.#isolate ??= this.#env.uuid();
     return this.#isolate;
   }
 
@@ -55,15 +61,30 @@ export class SharedFrames {
     const { before } = frame.batch;
     if (before !== undefined) this.#after.set(before, frame);
     this.#forget(id);
-    if (before === undefined) return;
+    if (before !== undefined) this.#tell(before);
+  }
+
+  /** Those who wait behind a frame. Should the request end that this runs in, its socket does too, and the object tells them. */
+  #tell(before: string): void {
     const followers = this.#followers.get(before);
+    if (!followers) return;
+    let told = 0;
+    for (const follower of followers) {
+      if (told++ === TOLD_AT_ONCE) {
+        this.#env.after(0, () => this.#tell(before));
+        return;
+      }
+      followers.delete(follower);
+      follower.follow();
+    }
     this.#followers.delete(before);
-    for (const follower of followers ?? []) follower.follow();
   }
 
   #forget(newest: string): void {
     for (const [oldest, { batch, units }] of this.#frames) {
       if (this.#bytes <= this.#keptBytes || oldest === newest) break;
+      // Not all have been told of it.
+      if (batch.before !== undefined && this.#followers.has(batch.before)) break;
       this.#frames.delete(oldest);
       if (batch.before !== undefined) this.#after.delete(batch.before);
       this.#bytes -= units;

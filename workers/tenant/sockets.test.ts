@@ -27,7 +27,7 @@ function world() {
     },
   };
   let sockets = new Sockets(source, env);
-  const shared = new SharedFrames(env.uuid);
+  const shared = new SharedFrames(env);
   let connections = 0;
 
   function connect(url: string) {

@@ -59,7 +59,7 @@ it('watches that follow another of their isolate miss nothing when it goes with 
       return true;
     };
     const connect = watched(id, (socket) => losing(socket, loses));
-    const store = new RemoteStore(connect, world, new SharedFrames(() => crypto.randomUUID()));
+    const store = new RemoteStore(connect, world, new SharedFrames(world));
     const start = await put(store, 'a');
     const taps = Array.from({ length: 6 }, () => new Tap(store.watch(pods(), start, { join: JOIN })));
     for (const tap of taps) await tap.upTo(start);
@@ -88,7 +88,7 @@ it('a frame that did not come to the isolate is asked for, and read anew by revi
       return lost;
     });
   });
-  const store = new RemoteStore(connect, world, new SharedFrames(() => crypto.randomUUID()));
+  const store = new RemoteStore(connect, world, new SharedFrames(world));
   const start = await put(store, 'a');
   const taps = [1, 2, 3].map(() => new Tap(store.watch(pods(), start)));
   for (const tap of taps) await tap.upTo(start);
@@ -116,7 +116,7 @@ it('a frame comes whole once for all watches of an isolate that asked the same',
     });
     return undefined;
   });
-  const stores = [1, 2].map(() => new RemoteStore(connect, world, new SharedFrames(() => crypto.randomUUID())));
+  const stores = [1, 2].map(() => new RemoteStore(connect, world, new SharedFrames(world)));
   const start = await put(stores[0] as Store, 'a');
   const taps = stores.flatMap((s) => Array.from({ length: 5 }, () => new Tap(s.watch(pods(), start, { join: JOIN }))));
   for (const tap of taps) await tap.upTo(start);

@@ -58,7 +58,7 @@ storeSuite('RemoteStore whose calls share their way', async () => {
 
 storeSuite('RemoteStore whose watches share frames', async () => {
   const id = await newCluster();
-  const frames = new SharedFrames(() => crypto.randomUUID());
+  const frames = new SharedFrames(world);
   return {
     store: new RemoteStore(() => stubOf(id), world, frames),
     advance: (ms) => stubOf(id).advance(ms) as Promise<void>,
@@ -67,7 +67,7 @@ storeSuite('RemoteStore whose watches share frames', async () => {
 
 storeSuite('RemoteStore whose isolate keeps the last frame alone', async () => {
   const id = await newCluster();
-  const frames = new SharedFrames(() => crypto.randomUUID(), 0);
+  const frames = new SharedFrames(world, 0);
   return {
     store: new RemoteStore(() => stubOf(id), world, frames),
     advance: (ms) => stubOf(id).advance(ms) as Promise<void>,
