@@ -7,11 +7,11 @@ import { failure, type StatusError } from '../kube/meta/status.ts';
 import { keyOf } from '../kube/store/key.ts';
 import { poolSpace } from '../kube/store/pool.ts';
 import { type Commit, type Entry, type Op, type PutOp, type Store, StoreError } from '../kube/store/store.ts';
-import { type Call, commit, stage, storeOf } from './call.ts';
+import { type Call, commit, inStages, stage, storeOf } from './call.ts';
 import { type Charging, chargedAnew, chargeOps } from './charge.ts';
 import { aroundApart, isApart } from './owners.ts';
 import type { Resource } from './parts.ts';
-import { factsOf, storedValue, toStored } from './row.ts';
+import { factsOf, toStored, valueSteps } from './row.ts';
 import { invalidObject } from './write.ts';
 
 /** A row as it was written, or what stands in its place (undefined = nothing). */
@@ -55,7 +55,8 @@ async function write(
   const stored = toStored(resource, object);
   // Puts the tokens of what it claims into the object, so it comes before its text.
   const claims = kind.claims?.(stored, prev, key) ?? [];
-  const value = storedValue(resource, stored);
+  const printing = inStages(call, valueSteps(resource, stored));
+  const value = printing instanceof Promise ? await printing : printing;
   const turn = stage(call);
   if (turn) await turn;
   const facts = factsOf(resource, stored);

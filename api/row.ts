@@ -5,7 +5,7 @@ import { rowFacts } from '../kube/kinds/rowfacts.ts';
 import type { Facts } from '../kube/meta/facts.ts';
 import { isObject, type Json, type JsonObject } from '../kube/meta/json.ts';
 import { apiVersionOf, type KubeObject } from '../kube/meta/object.ts';
-import type { Steps } from '../kube/meta/steps.ts';
+import { finish, type Steps } from '../kube/meta/steps.ts';
 import { printManaged } from '../kube/patch/managed-entries.ts';
 import { spliceItem, spliceObject } from '../kube/store/splice.ts';
 import type { Entry, Revision, Value } from '../kube/store/store.ts';
@@ -15,14 +15,17 @@ import type { Resource } from './parts.ts';
 // Between objects and rows. An object in hand carries apiVersion, kind and resourceVersion; a row's text none of them (store.ts Value.text).
 
 /** The text of an object as it's stored: metadata first, without apiVersion, kind and resourceVersion. */
-export function storedText(object: KubeObject): string {
+export const storedText = (object: KubeObject): string => finish(textSteps(object));
+function* textSteps(object: KubeObject): Steps<string> {
   const { apiVersion: _a, kind: _k, metadata, ...rest } = object;
   // Metadata is never empty: an object without a name isn't stored.
   const { managedFields, ...meta } = ordered(metadata);
   delete meta.resourceVersion;
   delete meta.selfLink;
   const owned = managedFields === undefined ? '' : `,"managedFields":${printManaged(managedFields)}`;
+  yield;
   const text = printJson(rest);
+  yield;
   return `{"metadata":${printJson(meta).slice(0, -1)}${owned}}${text === '{}' ? '' : ','}${text.slice(1)}`;
 }
 
@@ -59,8 +62,10 @@ export function inGoOrder(object: JsonObject): JsonObject {
 }
 
 /** What is written of an object, which is in its storage version. */
-export function storedValue(resource: Resource, object: KubeObject): Value {
-  return { text: storedText(object), version: resource.storedVersion, schema: resource.hash };
+export const storedValue = (resource: Resource, object: KubeObject): Value => finish(valueSteps(resource, object));
+/** storedValue() in steps. */
+export function* valueSteps(resource: Resource, object: KubeObject): Steps<Value> {
+  return { text: yield* textSteps(object), version: resource.storedVersion, schema: resource.hash };
 }
 
 /** What the store shall know of the object. */

@@ -82,8 +82,8 @@ class Pieces {
     for (;;) {
       this.#space();
       const key = isObject ? this.#key() : '';
-      const end = this.#endOfValue();
-      if (depth < DEEPEST && end - this.#at > PIECE_UNITS && this.#text.charCodeAt(this.#at) !== 34) {
+      const end = this.#endOfValue(depth < DEEPEST ? PIECE_UNITS : Number.POSITIVE_INFINITY);
+      if (end === undefined) {
         this.#parse(into, from, comma);
         yield;
         const value = yield* this.#container(depth + 1);
@@ -136,7 +136,8 @@ class Pieces {
     return key;
   }
 
-  #endOfValue(): number {
+  /** Undefined for an object or array of more than `most` units. */
+  #endOfValue(most: number): number | undefined {
     const text = this.#text;
     const first = text.charCodeAt(this.#at);
     if (first === 34) return this.#afterString(this.#at);
@@ -145,6 +146,7 @@ class Pieces {
     for (let depth = 0; ; ) {
       const found = STRUCTURE.exec(text);
       if (found === null) throw new NotSimple();
+      if (found.index - this.#at >= most) return undefined;
       const c = text.charCodeAt(found.index);
       if (c === 34) STRUCTURE.lastIndex = this.#afterString(found.index);
       else if (c === 123 || c === 91) depth++;

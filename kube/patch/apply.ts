@@ -136,6 +136,7 @@ function* baseOf(w: Apply, managed: Managed): Steps<Base> {
   const plan = rawPlanOfStruct(w.struct);
   const applied = w.applied as KubeObject;
   const live = goView(viewed, withoutManagedFields(w.live ?? emptyObject(applied))) as KubeObject;
+  yield;
   if (w.live !== null && managed.owners.size === 0) {
     yield* trackUpdate({ ...w, manager: BEFORE_FIRST_APPLY }, viewed, emptyObject(applied), live, managed);
   }

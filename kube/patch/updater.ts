@@ -57,7 +57,9 @@ export function* updateOwners(rules: Rules, live: Typed, next: Typed, owners: Ow
   if (current.size > 0) yield;
   const compare = yield* settle(rules, live, next, current, manager, true);
   const had = current.get(manager)?.set ?? EMPTY_SET;
-  let set = union(union(difference(had, compare.removed), compare.modified), compare.added);
+  let set = union(difference(had, compare.removed), compare.modified);
+  if (!isEmptySet(set)) yield;
+  set = union(set, compare.added);
   if (rules.filter !== null) set = rules.filter(set);
   if (isEmptySet(set)) current.delete(manager);
   else current.set(manager, { set, apiVersion: next.apiVersion, applied: false });
