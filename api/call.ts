@@ -98,10 +98,12 @@ export async function read(call: Call, store: Store, range: Range, o: ReadOption
 }
 
 /** Store.read for the pages after the first: the request has been decided, and what was sent can't be taken back. */
-export async function readOn(store: Store, range: Range, o: ReadOptions): Promise<Page> {
-  const page = await store.read(range, o);
-  if (!page.ok) throw new Error('a read without assumptions was refused');
-  return page;
+export const readOn = async (store: Store, range: Range, o: ReadOptions): Promise<Page> =>
+  unrefused(await store.read(range, o));
+/** The answer to a read without assumptions. */
+export function unrefused<T extends { ok: true }>(answer: T | Stale): T {
+  if (!answer.ok) throw new Error('a read without assumptions was refused');
+  return answer;
 }
 
 /** Store.commit with the attempt's assumptions, the caller's fence and a request id of its own. */

@@ -8,7 +8,7 @@ import { LAST_APPLIED } from '../kube/patch/apply.ts';
 import { keyOf } from '../kube/store/key.ts';
 import type { Revision, Version } from '../kube/store/store.ts';
 import type { RequestInfo } from './attributes.ts';
-import { Again, assumption, type Call, inStages, stage, storeOf, weigh } from './call.ts';
+import { Again, assumption, type Call, inStages, stage, storeOf, unrefused, weigh } from './call.ts';
 import { groupsOf, readResources } from './discovery.ts';
 import { type FieldChange, fieldChanges } from './fieldchanges.ts';
 import type { Resource } from './parts.ts';
@@ -84,8 +84,7 @@ export async function history(call: Call, resource: Resource): Promise<Response>
   if (versions.length === 1 && next !== undefined) {
     // Of a large object each is a page of its own, and a step to read.
     await call.cluster.turn?.();
-    const older = await store.versions(key, { limit: 1, before: next });
-    if (!older.ok) throw new Error('a read without assumptions was refused');
+    const older = unrefused(await store.versions(key, { limit: 1, before: next }));
     versions.push(...older.versions);
     next = older.next;
   }

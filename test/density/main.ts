@@ -59,10 +59,10 @@ function show(part: string, figures: unknown): void {
 }
 
 /** Each part has a process of its own: what one leaves behind is not the next one's. */
-async function withServer(run: (s: Server) => Promise<void>, o: Parameters<typeof startServer>[0] = {}): Promise<void> {
+async function withServer<T>(run: (s: Server) => Promise<T>, o: Parameters<typeof startServer>[0] = {}): Promise<T> {
   const s = await startServer(o);
   try {
-    await run(s);
+    return await run(s);
   } finally {
     await s.stop();
   }
@@ -86,15 +86,12 @@ if (wanted.has('fairness'))
   );
 if (wanted.has('steps')) {
   const looks = await makeLooks();
-  const measure = async () => {
-    let steps: StepFigure[] = [];
-    await withServer(async (s) => {
+  const measure = () =>
+    withServer(async (s) => {
       const c = await s.create('steps');
       await fill(s, c, values.steps === '' || values.steps.includes('list') ? undefined : 10);
-      steps = await measureSteps(s, c, looks, values.steps);
+      return measureSteps(s, c, looks, values.steps);
     }, looks.server);
-    return steps;
-  };
   const steps = await measure();
   show('steps', steps);
   // Most kernels charge interrupts to the thread that they meet: what is a step of ours is as long on another server too.

@@ -3,7 +3,7 @@ import { EVERYTHING } from '../../kube/store/key.ts';
 import { type Key, type Revision, StoreError } from '../../kube/store/store.ts';
 import { type ArchiveRow, BLOCK_BYTES, rowLines } from '../../kube/wire/archive.ts';
 import { corruptRow } from './checksum.ts';
-import { inChunks, type Walk } from './chunks.ts';
+import { inChunks, walkOf } from './chunks.ts';
 import { concernsFork } from './forking.ts';
 import { unchangedSince } from './history.ts';
 import { COLUMNS, summedOf } from './rows.ts';
@@ -73,17 +73,23 @@ function versionAt(s: State, key: Key, at: Revision) {
   return row ? summedOf(row) : undefined;
 }
 
-const standingRows = (columns: string) =>
-  `SELECT ${columns} FROM current c LEFT JOIN history h ON h.revision = c.revision WHERE c.key >= ?1 ORDER BY c.key LIMIT ?2`;
-const [STANDING, STANDING_SIZES] = [standingRows(`c.key, ${COLUMNS}`), standingRows('c.key, octet_length(h.value)')];
+const STANDING = walkOf(
+  (columns) =>
+    `SELECT ${columns} FROM current c LEFT JOIN history h ON h.revision = c.revision WHERE c.key >= ?1 ORDER BY c.key LIMIT ?2`,
+  `c.key, ${COLUMNS}`,
+  'c.key',
+);
 // Steps from key to key through the index, and to each key's newest version at that time; keys without one come too, so that they can be counted.
-const pastRows = (columns: string) => `WITH RECURSIVE k(key) AS (
+const PAST = walkOf(
+  (columns) => `WITH RECURSIVE k(key) AS (
     SELECT MIN(key) FROM history WHERE key >= ?1
     UNION ALL SELECT (SELECT MIN(x.key) FROM history x WHERE x.key > k.key) FROM k WHERE k.key IS NOT NULL)
   SELECT ${columns} FROM k LEFT JOIN history h ON h.revision =
     (SELECT y.revision FROM history y WHERE y.key = k.key AND y.revision <= ?3 ORDER BY y.revision DESC LIMIT 1)
-  WHERE k.key IS NOT NULL LIMIT ?2`;
-const [PAST, PAST_SIZES] = [pastRows(`k.key, ${COLUMNS}`), pastRows('k.key, octet_length(h.value)')];
+  WHERE k.key IS NOT NULL LIMIT ?2`,
+  `k.key, ${COLUMNS}`,
+  'k.key',
+);
 
 /** The cluster's own rows as of a revision, in key order, after a key ('' = from the first on). One step of a few milliseconds. */
 export function archivePage(s: State, at: Revision, after: Key): ArchivePage {
@@ -91,23 +97,14 @@ export function archivePage(s: State, at: Revision, after: Key): ArchivePage {
     throw new StoreError('compacted', `revision ${at} has been compacted: the oldest is ${s.compacted}`);
   // While a restore is under way, what stands isn't what is at any revision.
   const standing = s.restoring === null && unchangedSince(s, { from: `${after}\0`, to: EVERYTHING.to }, at);
-  const walk: Walk = standing
-    ? {
-        longest: s.longest,
-        sizes: (from, most) => s.sql.all(STANDING_SIZES, from, most),
-        rows: (from, count) => s.sql.all(STANDING, from, count),
-      }
-    : {
-        longest: s.longest,
-        sizes: (from, most) => s.sql.all(PAST_SIZES, from, most, at),
-        rows: (from, count) => s.sql.all(PAST, from, count, at),
-      };
+  const from = after === '' ? '' : `${after}\0`;
+  const found = standing ? inChunks(s, STANDING, from) : inChunks(s, PAST, from, at);
   const rows: ArchiveRow[] = [];
   let last = after;
   let units = 0;
   let passed = 0;
   let more = false;
-  for (const [pointer, ...cells] of inChunks(walk, after === '' ? '' : `${after}\0`)) {
+  for (const [pointer, ...cells] of found) {
     if (rows.length >= PAGE_ROWS || units >= BLOCK_BYTES || passed >= PASSED_ROWS) {
       more = true;
       break;

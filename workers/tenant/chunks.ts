@@ -1,18 +1,35 @@
 import { corruptRow } from './checksum.ts';
-import type { Cell } from './sql.ts';
+import type { Cell, Sql } from './sql.ts';
 
-/** Two queries over the same rows in the same order. Both begin with the row at `from`, or with the next one if there is none. */
+/** Rows in an order: the query for them, and the one for the places and sizes of the same. */
 export interface Walk {
-  /** No body of theirs has more bytes. */
-  longest: number;
-  /** Of at most `most` rows: their place in the order, and the bytes of their bodies. Asked where bodies can be large. */
-  sizes(from: Cell, most: number): Cell[][];
-  /** The first `count` rows. */
-  rows(from: Cell, count: number): Cell[][];
-  /** The column of `rows` that has the place; default 0. */
-  place?: number;
+  rows: string;
+  sizes: string;
+  /** The column of `rows` that has the place. */
+  place: number;
   /** The last one first. */
-  down?: boolean;
+  down: boolean;
+}
+
+/**
+ * A walk by `place`, one of the `columns`. The query for some columns begins with the row at ?1, or with the next one if there is none, and ends after ?2 rows; what else it
+ * takes is from ?3 on. `size` is that of a row's body in bytes.
+ */
+export function walkOf(
+  query: (columns: string) => string,
+  columns: string,
+  place: string,
+  o: { size?: string; down?: boolean } = {},
+): Walk {
+  const { size = 'octet_length(h.value)', down = false } = o;
+  return { rows: query(columns), sizes: query(`${place}, ${size}`), place: columns.split(', ').indexOf(place), down };
+}
+
+/** Where the rows are. */
+interface Walked {
+  sql: Sql;
+  /** No body has more bytes. */
+  longest: number;
 }
 
 /** Rows that are read at once, the first time and then. */
@@ -27,16 +44,15 @@ const CERTAIN_ROWS = 16;
  * Rows of a query whose reader stops when it has enough, some at a time. One cursor that gives them one by one would be open until the collector finds it, and SQLite writes
  * nothing of its log back that came after: a log without an end, and then a long step. Throws StoreError 'corrupt' for places that are out of order.
  */
-export function* inChunks(walk: Walk, from: Cell): Iterable<Cell[]> {
-  const { place = 0, down = false } = walk;
-  const certain = Math.floor(BYTES / Math.max(1, walk.longest));
+export function* inChunks(w: Walked, walk: Walk, from: Cell, ...args: Cell[]): Iterable<Cell[]> {
+  const certain = Math.floor(BYTES / Math.max(1, w.longest));
   let most = ROWS_FIRST;
   for (let at = from, isFirst = true; ; isFirst = false, most = ROWS) {
     const { rows, beyond } =
-      certain < CERTAIN_ROWS ? measured(walk, at, most) : chunk(walk, at, Math.min(most, certain));
-    const first = rows[0]?.[place];
+      certain < CERTAIN_ROWS ? measured(w, walk, at, most, args) : chunk(w, walk, at, Math.min(most, certain), args);
+    const first = rows[0]?.[walk.place];
     if (first === undefined) return;
-    if (!comesAfter(first, beyond, down) || !(isFirst || first === at)) throw outOfOrder(first);
+    if (!comesAfter(first, beyond, walk.down) || !(isFirst || first === at)) throw outOfOrder(first);
     yield* rows;
     if (beyond === undefined) return;
     at = beyond;
@@ -49,17 +65,17 @@ interface Chunk {
   beyond: Cell | undefined;
 }
 
-function chunk(walk: Walk, at: Cell, count: number): Chunk {
-  const rows = walk.rows(at, count + 1);
-  return { rows, beyond: rows.length > count ? rows.pop()?.[walk.place ?? 0] : undefined };
+function chunk({ sql }: Walked, walk: Walk, at: Cell, count: number, args: Cell[]): Chunk {
+  const rows = sql.all(walk.rows, at, count + 1, ...args);
+  return { rows, beyond: rows.length > count ? rows.pop()?.[walk.place] : undefined };
 }
 
-function measured(walk: Walk, at: Cell, most: number): Chunk {
-  const found = walk.sizes(at, most + 1);
+function measured({ sql }: Walked, walk: Walk, at: Cell, most: number, args: Cell[]): Chunk {
+  const found = sql.all(walk.sizes, at, most + 1, ...args);
   const count = fitting(found, most);
-  const rows = count === 0 ? [] : walk.rows(at, count);
+  const rows = count === 0 ? [] : sql.all(walk.rows, at, count, ...args);
   const first = found[0]?.[0] ?? null;
-  if (rows.length !== count || (count > 0 && rows[0]?.[walk.place ?? 0] !== first)) throw outOfOrder(first);
+  if (rows.length !== count || (count > 0 && rows[0]?.[walk.place] !== first)) throw outOfOrder(first);
   return { rows, beyond: found[count]?.[0] };
 }
 

@@ -11,7 +11,7 @@ import {
 } from '../../kube/store/store.ts';
 import { REPLAY_MS, REPLAY_REVISIONS, TRAVEL_BYTES } from '../../kube/store/window.ts';
 import { corruptRow, headOf, sumOf } from './checksum.ts';
-import { inChunks, type Walk } from './chunks.ts';
+import { inChunks, walkOf } from './chunks.ts';
 import { forgetPolicy } from './policy.ts';
 import { COLUMNS, entryOf, rowOf, summedOf } from './rows.ts';
 import { setMeta } from './schema.ts';
@@ -19,10 +19,12 @@ import { type Cell, cell } from './sql.ts';
 import type { State } from './state.ts';
 
 // `+key` keeps SQLite from choosing the index by key, which would sort all versions of the range.
-const since = (columns: string) => `SELECT ${columns} FROM history h
-  WHERE h.revision >= ? AND h.revision <= ? AND +h.key >= ? AND +h.key < ? ORDER BY h.revision LIMIT ?`;
-const SIZES = 'h.revision, octet_length(h.value)';
-const [SINCE, SINCE_SIZES] = [since(COLUMNS), since(SIZES)];
+const SINCE = walkOf(
+  (columns) => `SELECT ${columns} FROM history h
+  WHERE h.revision >= ?1 AND h.revision <= ?3 AND +h.key >= ?4 AND +h.key < ?5 ORDER BY h.revision LIMIT ?2`,
+  COLUMNS,
+  'h.revision',
+);
 
 /** Watches and loops resume from this revision on. */
 export const resumableAfter = (s: State): Revision => Math.max(s.compacted, s.resumable);
@@ -47,13 +49,7 @@ export function replay(s: State, range: Range, after: Revision, test: Test | nul
     if (row && row.key >= range.from && row.key < range.to) tell(r, row.key, null, row);
   }
   let bytes = 0;
-  const walk: Walk = {
-    longest: s.longest,
-    sizes: (from, most) => s.sql.all(SINCE_SIZES, from, to, range.from, range.to, most),
-    rows: (from, count) => s.sql.all(SINCE, from, to, range.from, range.to, count),
-    place: 1,
-  };
-  for (const cells of inChunks(walk, after + 1)) {
+  for (const cells of inChunks(s, SINCE, after + 1, to, range.from, range.to)) {
     const row = entryOf(cells);
     const before = Number(cells[8]);
     const deletion = cells[3] === null;
@@ -175,9 +171,12 @@ export function newestAt(s: State, atMs: number): Revision {
 const SCRUB_ROWS = 50;
 /** Bodies of one such slice, in UTF-16 units, or one larger body. */
 const SCRUB_BYTES = 1024 * 1024;
-const scrubbed = (columns: string) => `SELECT ${columns} FROM history h
-  WHERE h.revision >= ? AND h.key = ? AND h.revision < ? AND h.value IS NOT NULL AND h.value <> ? ORDER BY h.revision LIMIT ?`;
-const [SCRUBBED, SCRUBBED_SIZES] = [scrubbed(COLUMNS), scrubbed(SIZES)];
+const SCRUBBED = walkOf(
+  (columns) => `SELECT ${columns} FROM history h
+  WHERE h.revision >= ?1 AND h.key = ?3 AND h.revision < ?4 AND h.value IS NOT NULL AND h.value <> ?5 ORDER BY h.revision LIMIT ?2`,
+  COLUMNS,
+  'h.revision',
+);
 
 /**
  * Takes the bodies of Secrets out of history whose deletion is past its time: versions keep their name alone, so that a watch
@@ -201,13 +200,7 @@ export function scrub(s: State): boolean {
 function someBodies(s: State, key: string, before: Revision, value: string): Cell[][] {
   const rows: Cell[][] = [];
   let bytes = 0;
-  const walk: Walk = {
-    longest: s.longest,
-    sizes: (from, most) => s.sql.all(SCRUBBED_SIZES, from, key, before, value, most),
-    rows: (from, count) => s.sql.all(SCRUBBED, from, key, before, value, count),
-    place: 1,
-  };
-  for (const row of inChunks(walk, 0)) {
+  for (const row of inChunks(s, SCRUBBED, 0, key, before, value)) {
     rows.push(row);
     bytes += String(row[3]).length;
     if (rows.length === SCRUB_ROWS || bytes > SCRUB_BYTES) break;

@@ -161,8 +161,7 @@ test('whatever is lost, told twice or late, each watch gets every frame once and
 
 test('of many watches few are told at once, and those that leave meanwhile are not', () => {
   const due: (() => void)[] = [];
-  // Nothing but the last frame would be kept.
-  const shared = new SharedFrames(env(due), 0);
+  const shared = new SharedFrames(env(due));
   const [leader, ...others] = Array.from({ length: 40 }, () => watcher(shared));
   const heard = (revision: number) => others.filter((w) => w.passed.some((p) => p.endsWith(`@${revision}`))).length;
   leader?.whole(frame(1, 10));
@@ -181,4 +180,19 @@ test('of many watches few are told at once, and those that leave meanwhile are n
   while (due.length > 0) due.shift()?.();
   assert.equal(heard(12), 38);
   for (const w of others.slice(0, 38)) assert.deepEqual(w.passed, ['x/1@10', 'x/2@11', 'x/3@12']);
+});
+
+test('a frame that is forgotten before all have been told of it is told of at once', () => {
+  const due: (() => void)[] = [];
+  // Nothing but the last frame is kept.
+  const shared = new SharedFrames(env(due), 0);
+  const [leader, ...others] = Array.from({ length: 40 }, () => watcher(shared));
+  leader?.whole(frame(1, 10));
+  for (const w of others) w.order.take('x/1');
+  leader?.whole(frame(2, 11, { before: 1 }));
+  leader?.whole(frame(3, 12, { before: 2 }));
+  assert.equal(shared.get('x/2'), undefined);
+  for (const w of others) assert.ok(w.passed.includes('x/2@11'));
+  while (due.length > 0) due.shift()?.();
+  for (const w of others) assert.deepEqual(w.passed, ['x/1@10', 'x/2@11', 'x/3@12']);
 });

@@ -1,5 +1,6 @@
 import { freeIndex, poolSpace } from '../../kube/store/pool.ts';
 import type { ChargeOp, ClaimOp, Commit, Key, Op, UnclaimOp } from '../../kube/store/store.ts';
+import { inChunks, walkOf } from './chunks.ts';
 import { cell, type Sql } from './sql.ts';
 
 /** What the claims and charges of a commit came to. */
@@ -57,17 +58,14 @@ function free(sql: Sql, op: ClaimOp): number {
   return freeIndex(poolSpace(op.claim), cursor, (from) => taken(sql, pool, from));
 }
 
-const TAKEN = 'SELECT idx FROM claims WHERE pool = ? AND idx >= ? ORDER BY idx LIMIT ?';
-/** Looked at in one query, the first time (mostly the next one is free) and then. */
-const TAKEN_FIRST = 8;
-const TAKEN_ROWS = 256;
+const TAKEN = walkOf(
+  (columns) => `SELECT ${columns} FROM claims WHERE idx >= ?1 AND pool = ?3 ORDER BY idx LIMIT ?2`,
+  'idx',
+  'idx',
+  { size: '0' },
+);
 function* taken(sql: Sql, pool: string, from: number): Iterable<number> {
-  for (let next = from, most = TAKEN_FIRST; ; most = TAKEN_ROWS) {
-    const rows = sql.all(TAKEN, pool, next, most);
-    for (const [index] of rows) yield Number(index);
-    if (rows.length < most) return;
-    next = Number(rows.at(-1)?.[0]) + 1;
-  }
+  for (const [index] of inChunks({ sql, longest: 0 }, TAKEN, from, pool)) yield Number(index);
 }
 
 function unclaim(sql: Sql, op: UnclaimOp): void {

@@ -2,7 +2,7 @@ import type { Facts } from '../../kube/meta/facts.ts';
 import type { Entry, Key, Range, Revision } from '../../kube/store/store.ts';
 import type { Base } from './base.ts';
 import { corruptRow, headOf, type Summed, sumOf } from './checksum.ts';
-import { inChunks } from './chunks.ts';
+import { inChunks, walkOf } from './chunks.ts';
 import { type Cell, cell, type Sql } from './sql.ts';
 import { hasTerm } from './terms.ts';
 
@@ -101,21 +101,26 @@ export interface Layers {
 // LEFT JOINs, so that a row that is gone is noticed.
 const GET = `SELECT ${STANDING} FROM current c LEFT JOIN history h ON h.revision = c.revision WHERE c.key = ?`;
 const AT = `SELECT ${COLUMNS} FROM history h WHERE h.revision = ?`;
-const SIZE = 'octet_length(h.value)';
-const inRange = (columns: string) => `SELECT ${columns} FROM current c LEFT JOIN history h ON h.revision = c.revision
-  WHERE c.key >= ? AND c.key < ? ORDER BY c.key LIMIT ?`;
-const [RANGE, RANGE_SIZES] = [inRange(STANDING), inRange(`c.key, ${SIZE}`)];
-const byTerm = (columns: string) => `SELECT ${columns} FROM facts f LEFT JOIN current c ON c.key = f.key
-  LEFT JOIN history h ON h.revision = c.revision WHERE f.term = ? AND f.key >= ? AND f.key < ? ORDER BY f.key LIMIT ?`;
-const [BY_TERM, BY_TERM_SIZES] = [byTerm(`f.key, c.revision, ${REST}`), byTerm(`f.key, ${SIZE}`)];
+const RANGE = walkOf(
+  (columns) => `SELECT ${columns} FROM current c LEFT JOIN history h ON h.revision = c.revision
+  WHERE c.key >= ?1 AND c.key < ?3 ORDER BY c.key LIMIT ?2`,
+  STANDING,
+  'c.key',
+);
+const BY_TERM = walkOf(
+  (columns) => `SELECT ${columns} FROM facts f LEFT JOIN current c ON c.key = f.key
+  LEFT JOIN history h ON h.revision = c.revision WHERE f.term = ?4 AND f.key >= ?1 AND f.key < ?3 ORDER BY f.key LIMIT ?2`,
+  `f.key, c.revision, ${REST}`,
+  'f.key',
+);
 // Steps from key to key through the index, and to each key's newest version at that time.
 const past = (columns: string) => `WITH RECURSIVE k(key) AS (
-    SELECT MIN(key) FROM history WHERE key >= ?1 AND key < ?2
-    UNION ALL SELECT (SELECT MIN(x.key) FROM history x WHERE x.key > k.key AND x.key < ?2) FROM k WHERE k.key IS NOT NULL)
+    SELECT MIN(key) FROM history WHERE key >= ?1 AND key < ?3
+    UNION ALL SELECT (SELECT MIN(x.key) FROM history x WHERE x.key > k.key AND x.key < ?3) FROM k WHERE k.key IS NOT NULL)
   SELECT ${columns} FROM k CROSS JOIN history h ON h.revision =
-    (SELECT y.revision FROM history y WHERE y.key = k.key AND y.revision <= ?3 ORDER BY y.revision DESC LIMIT 1)
-  WHERE k.key IS NOT NULL AND h.value IS NOT NULL LIMIT ?4`;
-const [PAST, PAST_SIZES] = [past(`k.key, h.revision, ${REST}`), past(`k.key, ${SIZE}`)];
+    (SELECT y.revision FROM history y WHERE y.key = k.key AND y.revision <= ?4 ORDER BY y.revision DESC LIMIT 1)
+  WHERE k.key IS NOT NULL AND h.value IS NOT NULL LIMIT ?2`;
+const PAST = walkOf(past, `k.key, h.revision, ${REST}`, 'k.key');
 
 /** The row that stands at a key. */
 export function getRow(l: Layers, key: Key): Entry | null {
@@ -164,12 +169,7 @@ export function rowsIn(l: Layers, range: Range, term: string | null): Iterable<E
 function* standing(l: Layers, range: Range): Iterable<Entry> {
   let first = '';
   let last = '';
-  const walk = {
-    longest: l.longest,
-    sizes: (from: Cell, most: number) => l.sql.all(RANGE_SIZES, from, range.to, most),
-    rows: (from: Cell, count: number) => l.sql.all(RANGE, from, range.to, count),
-  };
-  for (const row of inChunks(walk, range.from)) {
+  for (const row of inChunks(l, RANGE, range.from, range.to)) {
     const entry = entryOf(row);
     if (entry.key <= last) throw corruptRow(entry.key, entry.revision, 'it is out of order');
     first ||= entry.key;
@@ -200,12 +200,7 @@ export function checkFence(sql: Sql, range: Range, first: Key, last: Key): void 
 function* selected(l: Layers, range: Range, term: string): Iterable<Entry> {
   let first = '';
   let last = '';
-  const walk = {
-    longest: l.longest,
-    sizes: (from: Cell, most: number) => l.sql.all(BY_TERM_SIZES, term, from, range.to, most),
-    rows: (from: Cell, count: number) => l.sql.all(BY_TERM, term, from, range.to, count),
-  };
-  for (const row of inChunks(walk, range.from)) {
+  for (const row of inChunks(l, BY_TERM, range.from, range.to, term)) {
     const entry = entryOf(row);
     checkTerm(entry, entry.facts, term);
     first ||= entry.key;
@@ -230,12 +225,7 @@ function checkTerm({ key, revision }: { key: Key; revision: Revision }, facts: F
 
 /** What stood in a range at a past revision, in key order. */
 export function rowsAt(l: Layers, range: Range, at: Revision): Iterable<Entry> {
-  const walk = {
-    longest: l.longest,
-    sizes: (from: Cell, most: number) => l.sql.all(PAST_SIZES, from, range.to, at, most),
-    rows: (from: Cell, count: number) => l.sql.all(PAST, from, range.to, at, count),
-  };
-  const own = entries(inChunks(walk, range.from));
+  const own = entries(inChunks(l, PAST, range.from, range.to, at));
   if (!l.base.touches(range)) return own;
   return merge(l, range, own, (e) => e.revision <= at && !(l.overlaid.has(e.key) && overlaidAt(l.sql, e.key, at)));
 }
@@ -250,7 +240,7 @@ export function counter(l: Layers, range: Range, at: Revision | null): ((after: 
   if (l.base.touches(range)) return undefined;
   if (at === null) return (after) => Number(cell(l.sql, COUNT, `${after}\0`, range.to));
   return (after) => {
-    const count = Number(cell(l.sql, COUNT_PAST, `${after}\0`, range.to, at, COUNTED_PAST_MAX + 1));
+    const count = Number(cell(l.sql, COUNT_PAST, `${after}\0`, COUNTED_PAST_MAX + 1, range.to, at));
     return count > COUNTED_PAST_MAX ? Number.POSITIVE_INFINITY : count;
   };
 }

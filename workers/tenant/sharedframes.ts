@@ -61,17 +61,17 @@ export class SharedFrames {
     const { before } = frame.batch;
     if (before !== undefined) this.#after.set(before, frame);
     this.#forget(id);
-    if (before !== undefined) this.#tell(before);
+    if (before !== undefined) this.#tell(before, TOLD_AT_ONCE);
   }
 
-  /** Those who wait behind a frame. Should the request end that this runs in, its socket does too, and the object tells them. */
-  #tell(before: string): void {
+  /** Those who wait behind a frame: some of them now. Should the request end that this runs in, its socket does too, and the object tells the others. */
+  #tell(before: string, atOnce: number): void {
     const followers = this.#followers.get(before);
     if (!followers) return;
     let told = 0;
     for (const follower of followers) {
-      if (told++ === TOLD_AT_ONCE) {
-        this.#env.after(0, () => this.#tell(before));
+      if (told++ === atOnce) {
+        this.#env.after(0, () => this.#tell(before, atOnce));
         return;
       }
       followers.delete(follower);
@@ -83,8 +83,8 @@ export class SharedFrames {
   #forget(newest: string): void {
     for (const [oldest, { batch, units }] of this.#frames) {
       if (this.#bytes <= this.#keptBytes || oldest === newest) break;
-      // Not all have been told of it.
-      if (batch.before !== undefined && this.#followers.has(batch.before)) break;
+      // Who has not been told of it yet must be now.
+      if (batch.before !== undefined) this.#tell(batch.before, Number.POSITIVE_INFINITY);
       this.#frames.delete(oldest);
       if (batch.before !== undefined) this.#after.delete(batch.before);
       this.#bytes -= units;

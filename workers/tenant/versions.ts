@@ -1,13 +1,17 @@
 import { cutVersions } from '../../kube/store/page.ts';
 import type { Key, Revision, Version, Versions, VersionsOptions } from '../../kube/store/store.ts';
-import { inChunks, type Walk } from './chunks.ts';
+import { inChunks, walkOf } from './chunks.ts';
 import { COLUMNS, entryFrom, summedOf } from './rows.ts';
 import { type Cell, cell } from './sql.ts';
 import { createdMs, type State } from './state.ts';
 
-const newest = (columns: string) => `SELECT ${columns} FROM history h
-  WHERE h.key = ? AND h.revision <= ? AND h.revision > ? ORDER BY h.revision DESC LIMIT ?`;
-const [NEWEST, NEWEST_SIZES] = [newest(COLUMNS), newest('h.revision, octet_length(h.value)')];
+const NEWEST = walkOf(
+  (columns) => `SELECT ${columns} FROM history h
+  WHERE h.key = ?3 AND h.revision <= ?1 AND h.revision > ?4 ORDER BY h.revision DESC LIMIT ?2`,
+  COLUMNS,
+  'h.revision',
+  { down: true },
+);
 const STOOD = `SELECT ${COLUMNS} FROM history h
   WHERE h.key = ? AND h.revision <= ? ORDER BY h.revision DESC LIMIT 1`;
 const BODY = `SELECT ${COLUMNS} FROM history h
@@ -19,14 +23,7 @@ export function versionsOf(s: State, key: Key, o: VersionsOptions): Versions {
 }
 
 function* newestFirst(s: State, key: Key, before: Revision): Iterable<Version> {
-  const walk: Walk = {
-    longest: s.longest,
-    sizes: (from, most) => s.sql.all(NEWEST_SIZES, key, from, s.compacted, most),
-    rows: (from, count) => s.sql.all(NEWEST, key, from, s.compacted, count),
-    place: 1,
-    down: true,
-  };
-  for (const row of inChunks(walk, before - 1)) yield versionOf(row);
+  for (const row of inChunks(s, NEWEST, before - 1, key, s.compacted)) yield versionOf(row);
   // What stood where the window begins.
   const stood = s.sql.all(STOOD, key, s.compacted)[0];
   const version = stood ? versionOf(stood) : baseVersion(s, key);
