@@ -46,9 +46,20 @@ export const history: Command = {
     if (!/^[1-9]\d*$/.test(values.limit)) throw new CommandError('--limit must be a whole number above 0', 2);
     const e = localEndpoint(coracleHome());
     const { status } = (await ask(e, 'GET', clusterPath(cluster))) as unknown as ClusterObject;
-    const query = new URLSearchParams({ kind, name, namespace: values.namespace, limit: values.limit });
-    const path = `/clusters/${encodeURIComponent(status.id)}/.coracle/v1/history?${query}`;
-    const answer = (await ask(e, 'GET', path)) as unknown as ObjectHistory;
+    const limit = Number(values.limit);
+    const page = async (left: number, from?: string): Promise<ObjectHistory> => {
+      const query = new URLSearchParams({ kind, name, namespace: values.namespace, limit: String(left) });
+      if (from !== undefined) query.set('continue', from);
+      const path = `/clusters/${encodeURIComponent(status.id)}/.coracle/v1/history?${query}`;
+      return (await ask(e, 'GET', path)) as unknown as ObjectHistory;
+    };
+    const answer = await page(limit);
+    // Of a large object each version is a page of its own.
+    while (answer.metadata.continue !== undefined && answer.items.length < limit) {
+      const { metadata, items } = await page(limit - answer.items.length, answer.metadata.continue);
+      answer.metadata = metadata;
+      answer.items.push(...items);
+    }
     console.log(values.output === 'json' ? JSON.stringify(answer, null, 2) : printed(answer));
     return 0;
   },

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { it } from 'node:test';
@@ -163,6 +163,18 @@ it('a cluster goes back in time and forth again, and its objects tell their hist
     await coracle('history', 'default', 'Service/web', '-n', 'shop', '--limit', '1', '-o', 'json'),
   );
   assert.deepEqual([one.items.length, one.items[0].type], [1, 'created']);
+  // Two versions of it are more than the server gives at once.
+  const big = join(c.env.HOME, 'big.txt');
+  await writeFile(big, 'x'.repeat(700_000));
+  await kubectl('create', 'configmap', 'big', `--from-file=${big}`);
+  for (const n of ['1', '2', '3']) await kubectl('label', '--overwrite', 'configmap', 'big', `n=${n}`);
+  const types = (printed: string) => printed.split('\n').flatMap((line) => /^\d+ .* (\w+)$/.exec(line)?.[1] ?? []);
+  const whole = await coracle('history', 'default', 'cm/big');
+  assert.deepEqual(types(whole), ['changed', 'changed', 'changed', 'created']);
+  assert.doesNotMatch(whole, /older versions/);
+  const newest = await coracle('history', 'default', 'cm/big', '--limit', '2');
+  assert.deepEqual(types(newest), ['changed', 'changed']);
+  assert.match(newest, /older versions are left out; --limit shows more/);
 
   // With kubectl, as far as one may get the object.
   const raw = (kind: string, name: string) =>
